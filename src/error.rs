@@ -1,0 +1,47 @@
+//! Every way the library refuses, as data: what was found, what was expected, what to do.
+
+mod checkpoint;
+mod config;
+mod data;
+mod device;
+mod graph;
+mod optim;
+mod train;
+
+pub use checkpoint::CheckpointError;
+pub use config::ConfigError;
+pub use data::DataError;
+pub use device::DeviceError;
+pub use graph::GraphError;
+pub use optim::OptimError;
+pub use train::TrainError;
+
+/// Any error of the library. Each room has its own type; this one holds them all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A model that does not fit together.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// A hyper-parameter outside its range.
+    #[error(transparent)]
+    Optim(#[from] OptimError),
+    /// Data that cannot be read or trained on.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Weights or a run that cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A run's TOML that says something impossible.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An adapter that is missing, too small or lost.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// Training that cannot go on.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+}
+
+/// The library's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,6 @@
+//! Errors of the room `train`.
+
+/// To be filled by the room's author.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {}
