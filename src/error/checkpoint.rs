@@ -17,7 +17,10 @@ pub enum CheckpointError {
         source: std::io::Error,
     },
     /// A file or folder that cannot be written: what was there before is untouched.
-    #[error("cannot write `{}`: {source}. What it held before is kept; free space or choose another folder (`--out`)", path.display())]
+    #[error(
+        "cannot write `{}`: {source}. What it held before is kept; free space or choose another folder (`--out`)",
+        path.display()
+    )]
     Unwritable {
         /// The file.
         path: PathBuf,
@@ -69,7 +72,10 @@ pub enum CheckpointError {
         known: u32,
     },
     /// A checkpoint made under other settings than the run that would go on from it.
-    #[error("`{}` was made with {setting} `{found}`, this run has `{expected}`; a resumed run must be the same run", path.display())]
+    #[error(
+        "`{}` was made with {setting} `{found}`, this run has `{expected}`; a resumed run must be the same run",
+        path.display()
+    )]
     Differs {
         /// The file.
         path: PathBuf,

@@ -7,14 +7,15 @@
 //! | `run.toml` | what made the run |
 //! | `history.jsonl` | what it said on the way |
 //!
-//! **Why the parameters stand twice.** Each file is replaced by one rename, but two renames are not one: a crash between
-//! them leaves parameters of one step beside the state of another, and a run that goes on from such a pair is wrong without
-//! a sign. So one file is the whole truth for resuming, and `model.safetensors`, written after it, is a copy for others that is never
-//! resumed from; at worst it is one checkpoint older, and [`model_step`] says which. It costs a third more space under Adam.
+//! **Why the parameters stand twice.** Each file is replaced by one rename, but two renames are not one: a crash
+//! between them leaves parameters of one step beside the state of another, and a run that goes on from such a pair is
+//! wrong without a sign. So one file is the whole truth for resuming, and `model.safetensors`, written after it, is a
+//! copy for others that is never resumed from; at worst it is one checkpoint older, and [`model_step`] says which. It
+//! costs a third more space under Adam.
 //!
 //! In `optimizer.safetensors` the parameter `0.weight` is called `param.0.weight` and its state `exp_avg`
-//! `state.0.weight.exp_avg`; the rest is JSON under the key `thalweg` of the file's metadata. Numbers are `F32` or `F64` as the device
-//! held them, bit for bit.
+//! `state.0.weight.exp_avg`; the rest is JSON under the key `thalweg` of the file's metadata. Numbers are `F32` or
+//! `F64` as the device held them, bit for bit.
 
 mod atomic;
 mod history;
@@ -88,8 +89,8 @@ pub struct Checkpoint {
     pub scalars: BTreeMap<String, f64>,
 }
 
-/// What stands in the metadata. `parameters` and `states` give the names in order; the scalars are text, because JSON has no NaN
-/// and its readers may round.
+/// What stands in the metadata. `parameters` and `states` give the names in order; the scalars are text, because JSON
+/// has no NaN and its readers may round.
 #[derive(Serialize, Deserialize)]
 struct Note {
     format: u32,
@@ -124,17 +125,16 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// If a file cannot be written: the one before it is kept. If a tensor does not fill its shape, two have one name, or
-    /// a state does not go with the parameters.
+    /// If a file cannot be written: the one before it is kept. If a tensor does not fill its shape, two have one name,
+    /// or a state does not go with the parameters.
     pub fn save(&self, folder: &Path) -> Result<(), CheckpointError> {
         let path = folder.join(OPTIMIZER);
         let shapes: Vec<_> = self.parameters.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
-        let mut all: Vec<Tensor> =
-            self.parameters.iter().map(|t| Tensor { name: parameter_name(&t.name), ..t.clone() }).collect();
+        let mut all: Vec<_> = self.parameters.iter().map(|t| (parameter_name(&t.name), t)).collect();
         for (state, tensors) in &self.states {
             let found: Vec<_> = tensors.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
             compare(&path, &shapes, &found)?;
-            all.extend(tensors.iter().map(|t| Tensor { name: state_name(&t.name, state), ..t.clone() }));
+            all.extend(tensors.iter().map(|t| (state_name(&t.name, state), t)));
         }
         let note = Note {
             format: FORMAT,
@@ -150,7 +150,8 @@ impl Checkpoint {
             scalars: self.scalars.iter().map(|(name, x)| (name.clone(), x.to_string())).collect(),
         };
         tensors::write(&path, &all, json(&note))?;
-        tensors::write(&folder.join(MODEL), &self.parameters, json(&ModelNote { step: self.step }))
+        let model: Vec<_> = self.parameters.iter().map(|t| (t.name.clone(), t)).collect();
+        tensors::write(&folder.join(MODEL), &model, json(&ModelNote { step: self.step }))
     }
 
     /// Reads `optimizer.safetensors` of a run's folder.

@@ -94,7 +94,8 @@ fn row_major<T: Copy>(data: &[T], axes: &[usize]) -> Vec<T> {
     out
 }
 
-/// Refuses a header cut short, or a shape whose product overflows: npyz multiplies it unchecked and allocates the header's length.
+/// Refuses a header cut short, or a shape whose product overflows: npyz multiplies it unchecked and allocates the
+/// header's length.
 fn check_shape(bytes: &[u8]) -> Result<(), String> {
     let cut = || "the header is cut short".to_owned();
     let (start, length) = match (bytes.get(6), bytes.get(8..12)) {
@@ -127,9 +128,8 @@ mod tests {
     #[test]
     fn a_header_that_lies_is_refused() {
         let header = |shape: &str| format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
-        assert!(
-            matches!(parse(&header("(3,)"), &[1, 2, 3]), Ok(Array { numbers: Numbers::Narrow(v), .. }) if v == [1, 2, 3])
-        );
+        let whole = parse(&header("(3,)"), &[1, 2, 3]);
+        assert!(matches!(whole, Ok(Array { numbers: Numbers::Narrow(v), .. }) if v == [1, 2, 3]));
         for shape in ["(4,)", "(4294967296,)", "(4294967296, 4294967296, 4294967296)", "(0, 18446744073709551615, 3)"] {
             assert!(parse(&header(shape), &[1, 2, 3]).is_err(), "{shape}");
         }
@@ -145,6 +145,6 @@ mod tests {
         // numpy: np.arange(6).reshape(2, 3), stored column by column.
         assert_eq!(row_major(&[0, 3, 1, 4, 2, 5], &[2, 3]), [0, 1, 2, 3, 4, 5]);
         assert_eq!(row_major(&[7], &[]), [7]);
-        assert_eq!(row_major::<u8>(&[], &[0, 3]), []);
+        assert!(row_major::<u8>(&[], &[0, 3]).is_empty());
     }
 }

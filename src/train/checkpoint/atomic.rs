@@ -8,8 +8,8 @@ use super::CheckpointError;
 
 /// Replaces a file by `bytes`, or leaves it as it was.
 ///
-/// Written beside it under another name, brought to the disk, and renamed: a crash or a full disk leaves the previous file
-/// (and at worst a stray `.thalweg-…` beside it, which nothing reads).
+/// Written beside it under another name, brought to the disk, and renamed: a crash or a full disk leaves the previous
+/// file (and at worst a stray `.thalweg-…` beside it, which nothing reads).
 ///
 /// # Errors
 ///

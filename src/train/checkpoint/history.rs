@@ -25,9 +25,9 @@ pub fn append_history(folder: &Path, line: &Value) -> Result<(), CheckpointError
 
 /// Drops what a resumed run will write again: lines of steps after `step`, and of epochs after `epochs` whole ones.
 ///
-/// A line with a `step` is judged by it, another by its `epoch` (epochs and steps are counted from 1 in the file), one with neither
-/// stays. A last line without its end, left by a crash, goes too. The file is replaced atomically, or left alone where
-/// nothing changes. Returns the lines that stay, in order; a missing file is an empty one.
+/// A line with a `step` is judged by it, another by its `epoch` (epochs and steps are counted from 1 in the file), one
+/// with neither stays. A last line without its end, left by a crash, goes too. The file is replaced atomically, or
+/// left alone where nothing changes. Returns the lines that stay, in order; a missing file is an empty one.
 ///
 /// # Errors
 ///

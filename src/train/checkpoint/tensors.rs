@@ -22,14 +22,15 @@ pub struct Tensor {
     pub data: Values,
 }
 
-/// The one key of the library's own metadata. One, because a file with several would not have the same bytes twice: the format
-/// keeps them in a hash map.
+/// The one key of the library's own metadata. One, because a file with several would not have the same bytes twice:
+/// the format keeps them in a hash map.
 const METADATA: &str = "thalweg";
 
-/// Writes tensors atomically: `F32` or `F64` as they are, bit for bit; `note` goes into the metadata.
-pub(super) fn write(path: &Path, tensors: &[Tensor], note: String) -> Result<(), CheckpointError> {
+/// Writes tensors atomically under the names beside them: `F32` or `F64` as they are, bit for bit; `note` goes into
+/// the metadata.
+pub(super) fn write(path: &Path, tensors: &[(String, &Tensor)], note: String) -> Result<(), CheckpointError> {
     let mut names = BTreeSet::new();
-    for Tensor { name, shape, data } in tensors {
+    for (name, Tensor { shape, data, .. }) in tensors {
         if !names.insert(name) || name == "__metadata__" {
             return Err(CheckpointError::DuplicateName { name: name.clone() });
         }
@@ -38,7 +39,7 @@ pub(super) fn write(path: &Path, tensors: &[Tensor], note: String) -> Result<(),
         }
     }
     let metadata = HashMap::from([(METADATA.to_owned(), note)]);
-    let bytes = safetensors::serialize(tensors.iter().map(|t| (t.name.as_str(), t)), Some(metadata))
+    let bytes = safetensors::serialize(tensors.iter().map(|(name, tensor)| (name, *tensor)), Some(metadata))
         .map_err(|error| corrupt(path, error))?;
     write_atomic(path, &bytes)
 }
@@ -57,6 +58,8 @@ impl View for &Tensor {
 
     fn data(&self) -> Cow<'_, [u8]> {
         match &self.data {
+            Values::F32(v) if cfg!(target_endian = "little") => Cow::Borrowed(bytemuck::cast_slice(v)),
+            Values::F64(v) if cfg!(target_endian = "little") => Cow::Borrowed(bytemuck::cast_slice(v)),
             Values::F32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
             Values::F64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
         }
@@ -146,8 +149,8 @@ fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Values> {
 ///
 /// # Errors
 ///
-/// If the file cannot be read or is cut short; [`CheckpointError::Mismatch`] lists every tensor that is missing, extra, of
-/// another shape or not of floats, all at once.
+/// If the file cannot be read or is cut short; [`CheckpointError::Mismatch`] lists every tensor that is missing,
+/// extra, of another shape or not of floats, all at once.
 pub fn read_weights(path: &Path, expected: &[(String, Shape)]) -> Result<Vec<Values>, CheckpointError> {
     File::open(path)?.read(path, expected)
 }
@@ -156,8 +159,8 @@ fn corrupt(path: &Path, error: safetensors::SafeTensorError) -> CheckpointError 
     CheckpointError::Corrupt { path: path.to_owned(), reason: error.to_string() }
 }
 
-/// Refuses a file whose header promises another length than it has: first because it can say so in words, and because the
-/// parser adds the offsets unchecked.
+/// Refuses a file whose header promises another length than it has: first because it can say so in words, and because
+/// the parser adds the offsets unchecked.
 fn check_extent(bytes: &[u8]) -> Result<(), String> {
     let cut = || format!("it is cut short ({} bytes)", bytes.len());
     let (length, rest) = bytes.split_first_chunk::<8>().ok_or_else(cut)?;
