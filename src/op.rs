@@ -108,7 +108,7 @@ macro_rules! ops {
     };
 }
 
-ops!();
+ops!(matmul, affine, unary, binary, sum_to, scale, maxout,);
 
 fn accumulate_cases() -> Vec<Case> {
     let any = Fill::Uniform(-1.0, 1.0);
