@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use thalweg::optim::{ALL, DynRule, Optimizer};
+use thalweg::optim::{ALL, Optimizer};
 
 use crate::Run;
 

@@ -1,6 +1,6 @@
 //! Every rule makes its way down a bowl and along Rosenbrock's valley.
 
-use thalweg::optim::{DynRule, Optimizer};
+use thalweg::optim::Optimizer;
 
 use crate::{Run, every_form, rosenbrock};
 

@@ -1,7 +1,7 @@
 //! What holds for every rule.
 
 use thalweg::Scalar;
-use thalweg::optim::{ALL, DynRule, FieldValue, Optimizer, Rule, bytes_per_parameter};
+use thalweg::optim::{ALL, FieldValue, Optimizer, Rule, bytes_per_parameter};
 
 use crate::{Run, every_form, noise};
 

@@ -11,10 +11,12 @@ fn read(text: &str) -> Result<Schedule, OptimError> {
 const E_03: f64 = 0.740_818_220_681_717_9;
 const E_3: f64 = 0.049_787_068_367_863_94;
 
+/// Step, epoch, rate at base 1.
+type Point = (u64, u64, f64);
+
 #[test]
 fn golden_curves() {
-    // name and keys, then (step, epoch, rate at base 1)
-    let golden: &[(&str, &[(u64, u64, f64)])] = &[
+    let golden: &[(&str, &[Point])] = &[
         ("name = 'constant'", &[(0, 0, 1.0), (1_000_000, 99, 1.0)]),
         (
             "name = 'step'\nevery = 5\nfactor = 0.5",

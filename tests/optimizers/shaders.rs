@@ -96,6 +96,21 @@ fn bindings_and_parameters_are_where_the_host_puts_them() {
     }
 }
 
+/// From outside the crate, with any number of states.
+#[test]
+fn a_foreign_rule_links() {
+    for states in 0..=3 {
+        let rule = "fn rule(h: array<f32, 8>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated {
+            return Updated(p - h[0] * sign(g + s.a), State(g, s.b, s.c));
+        }";
+        let source = thalweg::optim::link(states, rule).unwrap();
+        let module = parse(&source);
+        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::default());
+        validator.validate(&module).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&source)));
+    }
+    assert_eq!(thalweg::optim::link(4, ""), None);
+}
+
 /// `[slot][member][group][8]` after 8 words and 2 a member, without holes or overlaps.
 #[test]
 fn the_control_buffer_is_dense() {
