@@ -10,6 +10,7 @@ mod print;
 
 pub use accumulate::Accumulate;
 pub use autodiff::Tape;
+pub(crate) use op::TwinIn;
 pub use op::{Arg, BoundArg, Context, Dtype, DynOp, Meta, Op};
 
 use std::sync::Arc;

@@ -1,7 +1,6 @@
 //! What an op must say of itself.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use super::{NodeId, Tape};
 use crate::error::GraphError;
@@ -238,6 +237,3 @@ impl TwinIn for f64 {
         op.twin_f64(inputs, y, cx);
     }
 }
-
-/// A shared pointer to an op is applied like the op.
-pub type SharedOp = Arc<dyn DynOp>;

@@ -1,0 +1,139 @@
+//! The CPU device: the ops' twins, in f64 as the oracle of every check, in f32 to train without a GPU.
+
+use super::memory::{self, Home, Memory};
+use super::{Feed, Feeds, fed};
+use crate::error::DeviceError;
+use crate::graph::{Arg, Context, Dtype, Graph, Kind, NodeId, TwinIn};
+
+/// The values of `wanted`, in f64.
+///
+/// # Errors
+///
+/// [`DeviceError::NotFed`] and [`DeviceError::Feed`].
+///
+/// # Examples
+///
+/// ```
+/// use std::collections::HashMap;
+/// use thalweg::device::{Feed, cpu};
+/// use thalweg::graph::{Accumulate, Context, Graph};
+///
+/// let mut g = Graph::new();
+/// let a = g.input("a", [2])?;
+/// let b = g.input("b", [2])?;
+/// let y = g.apply(Accumulate, &[a, b])?;
+/// let feeds = HashMap::from([(a, Feed::Real(vec![1.0, 2.0])), (b, Feed::Real(vec![0.5, -2.0]))]);
+/// assert_eq!(cpu::evaluate(&g, &feeds, &[y], &Context::default())?, [vec![1.5, 0.0]]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub fn evaluate(graph: &Graph, feeds: &Feeds, wanted: &[NodeId], cx: &Context) -> Result<Vec<Vec<f64>>, DeviceError> {
+    let mut program = Program::<f64>::new(graph.clone(), wanted);
+    program.feed_all(feeds)?;
+    program.run(cx);
+    Ok(wanted.iter().map(|&id| program.value(id).to_vec()).collect())
+}
+
+/// A graph with its values, planned once: running it allocates no tensor.
+pub(crate) struct Program<T> {
+    graph: Graph,
+    order: Vec<NodeId>,
+    memory: Memory,
+    slots: Vec<Vec<T>>,
+    sources: Vec<Vec<T>>,
+    indices: Vec<Vec<u32>>,
+}
+
+impl<T: TwinIn> Program<T> {
+    /// Plans `graph` up to `wanted`.
+    pub(crate) fn new(graph: Graph, wanted: &[NodeId]) -> Self {
+        let memory = memory::plan(&graph, wanted, |id| graph.shape(id).len(), |_| Vec::new(), |_| None);
+        let slots = memory.slots.iter().map(|&n| vec![T::zero(); n]).collect();
+        let count = graph.nodes().len();
+        let computed = |i: &usize| {
+            memory.homes[*i] != Home::Dead
+                && memory.roots[*i].0 == *i
+                && matches!(graph.nodes()[*i].kind, Kind::Op { .. })
+        };
+        let order = (0..count).filter(computed).map(NodeId).collect();
+        let mut program =
+            Self { order, slots, memory, sources: vec![Vec::new(); count], indices: vec![Vec::new(); count], graph };
+        for i in 0..count {
+            let node = &program.graph.nodes()[i];
+            match (&node.kind, node.meta.dtype) {
+                (Kind::Op { .. }, _) => {}
+                (Kind::Setting { value, .. }, _) => program.sources[i] = vec![T::of(*value)],
+                (_, Dtype::Real) => program.sources[i] = vec![T::zero(); node.meta.shape.len()],
+                (_, Dtype::Index) => program.indices[i] = vec![0; node.meta.shape.len()],
+            }
+        }
+        program
+    }
+
+    /// Feeds every live source.
+    pub(crate) fn feed_all(&mut self, feeds: &Feeds) -> Result<(), DeviceError> {
+        for i in 0..self.graph.nodes().len() {
+            if self.memory.homes[i] == Home::Source {
+                match &*fed(&self.graph, NodeId(i), feeds, 1)? {
+                    Feed::Real(values) => {
+                        self.real_mut(NodeId(i)).iter_mut().zip(values).for_each(|(t, &v)| *t = T::of(v))
+                    }
+                    Feed::Index(values) => self.index_mut(NodeId(i)).copy_from_slice(values),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The place of a source of real numbers.
+    pub(crate) fn real_mut(&mut self, id: NodeId) -> &mut Vec<T> {
+        &mut self.sources[id.0]
+    }
+
+    /// The place of a source of indices.
+    pub(crate) fn index_mut(&mut self, id: NodeId) -> &mut Vec<u32> {
+        &mut self.indices[id.0]
+    }
+
+    /// The graph.
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Computes all values.
+    pub(crate) fn run(&mut self, cx: &Context) {
+        self.run_each(cx, |_, _, _| {});
+    }
+
+    /// Computes all values and shows each op's inputs and output as they come.
+    pub(crate) fn run_each(&mut self, cx: &Context, mut see: impl FnMut(NodeId, &[Arg<'_, T>], &[T])) {
+        for n in 0..self.order.len() {
+            let id = self.order[n];
+            let Home::Slot(slot) = self.memory.homes[id.0] else { unreachable!("an op's value lives in a slot") };
+            let mut out = std::mem::take(&mut self.slots[slot]);
+            let Kind::Op { op, inputs } = &self.graph.node(id).kind else { unreachable!("only ops are in the order") };
+            let args: Vec<Arg<'_, T>> = inputs.iter().map(|&input| self.arg(input)).collect();
+            let y = &mut out[..self.graph.shape(id).len()];
+            T::twin(op.as_ref(), &args, y, cx);
+            see(id, &args, y);
+            self.slots[slot] = out;
+        }
+    }
+
+    /// A value after a run; only what was wanted, and sources, are sure to be there.
+    pub(crate) fn value(&self, id: NodeId) -> &[T] {
+        let root = self.memory.roots[id.0];
+        let len = self.graph.shape(id).len();
+        match self.memory.homes[root.0] {
+            Home::Slot(slot) => &self.slots[slot][..len],
+            _ => &self.sources[root.0],
+        }
+    }
+
+    fn arg(&self, id: NodeId) -> Arg<'_, T> {
+        let node = self.graph.node(id);
+        match node.meta.dtype {
+            Dtype::Real => Arg::Real(&node.meta.shape, self.value(id)),
+            Dtype::Index => Arg::Index(&node.meta.shape, &self.indices[self.memory.roots[id.0].0]),
+        }
+    }
+}
