@@ -109,7 +109,7 @@ macro_rules! ops {
     };
 }
 
-ops!(reduce, softmax);
+ops!(dropout, gather, penalty, reduce, reshape, softmax);
 
 fn accumulate_cases() -> Vec<Case> {
     let any = Fill::Uniform(-1.0, 1.0);
