@@ -1,1 +1,214 @@
-//! The room `data`.
+//! Data sets: the embedded digits, CSV and NPZ files, their split, and the order of the minibatches.
+//!
+//! [`Source::load`] reads a source and splits it; a [`Dataset`] built by [`Dataset::new`] serves as well. Whatever is
+//! wrong with the data is a [`DataError`] that names the row and column.
+
+mod batches;
+mod csv;
+mod digits;
+mod npz;
+mod source;
+mod split;
+mod values;
+
+pub use batches::{order, steps};
+pub use source::Source;
+pub use split::Split;
+pub use values::Values;
+
+pub use crate::error::DataError;
+use crate::shape::Shape;
+
+/// What the model should answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Targets {
+    /// One of `classes` classes for each example.
+    Classes {
+        /// The class of each example, below `classes`.
+        labels: Vec<u32>,
+        /// How many classes there are.
+        classes: usize,
+    },
+    /// Numbers for each example.
+    Values {
+        /// The numbers, row-major.
+        values: Values,
+        /// Shape of one example's.
+        shape: Shape,
+    },
+}
+
+/// Examples and what the model should answer for them; finite, of one shape, at least one.
+///
+/// ```
+/// use thalweg::Shape;
+/// use thalweg::data::{Dataset, Targets, Values};
+/// let features = Values::F64(vec![0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
+/// let targets = Targets::Classes { labels: vec![0, 1, 1, 0], classes: 2 };
+/// let xor = Dataset::new(features, Shape::from([2]), targets)?;
+/// assert_eq!(xor.rows(), 4);
+/// assert_eq!(xor.select(&[2]).features().to_f64(), [1.0, 0.0]);
+/// # Ok::<(), thalweg::data::DataError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    features: Values,
+    shape: Shape,
+    targets: Targets,
+    rows: usize,
+}
+
+impl Dataset {
+    /// Checks and holds examples of `shape`, row-major, with one target each.
+    ///
+    /// # Errors
+    ///
+    /// If there is no example or an example is empty, the numbers do not fill whole examples, features and targets differ
+    /// in number, a class is not below the number of classes, or a number is NaN or infinite.
+    pub fn new(features: Values, shape: Shape, targets: Targets) -> Result<Self, DataError> {
+        let width = shape.len();
+        if features.is_empty() || width == 0 {
+            return Err(DataError::Empty { of: "features".into() });
+        }
+        let rows = features.len() / width;
+        if rows * width != features.len() {
+            let (expected, found) = (rows * width, features.len());
+            return Err(DataError::WrongLength { array: "features", rows, shape, expected, found });
+        }
+        if u32::try_from(rows).is_err() {
+            return Err(DataError::TooManyRows { rows });
+        }
+        let set = Self { features, shape, targets, rows };
+        set.check_targets()?;
+        check_each("features", &set.features, width, |found| found.is_finite(), not_finite)?;
+        Ok(set)
+    }
+
+    fn check_targets(&self) -> Result<(), DataError> {
+        match &self.targets {
+            Targets::Classes { labels, classes } => {
+                if labels.len() != self.rows {
+                    return Err(DataError::LengthMismatch {
+                        features: "features".into(),
+                        rows: self.rows,
+                        targets: "targets".into(),
+                        found: labels.len(),
+                    });
+                }
+                self.check_classes(*classes)
+            }
+            Targets::Values { values, shape } => {
+                let width = shape.len();
+                if width == 0 {
+                    return Err(DataError::Empty { of: "targets".into() });
+                }
+                if self.rows.checked_mul(width) != Some(values.len()) {
+                    return Err(DataError::WrongLength {
+                        array: "targets",
+                        rows: self.rows,
+                        shape: shape.clone(),
+                        expected: self.rows.saturating_mul(width),
+                        found: values.len(),
+                    });
+                }
+                check_each("targets", values, width, |found| found.is_finite(), not_finite)
+            }
+        }
+    }
+
+    /// The examples, row-major.
+    pub fn features(&self) -> &Values {
+        &self.features
+    }
+
+    /// The shape of one example.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// What the model should answer.
+    pub fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    /// How many examples there are.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The named examples, in that order; one may be named twice.
+    ///
+    /// # Panics
+    ///
+    /// If a row is not below [`rows`](Self::rows).
+    #[must_use]
+    pub fn select(&self, rows: &[u32]) -> Self {
+        let targets = match &self.targets {
+            Targets::Classes { labels, classes } => {
+                Targets::Classes { labels: rows.iter().map(|&row| labels[row as usize]).collect(), classes: *classes }
+            }
+            Targets::Values { values, shape } => {
+                Targets::Values { values: values.select(rows, shape.len()), shape: shape.clone() }
+            }
+        };
+        let features = self.features.select(rows, self.shape.len());
+        Self { features, shape: self.shape.clone(), targets, rows: rows.len() }
+    }
+
+    /// Whether a model of `classes` outputs can learn every class there is. Data without classes pass.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Label`] names the first row whose class is not below `classes`.
+    pub fn check_classes(&self, classes: usize) -> Result<(), DataError> {
+        let Targets::Classes { labels, .. } = &self.targets else { return Ok(()) };
+        match labels.iter().position(|&label| label as usize >= classes) {
+            Some(row) => Err(DataError::Label { row, label: labels[row], classes }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether every number stays finite when rounded to `f32`, as a GPU holds it.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::BeyondF32`] names the first that does not.
+    pub fn check_f32(&self) -> Result<(), DataError> {
+        fn beyond(array: String, row: usize, column: usize, found: f64) -> DataError {
+            DataError::BeyondF32 { array, row, column, found }
+        }
+        let fits = |x: f64| (x as f32).is_finite();
+        check_each("features", &self.features, self.shape.len(), fits, beyond)?;
+        match &self.targets {
+            Targets::Values { values, shape } => check_each("targets", values, shape.len(), fits, beyond),
+            Targets::Classes { .. } => Ok(()),
+        }
+    }
+
+    /// Whether a minibatch of `batch` examples can be taken.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::BatchTooLarge`] if there are fewer examples.
+    pub fn check_batch(&self, batch: usize) -> Result<(), DataError> {
+        if batch > self.rows { Err(DataError::BatchTooLarge { batch, rows: self.rows }) } else { Ok(()) }
+    }
+}
+
+fn not_finite(array: String, row: usize, column: usize, found: f64) -> DataError {
+    DataError::NotFinite { array, row, column, found }
+}
+
+/// The first number that fails `good`, as an error that says where it stands.
+fn check_each(
+    array: &str,
+    values: &Values,
+    width: usize,
+    good: impl Fn(f64) -> bool,
+    error: fn(String, usize, usize, f64) -> DataError,
+) -> Result<(), DataError> {
+    match values.iter().position(|x| !good(x)) {
+        Some(i) => Err(error(array.to_owned(), i / width, i % width, values.get(i))),
+        None => Ok(()),
+    }
+}
