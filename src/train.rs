@@ -1,1 +1,3 @@
 //! The room `train`.
+
+pub mod config;
