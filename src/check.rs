@@ -1,1 +1,5 @@
-//! The room `check`.
+//! Whether gradients and kernels are right.
+
+mod bound;
+
+pub use bound::{Bounded, bounds};

@@ -1,5 +1,6 @@
 //! Trains neural networks on any Vulkan, Metal or DX12 GPU through hand-written WGSL kernels, with gradients proved in f64.
 #![warn(missing_docs)]
+#![deny(unsafe_code)]
 
 pub mod check;
 pub mod data;

@@ -1,1 +1,123 @@
-//! The room `optim`.
+//! The room `optim`: update rules, pure arithmetic of one element.
+//!
+//! All parameters of a model are one flat buffer, each tensor padded to a multiple of 64 elements; so are the gradients
+//! and each state of the rule. One fused launch updates them all. A rule says what happens to one element, twice: in
+//! Rust for `f32` and `f64` ([`Rule::update`]) and in WGSL for four elements at once ([`Rule::source`]).
+//!
+//! The same name means different arithmetic in different libraries, so each rule carries its [`Convention`].
+//! To add a rule, write the file, its shader at the mirrored path, and one name in `rules!`; the suite reads [`ALL`].
+//!
+//! | rule | formula of the `pytorch` convention | states | bytes a parameter |
+//! |---|---|---|---|
+//! | [`Sgd`] | `p −= ηg` | | 12 |
+//! | [`Momentum`] | `b = μb + g; p −= ηb` | `momentum_buffer` | 20 |
+//! | [`Nesterov`] | `b = μb + g; p −= η(g + μb)` | `momentum_buffer` | 20 |
+//! | [`Adagrad`] | `c += g²; p −= ηg/(√c + ε)` | `sum` | 20 |
+//! | [`RmsProp`] | `v = ρv + (1−ρ)g²; p −= ηg/(√v + ε)` | `square_avg`, … | 20–36 |
+//! | [`Adadelta`] | `p −= η√(d + ε)/√(v + ε)·g` | `square_avg`, `acc_delta` | 28 |
+//! | [`Adam`] | `p −= η m̂/(√v̂ + ε)` | `exp_avg`, `exp_avg_sq` | 28 |
+//! | [`AdamW`] | `p −= ηλp; p −= η m̂/(√v̂ + ε)` | `exp_avg`, `exp_avg_sq` | 28 |
+//!
+//! # Examples
+//!
+//! ```
+//! use thalweg::optim::{DynRule, Optimizer};
+//!
+//! let optimizer: Optimizer = toml::from_str("name = 'momentum'\nlearning_rate = 0.5\nmomentum = 0.5")?;
+//! let rule = optimizer.rule();
+//! let (mut p, mut b) = ([1.0], [0.0]);
+//! for step in 1..=2 {
+//!     let hyper = rule.hyper(step, rule.learning_rate());
+//!     rule.update_f64(&hyper, &[1.0], &mut p, &mut [&mut b]);
+//! }
+//! assert_eq!(b, [1.5]); // 1, then ½·1 + 1
+//! assert_eq!(p, [-0.25]); // 1 − ½·1 − ½·1.5
+//! # Ok::<(), toml::de::Error>(())
+//! ```
+
+mod convention;
+mod dynamic;
+mod fields;
+mod layout;
+mod optimizer;
+mod rule;
+
+pub use convention::Convention;
+pub use dynamic::DynRule;
+pub use fields::{Configurable, Field, FieldValue};
+pub use layout::{
+    CONTROL_HEADER, HYPER_WORDS, MAX_GROUPS, MAX_TENSORS, NO_FLAG, Span, control_words, hyper_index, hyper_offset,
+    segment,
+};
+pub use optimizer::Entry;
+pub use rule::{Hyper, Rule, bytes_per_parameter};
+
+macro_rules! rules {
+    ($($module:ident :: $rule:ident),* $(,)?) => {
+        $(mod $module; pub use $module::$rule;)*
+
+        /// Every rule: what the suite, the benches and the docs go through.
+        pub const ALL: &[Entry] = &[$(Entry {
+            name: <$rule as Configurable>::NAME,
+            conventions: <$rule as Configurable>::CONVENTIONS,
+            defaults: |convention| Optimizer::$rule(<$rule as Configurable>::defaults(convention)),
+        }),*];
+
+        /// One of the library's rules with its numbers: the `[optimizer]` table of a run.
+        ///
+        /// Reads `name`, `convention` (default `"pytorch"`) and the rule's own fields; fields left out have the
+        /// convention's defaults. Writing it gives all of them. [`Optimizer::from_table`] keeps the typed error.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use thalweg::optim::{DynRule, Optimizer};
+        ///
+        /// let adam: Optimizer = toml::from_str("name = 'adam'\nbeta1 = 0.5")?;
+        /// assert_eq!(adam.rule().learning_rate(), 1e-3);
+        /// assert_eq!(adam.rule().states(), ["exp_avg", "exp_avg_sq"]);
+        ///
+        /// let error = toml::from_str::<Optimizer>("name = 'adam'\nbeta3 = 0.5").unwrap_err();
+        /// assert!(error.to_string().contains("no field `beta3` (did you mean `beta1`?)"));
+        /// # Ok::<(), toml::de::Error>(())
+        /// ```
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(try_from = "toml::Table", into = "toml::Table")]
+        #[non_exhaustive]
+        pub enum Optimizer {
+            $(#[doc = concat!("[`", stringify!($rule), "`]")] $rule($rule)),*
+        }
+
+        impl Optimizer {
+            /// The arithmetic.
+            pub fn rule(&self) -> &dyn DynRule {
+                match self { $(Self::$rule(rule) => rule),* }
+            }
+
+            /// The arithmetic, on its own.
+            pub fn into_rule(self) -> std::sync::Arc<dyn DynRule> {
+                match self { $(Self::$rule(rule) => std::sync::Arc::new(rule)),* }
+            }
+
+            /// The fields that the rule has in its convention, by their names in the TOML form.
+            pub fn fields(&mut self) -> Vec<Field<'_>> {
+                match self { $(Self::$rule(rule) => fields::visible(rule)),* }
+            }
+        }
+
+        $(impl From<$rule> for Optimizer {
+            fn from(rule: $rule) -> Self { Self::$rule(rule) }
+        })*
+    };
+}
+
+rules!(
+    sgd::Sgd,
+    momentum::Momentum,
+    nesterov::Nesterov,
+    adagrad::Adagrad,
+    rmsprop::RmsProp,
+    adadelta::Adadelta,
+    adam::Adam,
+    adamw::AdamW,
+);

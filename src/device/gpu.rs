@@ -1,1 +1,205 @@
-//! The GPU device.
+//! The GPU device: the only room that names wgpu.
+
+mod adapter;
+mod buffer;
+mod compile;
+mod evaluate;
+mod pipeline;
+mod trusted;
+
+pub use adapter::{AdapterKind, AdapterReport, adapters};
+pub use evaluate::{Evaluation, evaluate};
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::error::DeviceError;
+use crate::kernel::{ALIGN, Tiling};
+
+/// How long a submission may take before the driver is taken to hang.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How an adapter is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Options {
+    /// Keep the compiler's bounds checks in the kernels. Slower; the suite runs both.
+    pub checked: bool,
+    /// Ask for WebGPU's default limits even where the adapter grants more.
+    pub default_limits: bool,
+    /// Most elements one storage binding may hold, below the adapter's own limit: large tensors are split sooner.
+    pub max_elements: Option<usize>,
+    /// Most bytes this device may allocate.
+    pub memory_limit: Option<u64>,
+    /// Which product kernels to use; by default what suits the kind of adapter.
+    pub tiling: Option<Tiling>,
+}
+
+/// An open adapter: a device, its queue, and the pipelines made on it so far. Cloning shares them.
+#[derive(Clone)]
+pub struct Gpu {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    report: AdapterReport,
+    options: Options,
+    limits: wgpu::Limits,
+    pipelines: Mutex<HashMap<pipeline::Key, pipeline::Pipeline>>,
+    allocated: Arc<AtomicU64>,
+    trouble: Arc<Mutex<Option<Trouble>>>,
+}
+
+/// What the driver said outside of any call.
+#[derive(Clone)]
+enum Trouble {
+    Lost(String),
+    Error(String),
+}
+
+impl std::fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gpu").field("adapter", &self.shared.report.name).finish_non_exhaustive()
+    }
+}
+
+impl Gpu {
+    /// The adapter that `auto` takes: a discrete card, then an integrated one; `None` where there is neither.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::Unusable`] if the driver refuses to open it.
+    pub fn automatic(options: Options) -> Result<Option<Self>, DeviceError> {
+        let mut found = adapter::enumerate();
+        adapter::automatic(&found).map(|i| Self::open(&found.swap_remove(i), options)).transpose()
+    }
+
+    /// The best adapter, software ones included.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::NoAdapter`], [`DeviceError::Unusable`].
+    pub fn best(options: Options) -> Result<Self, DeviceError> {
+        let found = adapter::enumerate();
+        Self::open(found.first().ok_or(DeviceError::NoAdapter)?, options)
+    }
+
+    /// The best adapter whose name contains `wanted`, in any case.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::UnknownAdapter`] with the names there are, [`DeviceError::Unusable`].
+    pub fn named(wanted: &str, options: Options) -> Result<Self, DeviceError> {
+        Self::open(&adapter::named(adapter::enumerate(), wanted)?, options)
+    }
+
+    fn open(adapter: &wgpu::Adapter, options: Options) -> Result<Self, DeviceError> {
+        let report = adapter::report(adapter, false);
+        let limits = if options.default_limits { wgpu::Limits::default() } else { adapter.limits() };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("thalweg"),
+            required_limits: limits.clone(),
+            memory_hints: wgpu::MemoryHints::Performance,
+            ..Default::default()
+        };
+        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+            .map_err(|e| DeviceError::Unusable { adapter: report.name.clone(), reason: e.to_string() })?;
+        let trouble: Arc<Mutex<Option<Trouble>>> = Arc::default();
+        let note = |said: Trouble, seen: &Mutex<Option<Trouble>>| {
+            // The first word counts: what follows a loss is its echo.
+            seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(said);
+        };
+        let seen = trouble.clone();
+        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| note(Trouble::Error(e.to_string()), &seen)));
+        let seen = trouble.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            // Dropping the device calls this too.
+            if reason != wgpu::DeviceLostReason::Destroyed || !message.is_empty() {
+                note(Trouble::Lost(format!("{reason:?}: {message}")), &seen);
+            }
+        });
+        let shared = Shared {
+            device,
+            queue,
+            report,
+            options,
+            limits,
+            pipelines: Mutex::default(),
+            allocated: Arc::default(),
+            trouble,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The adapter.
+    pub fn adapter(&self) -> &AdapterReport {
+        &self.shared.report
+    }
+
+    /// How it was opened.
+    pub fn options(&self) -> Options {
+        self.shared.options
+    }
+
+    /// Which product kernels suit it.
+    pub fn tiling(&self) -> Tiling {
+        let natural =
+            if self.shared.report.kind == AdapterKind::Software { Tiling::Register } else { Tiling::Workgroup };
+        self.shared.options.tiling.unwrap_or(natural)
+    }
+
+    /// Bytes allocated and not freed.
+    pub fn allocated(&self) -> u64 {
+        self.shared.allocated.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Elements that one storage binding holds.
+    fn max_elements(&self) -> usize {
+        // Vulkan and DX12 stop below 2³¹ bytes whatever the limit says.
+        let bytes = self.shared.limits.max_storage_buffer_binding_size.min((1 << 31) - 4);
+        let most = usize::try_from(bytes / 4)
+            .unwrap_or(usize::MAX)
+            .min(self.shared.options.max_elements.unwrap_or(usize::MAX));
+        (most / ALIGN * ALIGN).max(ALIGN)
+    }
+
+    fn name(&self) -> String {
+        self.shared.report.name.clone()
+    }
+
+    /// Turns what the driver said meanwhile into an error.
+    fn health(&self) -> Result<(), DeviceError> {
+        let said = self.shared.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        match said {
+            None => Ok(()),
+            Some(Trouble::Lost(reason)) => Err(DeviceError::Lost { adapter: self.name(), reason }),
+            Some(Trouble::Error(message)) => Err(DeviceError::Driver { adapter: self.name(), message }),
+        }
+    }
+
+    /// Waits for a submission, or all.
+    fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<(), DeviceError> {
+        let waited =
+            self.shared.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: Some(PATIENCE) });
+        self.health()?;
+        match waited {
+            Ok(_) => Ok(()),
+            Err(wgpu::PollError::Timeout) => {
+                Err(DeviceError::Hang { adapter: self.name(), seconds: PATIENCE.as_secs() })
+            }
+            Err(other) => Err(DeviceError::Driver { adapter: self.name(), message: other.to_string() }),
+        }
+    }
+
+    /// Makes the device as lost as a crashed driver would: for tests of what follows.
+    #[doc(hidden)]
+    pub fn lose(&self) {
+        let mut seen = self.shared.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        seen.get_or_insert(Trouble::Lost("destroyed on request".into()));
+        drop(seen);
+        self.shared.device.destroy();
+    }
+}

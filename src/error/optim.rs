@@ -1,6 +1,85 @@
-//! Errors of the room `optim`.
+//! Errors of the rooms `optim` and `schedule`.
 
-/// To be filled by the room's author.
-#[derive(Debug, thiserror::Error)]
+/// Why an update rule or a schedule was refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum OptimError {}
+pub enum OptimError {
+    /// A number lies outside its documented range.
+    #[error("{owner}: `{field}` must be {range}, found {found}")]
+    Range {
+        /// The rule with its convention, or the schedule.
+        owner: String,
+        /// The field.
+        field: &'static str,
+        /// The documented range.
+        range: &'static str,
+        /// The value.
+        found: f64,
+    },
+    /// A field of another type than it was given.
+    #[error("{owner}: `{field}` must be {expected}, found {found}")]
+    Type {
+        /// The rule with its convention, or the schedule.
+        owner: String,
+        /// The field.
+        field: String,
+        /// What it takes, in words.
+        expected: &'static str,
+        /// The value as written.
+        found: String,
+    },
+    /// A field that the rule or schedule does not have.
+    #[error("{owner} has no field `{found}`{}; it has {}", nearest(found, known), list(known))]
+    Field {
+        /// The rule with its convention, or the schedule.
+        owner: String,
+        /// The field as written.
+        found: String,
+        /// The fields there are.
+        known: Vec<&'static str>,
+    },
+    /// A field without a default was left out.
+    #[error("{owner} needs `{field}`: {expected}")]
+    Missing {
+        /// The rule or schedule.
+        owner: String,
+        /// The field.
+        field: &'static str,
+        /// What to write there.
+        expected: &'static str,
+    },
+    /// No rule or schedule has that name.
+    #[error("there is no {kind} named `{found}`{}; there are {}", nearest(found, known), list(known))]
+    Name {
+        /// `"optimizer"` or `"schedule"`.
+        kind: &'static str,
+        /// The name as written.
+        found: String,
+        /// The names there are.
+        known: Vec<&'static str>,
+    },
+    /// The rule is not defined in that convention.
+    #[error("{owner} has no convention `{found}`{}; it has {}", nearest(found, known), list(known))]
+    Convention {
+        /// The rule.
+        owner: String,
+        /// The convention as written.
+        found: String,
+        /// The conventions it has.
+        known: Vec<&'static str>,
+    },
+}
+
+fn list(known: &[&str]) -> String {
+    known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// `(did you mean …?)`, if one of the known names is near.
+fn nearest(found: &str, known: &[&'static str]) -> String {
+    let found = found.to_lowercase();
+    let best = known.iter().map(|&name| (strsim::jaro_winkler(&found, name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
+    match best {
+        Some((score, name)) if score >= 0.75 => format!(" (did you mean `{name}`?)"),
+        _ => String::new(),
+    }
+}

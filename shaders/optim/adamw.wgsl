@@ -1,0 +1,10 @@
+// p −= ηλp; m = β₁m + (1−β₁)g; v = β₂v + (1−β₂)g²; p −= η/(1−β₁ᵗ)·m / (√v/√(1−β₂ᵗ) + ε).
+// Hyper: η/(1−β₁ᵗ), 1/√(1−β₂ᵗ), β₁, 1−β₁, β₂, 1−β₂, ε, ηλ.
+// f64 twin: src/optim/adamw.rs.  Uses: optim/update.wgsl
+
+fn rule(h: array<f32, 8>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated {
+    let q = p - h[7] * p;
+    let m = h[2] * s.a + h[3] * g;
+    let v = h[4] * s.b + h[5] * g * g;
+    return Updated(q - h[0] * m / (sqrt(v) * h[1] + h[6]), State(m, v, s.c));
+}

@@ -1,0 +1,63 @@
+// What the update kernels with 0, 1, 2 and 3 states (update0 … update3.wgsl) share. A rule is a function
+//
+//   fn rule(h: array<f32, 8>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated
+//
+// with the arithmetic of `Rule::update` in src/optim/, on four elements at once; states it lacks are 0 and ignored.
+// Uses: lib/control.wgsl, and the kernel's `params`, `segments` and `flags`.
+
+// f64 twin: src/optim/layout.rs, `Span`.
+struct Params {
+    // vec4s of one member in this launch
+    len4: u32,
+    // first of them in the whole flat buffer, which `segments` is indexed by
+    first4: u32,
+    // vec4s between members in the bound buffers
+    stride4: u32,
+    members: u32,
+    groups: u32,
+    first_member: u32,
+}
+
+struct State {
+    a: vec4<f32>,
+    b: vec4<f32>,
+    c: vec4<f32>,
+}
+
+struct Updated {
+    p: vec4<f32>,
+    s: State,
+}
+
+// 64 elements, 16 vec4s, share a segment word: tensor in the low 24 bits, parameter group in the high 8.
+fn segment_of(i: u32) -> u32 {
+    return segments[(params.first4 + i) / 16u];
+}
+
+fn hyper_of(segment: u32, z: u32) -> array<f32, 8> {
+    let slot = control_slot();
+    let member = params.first_member + z;
+    let group = segment >> 24u;
+    return array(
+        hyper_word(slot, member, group, 0u), hyper_word(slot, member, group, 1u),
+        hyper_word(slot, member, group, 2u), hyper_word(slot, member, group, 3u),
+        hyper_word(slot, member, group, 4u), hyper_word(slot, member, group, 5u),
+        hyper_word(slot, member, group, 6u), hyper_word(slot, member, group, 7u),
+    );
+}
+
+// By bits: a driver may assume that there are no infinities and NaNs, and fold `x != x` away.
+fn not_finite(x: vec4<f32>) -> bool {
+    return any((bitcast<vec4<u32>>(x) & vec4(0x7f800000u)) == vec4(0x7f800000u));
+}
+
+// flags[2t]: the first step (completed ones count) that saw a non-finite gradient of tensor t; flags[2t + 1]: parameter.
+fn report(segment: u32, g: vec4<f32>, p: vec4<f32>) {
+    let tensor = segment & 0x00ffffffu;
+    if not_finite(g) {
+        atomicMin(&flags[2u * tensor], control_step());
+    }
+    if not_finite(p) {
+        atomicMin(&flags[2u * tensor + 1u], control_step());
+    }
+}

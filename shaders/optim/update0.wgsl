@@ -1,0 +1,28 @@
+// One step of a rule without states, for every tensor of the model in one pass: 12 bytes a parameter.
+// An invocation updates one vec4; workgroups are folded over x and y, z is the member.
+// Uses: optim/update.wgsl, the rule's file, lib/control.wgsl, lib/grid.wgsl. Twin: `Rule::update`, src/optim/dynamic.rs
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> control: array<u32>;
+@group(0) @binding(2) var<storage, read> segments: array<u32>;
+@group(0) @binding(3) var<storage, read> gradients: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> parameters: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> flags: array<atomic<u32>>;
+
+@compute @workgroup_size(WORKGROUP)
+fn update(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let i = linear_index(id, groups);
+    if i >= params.len4 {
+        return;
+    }
+    let segment = segment_of(i);
+    let h = hyper_of(segment, id.z);
+    let at = id.z * params.stride4 + i;
+    let g = gradients[at];
+    let new = rule(h, g, parameters[at], State(vec4<f32>(), vec4<f32>(), vec4<f32>()));
+    parameters[at] = new.p;
+    report(segment, g, new.p);
+}

@@ -1,0 +1,121 @@
+//! Adadelta.
+
+use super::fields::{self, Configurable, Field};
+use super::{Convention, Hyper, Rule};
+use crate::error::OptimError;
+use crate::kernel::wgsl;
+use crate::scalar::Scalar;
+
+/// Adadelta: the step is in units of the parameter, so that no learning rate need be chosen.
+///
+/// # Formula
+///
+/// ```text
+/// g ← g + λ p                                  (pytorch)
+/// v ← ρ v + (1 − ρ) g²                         E[g²], starts at 0
+/// Δ = √(d + ε) / √(v + ε) · g                  the new v, the old d
+/// d ← ρ d + (1 − ρ) Δ²                         E[Δ²], starts at 0
+/// p ← p − η Δ
+/// ```
+///
+/// The notes (U6) and the paper have no η: leave it at 1. ε stands inside the roots, in units of the parameter's and the
+/// gradient's square. With the *old* v the first step would be 1/√ε times `g` too far: some 700 times this one.
+///
+/// # On the GPU
+///
+/// `shaders/optim/adadelta.wgsl`, one pass, two states: 28 bytes a parameter.
+///
+/// # Source
+///
+/// Zeiler, *ADADELTA: An Adaptive Learning Rate Method*, arXiv 1212.5701 (2012), algorithm 1.
+///
+/// # Examples
+///
+/// The first step is about `√(ε/(1 − ρ))`, whatever the gradient's size:
+///
+/// ```
+/// use thalweg::optim::{Adadelta, DynRule};
+///
+/// let rule = Adadelta::default();
+/// let (mut p, mut v, mut d) = ([0.0], [0.0], [0.0]);
+/// rule.update_f64(&rule.hyper(1, 1.0), &[50.0], &mut p, &mut [&mut v, &mut d]);
+/// assert!((p[0] + 1e-5_f64.sqrt()).abs() < 1e-8);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adadelta {
+    /// Whose arithmetic and defaults. Default `PyTorch`.
+    pub convention: Convention,
+    /// η, a factor on the step. Positive. Default 1.
+    pub learning_rate: f64,
+    /// ρ, the decay of both running means. In `[0, 1)`. Default 0.9 (cs231n: 0.95, the paper's).
+    pub decay: f64,
+    /// ε, inside the roots. Positive. Default 1e-6.
+    pub epsilon: f64,
+    /// λ, added to the gradient as `λp`. Not negative. Default 0; `PyTorch` only.
+    pub weight_decay: f64,
+}
+
+impl Configurable for Adadelta {
+    const NAME: &'static str = "adadelta";
+    const CONVENTIONS: &'static [Convention] = Convention::ALL;
+
+    fn defaults(convention: Convention) -> Self {
+        let decay = if convention == Convention::Cs231n { 0.95 } else { 0.9 };
+        Self { convention, learning_rate: 1.0, decay, epsilon: 1e-6, weight_decay: 0.0 }
+    }
+
+    fn fields(&mut self) -> Vec<Field<'_>> {
+        vec![
+            Field::number("learning_rate", &mut self.learning_rate),
+            Field::number("decay", &mut self.decay),
+            Field::number("epsilon", &mut self.epsilon),
+            Field::number("weight_decay", &mut self.weight_decay).only(Convention::PyTorch),
+        ]
+    }
+}
+
+impl Rule for Adadelta {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn convention(&self) -> Convention {
+        self.convention
+    }
+
+    fn validate(&self) -> Result<(), OptimError> {
+        fields::validate(self)
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn states(&self) -> &'static [&'static str] {
+        &["square_avg", "acc_delta"]
+    }
+
+    fn hyper(&self, _: u64, learning_rate: f64) -> Hyper {
+        [learning_rate, self.decay, 1.0 - self.decay, self.epsilon, self.weight_decay, 0.0, 0.0, 0.0]
+    }
+
+    #[inline]
+    fn update<T: Scalar>(&self, h: &[T; 8], g: T, p: T, [v, d, x]: [T; 3]) -> (T, [T; 3]) {
+        let &[rate, rho, rest, epsilon, decay, ..] = h;
+        let g = g + decay * p;
+        let v = rho * v + rest * g * g;
+        let delta = (d + epsilon).sqrt() / (v + epsilon).sqrt() * g;
+        let d = rho * d + rest * delta * delta;
+        (p - rate * delta, [v, d, x])
+    }
+
+    fn source(&self) -> &'static str {
+        wgsl!("optim/update2", "optim/update", "optim/adadelta", "lib/control", "lib/grid")
+    }
+}
+
+impl Default for Adadelta {
+    fn default() -> Self {
+        Self::defaults(Convention::PyTorch)
+    }
+}

@@ -1,0 +1,116 @@
+//! Adagrad.
+
+use super::fields::{self, Configurable, Field};
+use super::{Convention, Hyper, Rule};
+use crate::error::OptimError;
+use crate::kernel::wgsl;
+use crate::scalar::Scalar;
+
+/// Adagrad: each parameter's rate falls with the sum of its squared gradients.
+///
+/// # Formula
+///
+/// ```text
+/// g ← g + λ p                    (pytorch)
+/// c ← c + g²                     starts at 0
+/// p ← p − η g / (√c + ε)
+/// ```
+///
+/// ε stands outside the root in both conventions (U4); Keras and Optax put it inside and start c at 0.1. PyTorch's
+/// `lr_decay` is the schedule `inverse` with `unit = "step"` here.
+///
+/// # On the GPU
+///
+/// `shaders/optim/adagrad.wgsl`, one pass, one state: 20 bytes a parameter.
+///
+/// # Source
+///
+/// Duchi, Hazan & Singer, *Adaptive Subgradient Methods for Online Learning and Stochastic Optimization*, JMLR 12 (2011).
+///
+/// # Examples
+///
+/// Under a constant gradient, step t moves by η/√t:
+///
+/// ```
+/// use thalweg::optim::{Adagrad, DynRule};
+///
+/// let rule = Adagrad::default();
+/// let (mut p, mut sum) = ([0.0], [0.0]);
+/// for t in 1..=4 {
+///     rule.update_f64(&rule.hyper(t, 1.0), &[3.0], &mut p, &mut [&mut sum]);
+/// }
+/// assert_eq!(sum, [36.0]);
+/// assert!((p[0] + 1.0 + 0.5_f64.sqrt() + (1.0_f64 / 3.0).sqrt() + 0.5).abs() < 1e-9);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adagrad {
+    /// Whose arithmetic and defaults. Default `PyTorch`.
+    pub convention: Convention,
+    /// η. Positive. Default 1e-2.
+    pub learning_rate: f64,
+    /// ε, in units of the gradient. Positive. Default 1e-10 (cs231n: 1e-8, of the notes' 1e-4 … 1e-8).
+    pub epsilon: f64,
+    /// λ, added to the gradient as `λp`. Not negative. Default 0; `PyTorch` only.
+    pub weight_decay: f64,
+}
+
+impl Configurable for Adagrad {
+    const NAME: &'static str = "adagrad";
+    const CONVENTIONS: &'static [Convention] = Convention::ALL;
+
+    fn defaults(convention: Convention) -> Self {
+        let epsilon = if convention == Convention::Cs231n { 1e-8 } else { 1e-10 };
+        Self { convention, learning_rate: 1e-2, epsilon, weight_decay: 0.0 }
+    }
+
+    fn fields(&mut self) -> Vec<Field<'_>> {
+        vec![
+            Field::number("learning_rate", &mut self.learning_rate),
+            Field::number("epsilon", &mut self.epsilon),
+            Field::number("weight_decay", &mut self.weight_decay).only(Convention::PyTorch),
+        ]
+    }
+}
+
+impl Rule for Adagrad {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn convention(&self) -> Convention {
+        self.convention
+    }
+
+    fn validate(&self) -> Result<(), OptimError> {
+        fields::validate(self)
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn states(&self) -> &'static [&'static str] {
+        &["sum"]
+    }
+
+    fn hyper(&self, _: u64, learning_rate: f64) -> Hyper {
+        [learning_rate, self.epsilon, self.weight_decay, 0.0, 0.0, 0.0, 0.0, 0.0]
+    }
+
+    #[inline]
+    fn update<T: Scalar>(&self, &[rate, epsilon, decay, ..]: &[T; 8], g: T, p: T, [c, x, y]: [T; 3]) -> (T, [T; 3]) {
+        let g = g + decay * p;
+        let c = c + g * g;
+        (p - rate * g / (c.sqrt() + epsilon), [c, x, y])
+    }
+
+    fn source(&self) -> &'static str {
+        wgsl!("optim/update1", "optim/update", "optim/adagrad", "lib/control", "lib/grid")
+    }
+}
+
+impl Default for Adagrad {
+    fn default() -> Self {
+        Self::defaults(Convention::PyTorch)
+    }
+}

@@ -1,0 +1,51 @@
+//! Whose arithmetic a rule's name means.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::OptimError;
+
+/// Whose arithmetic and whose defaults a rule's name means. Written in lower case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Convention {
+    /// The notes of the course CS231n: the learning rate stands inside the velocity, L2 is part of the loss. Defaults
+    /// are those of the course's exercises where they give one, else of the rule's paper.
+    Cs231n,
+    /// `torch.optim`: the learning rate stands outside the momentum buffer; weight decay is added to the gradient
+    /// (AdamW: taken from the parameter).
+    #[default]
+    PyTorch,
+}
+
+impl Convention {
+    /// Every convention there is.
+    pub const ALL: &'static [Self] = &[Self::Cs231n, Self::PyTorch];
+
+    /// As it is written: `"cs231n"`, `"pytorch"`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cs231n => "cs231n",
+            Self::PyTorch => "pytorch",
+        }
+    }
+}
+
+impl fmt::Display for Convention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Convention {
+    type Err = OptimError;
+
+    fn from_str(found: &str) -> Result<Self, OptimError> {
+        Self::ALL.iter().copied().find(|c| c.name() == found).ok_or_else(|| OptimError::Convention {
+            owner: "optim".into(),
+            found: found.into(),
+            known: Self::ALL.iter().map(|c| c.name()).collect(),
+        })
+    }
+}

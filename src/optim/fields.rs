@@ -1,0 +1,127 @@
+//! A rule's fields by name: one definition that the TOML form, the ranges, the command and the suite read.
+
+use super::{Convention, Rule};
+use crate::error::OptimError;
+
+/// A place in a rule.
+#[derive(Debug)]
+pub enum FieldValue<'a> {
+    /// A number.
+    Number(&'a mut f64),
+    /// On or off.
+    Flag(&'a mut bool),
+}
+
+/// One of a rule's fields.
+#[derive(Debug)]
+pub struct Field<'a> {
+    /// As written in the TOML form.
+    pub name: &'static str,
+    /// Where it is.
+    pub value: FieldValue<'a>,
+    /// The one convention that has it; `None` if all have.
+    pub only: Option<Convention>,
+}
+
+impl<'a> Field<'a> {
+    /// A number that every convention of the rule has.
+    pub fn number(name: &'static str, place: &'a mut f64) -> Self {
+        Self { name, value: FieldValue::Number(place), only: None }
+    }
+
+    /// A flag that every convention of the rule has.
+    pub fn flag(name: &'static str, place: &'a mut bool) -> Self {
+        Self { name, value: FieldValue::Flag(place), only: None }
+    }
+
+    /// Which only `convention` has.
+    pub fn only(self, convention: Convention) -> Self {
+        Self { only: Some(convention), ..self }
+    }
+
+    /// # Errors
+    ///
+    /// [`OptimError::Type`] if `value` is not of the field's type.
+    pub fn set(&mut self, owner: &str, value: &toml::Value) -> Result<(), OptimError> {
+        let expected = match (&mut self.value, value) {
+            (FieldValue::Number(place), toml::Value::Float(x)) => return Ok(**place = *x),
+            (FieldValue::Number(place), toml::Value::Integer(x)) => return Ok(**place = *x as f64),
+            (FieldValue::Flag(place), toml::Value::Boolean(x)) => return Ok(**place = *x),
+            (FieldValue::Number(_), _) => "a number",
+            (FieldValue::Flag(_), _) => "`true` or `false`",
+        };
+        Err(OptimError::Type { owner: owner.into(), field: self.name.into(), expected, found: value.to_string() })
+    }
+
+    /// What [`set`](Self::set) would take.
+    pub fn get(&self) -> toml::Value {
+        match &self.value {
+            FieldValue::Number(x) => toml::Value::Float(**x),
+            FieldValue::Flag(x) => toml::Value::Boolean(**x),
+        }
+    }
+
+    /// The documented interval and whether the number lies in it; each name means the same in every rule.
+    fn range(&self) -> (&'static str, f64, bool) {
+        let FieldValue::Number(x) = &self.value else { return ("on or off", 0.0, true) };
+        let x = **x;
+        let (range, inside) = match self.name {
+            "learning_rate" | "epsilon" => ("positive and finite", x > 0.0 && x.is_finite()),
+            "weight_decay" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
+            _ => ("in [0, 1)", (0.0..1.0).contains(&x)),
+        };
+        (range, x, inside)
+    }
+}
+
+/// A rule that can be made from its name, its convention and its fields.
+pub trait Configurable: Rule {
+    /// As written in the TOML form.
+    const NAME: &'static str;
+    /// The conventions in which it is defined, the usual one last.
+    const CONVENTIONS: &'static [Convention];
+
+    /// The defaults of one of [`CONVENTIONS`](Self::CONVENTIONS).
+    fn defaults(convention: Convention) -> Self;
+
+    /// Its fields, those of other conventions included.
+    fn fields(&mut self) -> Vec<Field<'_>>;
+}
+
+/// `adam (pytorch)`: how messages call a rule.
+pub(super) fn owner(name: &str, convention: Convention) -> String {
+    format!("{name} ({convention})")
+}
+
+/// The fields that the rule's convention has.
+pub(super) fn visible<R: Configurable>(rule: &mut R) -> Vec<Field<'_>> {
+    let convention = rule.convention();
+    let mut fields = rule.fields();
+    fields.retain(|field| field.only.is_none_or(|only| only == convention));
+    fields
+}
+
+/// [`Rule::validate`] of every rule here: the convention, the ranges, and no field of another convention in use.
+pub(super) fn validate<R: Configurable>(rule: &R) -> Result<(), OptimError> {
+    let convention = rule.convention();
+    if !R::CONVENTIONS.contains(&convention) {
+        let known = R::CONVENTIONS.iter().map(|c| c.name()).collect();
+        return Err(OptimError::Convention { owner: R::NAME.into(), found: convention.to_string(), known });
+    }
+    let (mut rule, mut defaults) = (rule.clone(), R::defaults(convention));
+    let known: Vec<_> = visible(&mut rule).iter().map(|field| field.name).collect();
+    for (field, default) in rule.fields().into_iter().zip(defaults.fields()) {
+        let owner = owner(R::NAME, convention);
+        if !known.contains(&field.name) {
+            if field.get() == default.get() {
+                continue;
+            }
+            return Err(OptimError::Field { owner, found: field.name.into(), known });
+        }
+        let (range, found, inside) = field.range();
+        if !inside {
+            return Err(OptimError::Range { owner, field: field.name, range, found });
+        }
+    }
+    Ok(())
+}

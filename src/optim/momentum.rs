@@ -1,0 +1,120 @@
+//! Momentum, the heavy ball.
+
+use super::fields::{self, Configurable, Field};
+use super::{Convention, Hyper, Rule};
+use crate::error::OptimError;
+use crate::kernel::wgsl;
+use crate::scalar::Scalar;
+
+/// Momentum: a step along a decaying sum of the gradients.
+///
+/// # Formula
+///
+/// ```text
+/// pytorch                     cs231n (U2)
+/// g ← g + λ p
+/// b ← μ b + g                 v ← μ v − η g
+/// p ← p − η b                 p ← p + v
+/// ```
+///
+/// The two agree while η is constant (v = −ηb). When η falls, cs231n's velocity still carries the steps of the larger η.
+/// Both are `b ← μ b + a g; p ← p + c b`, with (a, c) = (1, −η) or (−η, 1): one kernel. PyTorch's first step, `b = g`, is
+/// the same formula at b = 0; its `dampening` is 0, the default there.
+///
+/// # On the GPU
+///
+/// `shaders/optim/momentum.wgsl`, one pass, one state: 20 bytes a parameter.
+///
+/// # Source
+///
+/// Polyak, *Some methods of speeding up the convergence of iteration methods* (1964).
+///
+/// # Examples
+///
+/// ```
+/// use thalweg::optim::{Convention, DynRule, Momentum};
+///
+/// let rule = Momentum { convention: Convention::Cs231n, momentum: 0.5, ..Momentum::default() };
+/// let (mut p, mut v) = ([0.0], [0.0]);
+/// rule.update_f64(&rule.hyper(1, 1.0), &[1.0], &mut p, &mut [&mut v]);
+/// rule.update_f64(&rule.hyper(2, 0.5), &[1.0], &mut p, &mut [&mut v]);
+/// assert_eq!((p, v), ([-2.0], [-1.0])); // −1, then −1 + (½·(−1) − ½·1)
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Momentum {
+    /// Whose arithmetic and defaults. Default `PyTorch`.
+    pub convention: Convention,
+    /// η. Positive. Default 1e-3 (cs231n: 1e-2).
+    pub learning_rate: f64,
+    /// μ, the part of the velocity that a step keeps. In `[0, 1)`. Default 0.9, where PyTorch's `SGD` has 0.
+    pub momentum: f64,
+    /// λ, added to the gradient as `λp`. Not negative. Default 0; `PyTorch` only.
+    pub weight_decay: f64,
+}
+
+impl Configurable for Momentum {
+    const NAME: &'static str = "momentum";
+    const CONVENTIONS: &'static [Convention] = Convention::ALL;
+
+    fn defaults(convention: Convention) -> Self {
+        let learning_rate = if convention == Convention::Cs231n { 1e-2 } else { 1e-3 };
+        Self { convention, learning_rate, momentum: 0.9, weight_decay: 0.0 }
+    }
+
+    fn fields(&mut self) -> Vec<Field<'_>> {
+        vec![
+            Field::number("learning_rate", &mut self.learning_rate),
+            Field::number("momentum", &mut self.momentum),
+            Field::number("weight_decay", &mut self.weight_decay).only(Convention::PyTorch),
+        ]
+    }
+}
+
+/// μ, a, c, λ of `b ← μ b + a g; p ← p + c b`.
+pub(super) fn hyper(convention: Convention, rate: f64, momentum: f64, decay: f64) -> Hyper {
+    let (a, c) = if convention == Convention::Cs231n { (-rate, 1.0) } else { (1.0, -rate) };
+    [momentum, a, c, decay, 0.0, 0.0, 0.0, 0.0]
+}
+
+impl Rule for Momentum {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn convention(&self) -> Convention {
+        self.convention
+    }
+
+    fn validate(&self) -> Result<(), OptimError> {
+        fields::validate(self)
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn states(&self) -> &'static [&'static str] {
+        &["momentum_buffer"]
+    }
+
+    fn hyper(&self, _: u64, learning_rate: f64) -> Hyper {
+        hyper(self.convention, learning_rate, self.momentum, self.weight_decay)
+    }
+
+    #[inline]
+    fn update<T: Scalar>(&self, &[mu, a, c, decay, ..]: &[T; 8], g: T, p: T, [b, x, y]: [T; 3]) -> (T, [T; 3]) {
+        let g = g + decay * p;
+        let b = mu * b + a * g;
+        (p + c * b, [b, x, y])
+    }
+
+    fn source(&self) -> &'static str {
+        wgsl!("optim/update1", "optim/update", "optim/momentum", "lib/control", "lib/grid")
+    }
+}
+
+impl Default for Momentum {
+    fn default() -> Self {
+        Self::defaults(Convention::PyTorch)
+    }
+}

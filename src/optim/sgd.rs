@@ -1,0 +1,105 @@
+//! Stochastic gradient descent.
+
+use super::fields::{self, Configurable, Field};
+use super::{Convention, Hyper, Rule};
+use crate::error::OptimError;
+use crate::kernel::wgsl;
+use crate::scalar::Scalar;
+
+/// Stochastic gradient descent: a step against the gradient.
+///
+/// # Formula
+///
+/// At each step, for each parameter p with gradient g and learning rate η:
+///
+/// ```text
+/// g ← g + λ p          (pytorch)
+/// p ← p − η g
+/// ```
+///
+/// # On the GPU
+///
+/// `shaders/optim/sgd.wgsl`, one pass, no state: 12 bytes a parameter.
+///
+/// # Source
+///
+/// Robbins & Monro, *A Stochastic Approximation Method* (1951).
+///
+/// # Examples
+///
+/// ```
+/// use thalweg::optim::{DynRule, Sgd};
+///
+/// let rule = Sgd { learning_rate: 0.5, weight_decay: 0.25, ..Sgd::default() };
+/// let mut p = [2.0];
+/// rule.update_f64(&rule.hyper(1, 0.5), &[1.0], &mut p, &mut []);
+/// assert_eq!(p, [1.25]); // 2 − ½·(1 + ¼·2)
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sgd {
+    /// Whose arithmetic and defaults. Default `PyTorch`.
+    pub convention: Convention,
+    /// η. Positive. Default 1e-3 (cs231n: 1e-2).
+    pub learning_rate: f64,
+    /// λ, added to the gradient as `λp`. Not negative. Default 0; `PyTorch` only.
+    pub weight_decay: f64,
+}
+
+impl Configurable for Sgd {
+    const NAME: &'static str = "sgd";
+    const CONVENTIONS: &'static [Convention] = Convention::ALL;
+
+    fn defaults(convention: Convention) -> Self {
+        let learning_rate = if convention == Convention::Cs231n { 1e-2 } else { 1e-3 };
+        Self { convention, learning_rate, weight_decay: 0.0 }
+    }
+
+    fn fields(&mut self) -> Vec<Field<'_>> {
+        vec![
+            Field::number("learning_rate", &mut self.learning_rate),
+            Field::number("weight_decay", &mut self.weight_decay).only(Convention::PyTorch),
+        ]
+    }
+}
+
+impl Rule for Sgd {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn convention(&self) -> Convention {
+        self.convention
+    }
+
+    fn validate(&self) -> Result<(), OptimError> {
+        fields::validate(self)
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn states(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn hyper(&self, _: u64, learning_rate: f64) -> Hyper {
+        [learning_rate, self.weight_decay, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    }
+
+    #[inline]
+    fn update<T: Scalar>(&self, &[rate, decay, ..]: &[T; 8], g: T, p: T, state: [T; 3]) -> (T, [T; 3]) {
+        let g = g + decay * p;
+        (p - rate * g, state)
+    }
+
+    fn source(&self) -> &'static str {
+        wgsl!("optim/update0", "optim/update", "optim/sgd", "lib/control", "lib/grid")
+    }
+}
+
+impl Default for Sgd {
+    fn default() -> Self {
+        Self::defaults(Convention::PyTorch)
+    }
+}

@@ -1,0 +1,160 @@
+//! Every kernel against its twin: each case of the registries, forward and backward, checked and unchecked pipelines,
+//! both tilings, population 1 and 3, with sentinel words behind every tensor.
+
+mod support;
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use libtest_mimic::{Failed, Trial};
+use thalweg::Graph;
+use thalweg::check::bounds;
+use thalweg::device::gpu::{Evaluation, Gpu, Options, evaluate};
+use thalweg::device::{Feed, Feeds};
+use thalweg::graph::{Context, Meta, NodeId};
+use thalweg::kernel::Tiling;
+use thalweg::op::{Case, CaseInput, Fill};
+use thalweg::rng::Stream;
+
+static GPUS: LazyLock<HashMap<(bool, Tiling), Gpu>> = LazyLock::new(|| {
+    let all =
+        [(false, Tiling::Register), (false, Tiling::Workgroup), (true, Tiling::Register), (true, Tiling::Workgroup)];
+    let open = |(checked, tiling)| {
+        let options = Options { checked, tiling: Some(tiling), ..Options::default() };
+        ((checked, tiling), support::open(options).expect("the adapter opened before"))
+    };
+    all.into_iter().map(open).collect()
+});
+
+fn main() {
+    let mut trials: Vec<Trial> = Vec::new();
+    for entry in thalweg::op::ALL.iter().chain(thalweg::loss::ALL) {
+        let cases = (entry.cases)();
+        assert!(!cases.is_empty(), "{} has no cases", entry.name);
+        for case in cases {
+            let case = Arc::new(case);
+            for (checked, tiling) in [(true, Tiling::Register), (false, Tiling::Workgroup)] {
+                for members in [1, 3] {
+                    let case = case.clone();
+                    let mode = if checked { "checked" } else { "unchecked" };
+                    let name = format!("{}::{} {tiling:?} {mode} x{members}", case.op.name(), case.label);
+                    trials.push(support::trial(name, move || check(&case, &GPUS[&(checked, tiling)], members)));
+                }
+            }
+        }
+    }
+    support::main(trials);
+}
+
+/// Values as f32 holds them, so that only the kernel's own rounding counts.
+fn fill(input: &CaseInput, stream: Stream) -> Feed {
+    let n = input.shape.len() as u32;
+    let single = |x: f64| f64::from(x as f32);
+    match input.fill {
+        Fill::Uniform(low, high) => {
+            (0..n).map(|i| single(low + (high - low) * stream.uniform(i))).collect::<Vec<_>>().into()
+        }
+        Fill::Away(low, high) => (0..n)
+            .map(|i| {
+                let magnitude = low + (high - low) * stream.uniform(i);
+                single(if stream.word(i) % 2 == 0 { magnitude } else { -magnitude })
+            })
+            .collect::<Vec<_>>()
+            .into(),
+        Fill::Index(below) => (0..n).map(|i| stream.word(i) % below).collect::<Vec<_>>().into(),
+        Fill::Rows(sum) => {
+            let width = input.shape.last().copied().unwrap_or(1).max(1);
+            let raw: Vec<f64> = (0..n).map(|i| 0.1 + stream.uniform(i)).collect();
+            let scaled = |row: &[f64]| {
+                let total: f64 = row.iter().sum();
+                row.iter().map(|x| single(x / total * sum)).collect::<Vec<_>>()
+            };
+            raw.chunks(width).flat_map(scaled).collect::<Vec<_>>().into()
+        }
+        Fill::Constant(value) => vec![single(value); n as usize].into(),
+    }
+}
+
+fn check(case: &Case, gpu: &Gpu, members: usize) -> Result<(), Failed> {
+    let mut g = Graph::new();
+    let mut inputs = Vec::new();
+    for (i, input) in case.inputs.iter().enumerate() {
+        let meta = match input.fill {
+            Fill::Index(_) => Meta::index(input.shape.clone()),
+            _ => Meta::real(input.shape.clone()),
+        };
+        let name = format!("input {i}");
+        // In a population the first of several operands is shared, the others are each member's own.
+        let shared = members == 1 || (i == 0 && case.inputs.len() > 1);
+        inputs.push(match (shared, meta.dtype) {
+            (false, _) => g.member_input(&name, meta)?,
+            (true, thalweg::graph::Dtype::Real) => g.input(&name, meta.shape)?,
+            (true, thalweg::graph::Dtype::Index) => g.index_input(&name, meta.shape)?,
+        });
+    }
+    let y = g.apply_dyn(case.op.clone(), &inputs)?;
+    let mut wanted = vec![y];
+    let wrt: Vec<NodeId> =
+        inputs.iter().zip(&case.inputs).filter(|(_, c)| c.differentiable).map(|(&id, _)| id).collect();
+    let upstream = g.input("upstream", g.shape(y).clone())?;
+    if !wrt.is_empty() {
+        wanted.extend(g.gradients(y, upstream, &wrt)?.into_iter().flatten());
+    }
+
+    // One member after the other on the CPU, all at once on the GPU.
+    let contexts: Vec<Context> = (0..members).map(|m| Context { step: 5, seed: 0x1234_5678_9abc + m as u64 }).collect();
+    let mut together: Feeds = HashMap::new();
+    let mut twins = Vec::new();
+    for (m, cx) in contexts.iter().enumerate() {
+        let mut own: Feeds = HashMap::new();
+        for (i, (&id, input)) in inputs.iter().zip(&case.inputs).enumerate() {
+            let varies = g.per_member()[id.index()];
+            let feed = fill(input, Stream::new(17 + if varies { m as u64 } else { 0 }, 0, i as u32));
+            own.insert(id, feed.clone());
+            match together.entry(id) {
+                std::collections::hash_map::Entry::Vacant(slot) => {
+                    slot.insert(feed);
+                }
+                std::collections::hash_map::Entry::Occupied(mut slot) if varies => match (slot.get_mut(), feed) {
+                    (Feed::Real(all), Feed::Real(more)) => all.extend(more),
+                    (Feed::Index(all), Feed::Index(more)) => all.extend(more),
+                    _ => unreachable!("one operand has one type"),
+                },
+                std::collections::hash_map::Entry::Occupied(_) => {}
+            }
+        }
+        let weights = CaseInput { shape: g.shape(y).clone(), fill: Fill::Uniform(-1.0, 1.0), differentiable: false };
+        let weights = fill(&weights, Stream::new(99, 0, 0));
+        own.insert(upstream, weights.clone());
+        together.insert(upstream, weights);
+        twins.push(bounds(&g, &own, &wanted, cx)?);
+    }
+    let how = Evaluation { members: contexts, sentinels: true };
+    let found = evaluate(gpu, &g, &together, &wanted, &how)?;
+    let per = g.per_member();
+    for (w, &id) in wanted.iter().enumerate() {
+        let len = g.shape(id).len();
+        let copies = if per[id.index()] { members } else { 1 };
+        if found[w].len() != len * copies {
+            return Err(format!("result {w} has {} elements, expected {}", found[w].len(), len * copies).into());
+        }
+        for (m, twin) in twins.iter().enumerate().take(copies) {
+            let twin = &twin[w];
+            let wrong: Vec<String> = (0..len)
+                .filter_map(|i| {
+                    let (got, expected, bound) = (found[w][m * len + i], twin.value[i], twin.error[i]);
+                    // Values below the smallest normal f32 may be flushed to zero.
+                    let tolerance = bound + f64::from(f32::MIN_POSITIVE);
+                    let close = (got - expected).abs() <= tolerance || (got == expected && got.is_infinite());
+                    (!close).then(|| format!("  [{i}] got {got:e}, twin {expected:e}, bound {bound:e}"))
+                })
+                .collect();
+            if !wrong.is_empty() {
+                let what = if w == 0 { "value".into() } else { format!("gradient {}", w - 1) };
+                let worst = wrong.iter().take(5).cloned().collect::<Vec<_>>().join("\n");
+                return Err(format!("{what} of member {m}: {} of {len} wrong\n{worst}\n{g}", wrong.len()).into());
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! What the suites with an adapter share: opening it, and failing loudly where there must be one.
+
+use std::sync::LazyLock;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use thalweg::device::gpu::{Gpu, Options};
+
+/// Without an adapter these tests show as ignored; where `CI` or `THALWEG_REQUIRE_GPU` is set they fail instead.
+pub fn adapter_is_demanded() -> bool {
+    ["CI", "THALWEG_REQUIRE_GPU"].iter().any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()))
+}
+
+/// The adapter the suite runs on: the best, or the one `THALWEG_ADAPTER` names.
+pub fn open(options: Options) -> Result<Gpu, thalweg::error::DeviceError> {
+    match std::env::var("THALWEG_ADAPTER") {
+        Ok(name) => Gpu::named(&name, options),
+        Err(_) => Gpu::best(options),
+    }
+}
+
+static PRESENT: LazyLock<bool> = LazyLock::new(|| open(Options::default()).is_ok());
+
+/// A test that needs an adapter.
+pub fn trial(name: impl Into<String>, run: impl FnOnce() -> Result<(), Failed> + Send + 'static) -> Trial {
+    let missing = !*PRESENT;
+    let trial = Trial::test(name, move || {
+        if missing {
+            return Err("no Vulkan, Metal or DX12 adapter, and CI or THALWEG_REQUIRE_GPU demands one".into());
+        }
+        run()
+    });
+    trial.with_ignored_flag(missing && !adapter_is_demanded())
+}
+
+/// Runs trials as `cargo test` runs tests.
+pub fn main(trials: Vec<Trial>) -> ! {
+    let mut arguments = Arguments::from_args();
+    // Ignored means no adapter: `--include-ignored` cannot conjure one.
+    if arguments.test_threads.is_none() {
+        arguments.test_threads = Some(2);
+    }
+    libtest_mimic::run(&arguments, trials).exit()
+}
