@@ -197,7 +197,8 @@ fn fits(graph: &Graph, output: NodeId, targets: &TargetKind, loss: &Loss, batch:
     };
     let found = graph.shape(output).clone();
     if found != wanted {
-        let expected = format!("{wanted} ({why})");
+        let flatten = if found.rank() > wanted.rank() { "; is a `flatten` missing?" } else { "" };
+        let expected = format!("{wanted} ({why}{flatten})");
         return Err(GraphError::Shape { op: loss.name(), operand: "output of the model", expected, found });
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Builder;
 use crate::error::GraphError;
 use crate::graph::NodeId;
-use crate::op::Activation;
+use crate::op::unary::Activation;
 
 /// A piece of a model with one input and one output, which makes the parameters it needs.
 pub trait Layer: Debug + Send + Sync {

@@ -6,7 +6,7 @@ use super::{Entry, Field, Layer, Value};
 use crate::error::GraphError;
 use crate::graph::NodeId;
 use crate::nn::Builder;
-use crate::op::Activation;
+use crate::op::unary::Activation;
 
 macro_rules! activations {
     ($($(#[$doc:meta])* $layer:ident, $name:literal;)*) => {

@@ -6,7 +6,7 @@ use super::{Entry, Field, Layer, Value, positive};
 use crate::error::GraphError;
 use crate::graph::NodeId;
 use crate::nn::{Builder, Initializer};
-use crate::op::Activation;
+use crate::op::unary::Activation;
 
 pub(super) const LAYERS: &[Entry] = &[Entry {
     name: "linear",
@@ -20,8 +20,8 @@ pub(super) const LAYERS: &[Entry] = &[Entry {
 
 /// A linear map and a bias: PyTorch's `nn.Linear`.
 ///
-/// **Shapes**: `x [batch, in]` → `[batch, out]`; `weight [out, in]`, `bias [out]`. An input with more axes is refused:
-/// put a [`Flatten`](super::flatten::Flatten) before.
+/// **Shapes**: `x [batch, .., in]` → `[batch, .., out]`; `weight [out, in]`, `bias [out]`. Axes between are kept, as in
+/// PyTorch: put a [`Flatten`](super::flatten::Flatten) before images.
 ///
 /// **Formula**
 ///
@@ -75,11 +75,11 @@ impl Linear {
         positive("linear", "out", self.out)?;
         let found = b.shape(x).clone();
         let wrong = |expected| GraphError::Shape { op: "linear", operand: "x", expected, found: found.clone() };
-        let &[_, input] = found.axes() else {
-            return Err(wrong("[batch, in]: put a `flatten` before it".into()));
+        let &[_, .., input] = found.axes() else {
+            return Err(wrong("[batch, .., in]".into()));
         };
         if self.input.is_some_and(|declared| declared != input) {
-            return Err(wrong(format!("[batch, {}]", self.input.unwrap_or_default())));
+            return Err(wrong(format!("[batch, .., {}]", self.input.unwrap_or_default())));
         }
         let weight = b.parameter_with_fan("weight", [self.out, input], self.weight_init, input)?;
         let bias = match self.bias {
@@ -101,7 +101,7 @@ impl Layer for Linear {
     }
 
     fn build_fused(&self, b: &mut Builder<'_>, x: NodeId, f: Activation) -> Result<Option<NodeId>, GraphError> {
-        if !f.from_output() {
+        if !f.fuses() {
             return Ok(None);
         }
         let (weight, bias) = self.operands(b, x)?;

@@ -21,7 +21,8 @@ impl Layer for Softmax {
         "softmax"
     }
     fn build(&self, b: &mut Builder<'_>, x: NodeId) -> Result<NodeId, GraphError> {
-        b.graph().softmax(x)
+        let axis = last_axis("softmax", b, x)?;
+        b.graph().softmax(x, axis)
     }
 }
 
@@ -34,6 +35,17 @@ impl Layer for LogSoftmax {
         "log_softmax"
     }
     fn build(&self, b: &mut Builder<'_>, x: NodeId) -> Result<NodeId, GraphError> {
-        b.graph().log_softmax(x)
+        let axis = last_axis("log_softmax", b, x)?;
+        b.graph().log_softmax(x, axis)
     }
+}
+
+fn last_axis(op: &'static str, b: &Builder<'_>, x: NodeId) -> Result<usize, GraphError> {
+    let found = b.shape(x);
+    found.rank().checked_sub(1).ok_or_else(|| GraphError::Shape {
+        op,
+        operand: "x",
+        expected: "[batch, ..]".into(),
+        found: found.clone(),
+    })
 }
