@@ -1,13 +1,13 @@
 //! The TOML form of a run: defaults, `--set`, the way back, and every way to get it wrong.
 
 use proptest::prelude::*;
+use thalweg::Shape;
 use thalweg::data::Source;
 use thalweg::error::ConfigError;
 use thalweg::loss::Loss;
 use thalweg::nn::{LayerSpec, Value, layer};
 use thalweg::optim::Optimizer;
 use thalweg::train::config::{DataConfig, ModelConfig, RunConfig, TrainConfig};
-use thalweg::Shape;
 
 const FULL: &str = r#"
 [data]
@@ -141,7 +141,10 @@ fn wrong_overrides() {
     for key in ["", "train..epochs", "train.", "model.layers[x].out", "model.layers[0", "a b"] {
         refused(set(FULL, &[(key, "1")]), &["--set", key]);
     }
-    refused(set(FULL, &[("model.layers[9].out", "1")]), &["model.layers[9].out", "`model.layers` has 5 entries", "found 9"]);
+    refused(
+        set(FULL, &[("model.layers[9].out", "1")]),
+        &["model.layers[9].out", "`model.layers` has 5 entries", "found 9"],
+    );
     refused(set(FULL, &[("model.layers.out", "1")]), &["`model.layers` has 5 entries", "found out"]);
     refused(set(FULL, &[("train.epochs.x", "1")]), &["train.epochs.x", "`train.epochs` is the whole number 7"]);
     refused(set(FULL, &[("train.epoch", "1")]), &["unknown key `train.epoch`", "did you mean `epochs`?"]);
@@ -154,15 +157,24 @@ fn wrong_overrides() {
 
 #[test]
 fn unknown_keys() {
-    refused(parse("[optimiser]\nname = 'adam'"), &["unknown key `optimiser`", "did you mean `optimizer`?", "`schedule`"]);
+    refused(
+        parse("[optimiser]\nname = 'adam'"),
+        &["unknown key `optimiser`", "did you mean `optimizer`?", "`schedule`"],
+    );
     refused(parse("epochs = 3"), &["unknown key `epochs`", "`train`"]);
     refused(parse("[data]\nsorce = 'digits'"), &["`data.sorce`", "did you mean `source`?", "`validation`"]);
     refused(parse("[model]\nlayer = []"), &["`model.layer`", "did you mean `layers`?"]);
     refused(parse("[train]\nbatchsize = 1"), &["`train.batchsize`", "did you mean `batch_size`?"]);
-    refused(parse("[schedule]\nname = 'step'\nevery = 1\nfactr = 0.5"), &["`schedule.factr`", "did you mean `factor`?"]);
+    refused(
+        parse("[schedule]\nname = 'step'\nevery = 1\nfactr = 0.5"),
+        &["`schedule.factr`", "did you mean `factor`?"],
+    );
     let layer = |fields: &str| parse(&format!("[model]\nlayers = [{{ type = 'flatten' }}, {{ {fields} }}]"));
     refused(layer("type = 'linear', ot = 3"), &["`model.layers[1].ot`", "did you mean `out`?", "`bias`"]);
-    refused(layer("type = 'linear', out = 3, p = 0.5"), &["`model.layers[1].p`", "layer `linear` has `type`, `out`, `bias`"]);
+    refused(
+        layer("type = 'linear', out = 3, p = 0.5"),
+        &["`model.layers[1].p`", "layer `linear` has `type`, `out`, `bias`"],
+    );
     refused(layer("type = 'relu', slope = 0.1"), &["`model.layers[1].slope`", "layer `relu` has `type`"]);
     // A field of another rule.
     refused(parse("[optimizer]\nname = 'sgd'\nbeta1 = 0.9"), &["`optimizer.beta1`", "`learning_rate`"]);
@@ -200,7 +212,10 @@ fn wrong_types() {
     refused(parse("[model]\nlayers = [{ type = 1 }]"), &["`model.layers[0].type` must be a string"]);
     refused(parse("[model]\nlayers = [{ out = 1 }]"), &["`model.layers[0].type` is missing"]);
     refused(parse("[model]\nlayers = [{ type = 'linear' }]"), &["`model.layers[0].out` is missing", "a whole number"]);
-    refused(parse("[model]\nlayers = [{ type = 'linear', out = 1.5 }]"), &["`model.layers[0].out` must be a whole number"]);
+    refused(
+        parse("[model]\nlayers = [{ type = 'linear', out = 1.5 }]"),
+        &["`model.layers[0].out` must be a whole number"],
+    );
     refused(parse("[model]\ninput = 64"), &["`model.input` must be a list"]);
     refused(parse("[model]\ninput = [1, 'a']"), &["`model.input[1]` must be a whole number"]);
     refused(parse("[model]\nloss = {}"), &["`model.loss` must be a string, found a table"]);
@@ -225,11 +240,11 @@ fn values_out_of_range() {
     }
     for p in ["-0.1", "1.1", "nan"] {
         let text = format!("[model]\nlayers = [{{ type = 'flatten' }}, {{ type = 'dropout', p = {p} }}]");
-        refused(parse(&text), &["`model.layers[1].p` must be in [0, 1]", p.trim_start_matches('-')]);
+        refused(parse(&text), &["`model.layers[1].p` must be in [0, 1]"]);
     }
     refused(parse("[model]\nlayers = [{ type = 'linear', out = 0 }]"), &["`model.layers[0].out` must be at least 1"]);
     refused(parse("[model]\nlayers = [{ type = 'linear', out = -3 }]"), &["`model.layers[0].out`", "found -3"]);
-    refused(parse("[model]\nlayers = [{ type = 'elu', alpha = inf }]"), &["`model.layers[0].alpha` must be"]);
+    refused(parse("[model]\nlayers = [{ type = 'elu', alpha = inf }]"), &["`model.layers[0].alpha` must be in [0, ∞)"]);
     refused(parse("[model]\ninput = [1, 0]"), &["`model.input[1]` must be at least 1, found 0"]);
     for rate in ["0", "0.0", "-1e-3", "inf", "nan"] {
         refused(parse(&format!("[optimizer]\nlearning_rate = {rate}")), &["`optimizer.learning_rate` must be"]);
@@ -240,7 +255,9 @@ fn values_out_of_range() {
 
 #[test]
 fn not_toml() {
-    let Err(ConfigError::Syntax { line, column, .. }) = parse("[train]\nepochs = = 3") else { panic!("not a syntax error") };
+    let Err(ConfigError::Syntax { line, column, .. }) = parse("[train]\nepochs = = 3") else {
+        panic!("not a syntax error")
+    };
     assert_eq!((line, column), (2, 10));
     refused(parse("[train]\nepochs = 3\nepochs = 4"), &["the run's TOML:3:1"]);
 }

@@ -91,7 +91,9 @@ pub enum ConfigError {
         expected: String,
     },
     /// A `--set` whose key is not a dotted path.
-    #[error("`--set {key}=…`: a key is names and list places with dots between, as `optimizer.learning_rate` or `model.layers[0].out`")]
+    #[error(
+        "`--set {key}=…`: a key is names and list places with dots between, as `optimizer.learning_rate` or `model.layers[0].out`"
+    )]
     OverrideKey {
         /// The key as written.
         key: String,
@@ -140,11 +142,15 @@ fn list(known: &[String]) -> String {
     known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// `(did you mean …?)`, if one of the known names is near.
+/// `(did you mean …?)`, if one of the known names is near: alike (Jaro–Winkler), or one slip of the finger away, which
+/// Jaro–Winkler does not see in words of two or three letters.
 fn nearest(found: &str, known: &[String]) -> String {
     let found = found.to_lowercase();
-    let best = known.iter().map(|name| (strsim::jaro_winkler(&found, name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
-    match best {
+    let score = |name: &String| {
+        let slip = strsim::damerau_levenshtein(&found, name) == 1;
+        strsim::jaro_winkler(&found, name).max(if slip { 0.9 } else { 0.0 })
+    };
+    match known.iter().map(|name| (score(name), name)).max_by(|a, b| a.0.total_cmp(&b.0)) {
         Some((score, name)) if score >= 0.75 => format!(" (did you mean `{name}`?)"),
         _ => String::new(),
     }

@@ -188,12 +188,14 @@ fn fits(graph: &Graph, output: NodeId, targets: &TargetKind, loss: &Loss, batch:
     let (wanted, why) = match targets {
         TargetKind::Classes { .. } if !loss.takes_classes() => return Err(mismatch(numbers, classes)),
         TargetKind::Values { .. } if loss.takes_classes() => return Err(mismatch(classes, numbers)),
-        TargetKind::Classes { classes } => {
-            (Shape::from([batch, *classes]), format!("the data have {classes} classes, and the last layer gives a score to each"))
-        }
-        TargetKind::Values { shape } => {
-            (Shape::from([&[batch], shape.axes()].concat()), format!("the data have targets of shape {shape}, and the last layer answers in it"))
-        }
+        TargetKind::Classes { classes } => (
+            Shape::from([batch, *classes]),
+            format!("the data have {classes} classes, and the last layer gives a score to each"),
+        ),
+        TargetKind::Values { shape } => (
+            Shape::from([&[batch], shape.axes()].concat()),
+            format!("the data have targets of shape {shape}, and the last layer answers in it"),
+        ),
     };
     let found = graph.shape(output).clone();
     if found != wanted {

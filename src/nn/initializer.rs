@@ -87,16 +87,8 @@ impl Default for Initializer {
 
 impl Initializer {
     /// The names that [`FromStr`] knows, each with PyTorch's default arguments.
-    pub const NAMES: [&str; 8] = [
-        "kaiming_uniform",
-        "kaiming_normal",
-        "xavier_uniform",
-        "xavier_normal",
-        "normal",
-        "uniform",
-        "zeros",
-        "ones",
-    ];
+    pub const NAMES: [&str; 8] =
+        ["kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal", "normal", "uniform", "zeros", "ones"];
 
     /// The values of the `tensor`-th parameter of a model, of `shape`, under `seed`, row-major. `fan_in` is passed because
     /// a bias takes its weight's.

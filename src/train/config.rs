@@ -85,8 +85,14 @@ pub struct ModelConfig {
 impl Default for ModelConfig {
     fn default() -> Self {
         let linear = |out| LayerSpec::new("linear").and_then(|l| l.with("out", Value::Count(out)));
-        let layers =
-            [LayerSpec::new("flatten"), linear(128), LayerSpec::new("relu"), linear(128), LayerSpec::new("relu"), linear(10)];
+        let layers = [
+            LayerSpec::new("flatten"),
+            linear(128),
+            LayerSpec::new("relu"),
+            linear(128),
+            LayerSpec::new("relu"),
+            linear(10),
+        ];
         let layers = layers.into_iter().map(|l| l.expect("the default layers are registered")).collect();
         Self { input: None, layers, loss: Loss::CrossEntropy, l2: 0.0 }
     }
@@ -239,7 +245,9 @@ impl ModelConfig {
             None => default.layers,
         };
         let loss = match section.text("loss")? {
-            Some(name) => name.parse().map_err(|_| unknown(section.key("loss"), "loss", name, owned(&Loss::NAMES), &[]))?,
+            Some(name) => {
+                name.parse().map_err(|_| unknown(section.key("loss"), "loss", name, owned(&Loss::NAMES), &[]))?
+            }
             None => default.loss,
         };
         let l2 = section.number("l2")?.unwrap_or(default.l2);

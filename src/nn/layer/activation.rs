@@ -35,7 +35,7 @@ macro_rules! activations {
                 fields: &[Field::optional("slope", Value::Real(0.01))],
                 make: |values| {
                     let [Value::Real(slope)] = *values else { unreachable!("values are of their fields' kinds") };
-                    finite("leaky_relu", "slope", slope)?;
+                    in_range("leaky_relu", "slope", slope)?;
                     Ok(Arc::new(LeakyRelu { slope }))
                 },
             },
@@ -44,7 +44,7 @@ macro_rules! activations {
                 fields: &[Field::optional("alpha", Value::Real(1.0))],
                 make: |values| {
                     let [Value::Real(alpha)] = *values else { unreachable!("values are of their fields' kinds") };
-                    finite("elu", "alpha", alpha)?;
+                    in_range("elu", "alpha", alpha)?;
                     Ok(Arc::new(Elu { alpha }))
                 },
             },
@@ -69,9 +69,9 @@ activations! {
     Gelu, "gelu";
 }
 
-fn finite(op: &'static str, field: &'static str, x: f64) -> Result<(), GraphError> {
-    if !x.is_finite() {
-        return Err(GraphError::Range { op, field, range: "finite", found: x.to_string() });
+fn in_range(op: &'static str, field: &'static str, x: f64) -> Result<(), GraphError> {
+    if !(x.is_finite() && x >= 0.0) {
+        return Err(GraphError::Range { op, field, range: "in [0, ∞)", found: x.to_string() });
     }
     Ok(())
 }
@@ -79,7 +79,7 @@ fn finite(op: &'static str, field: &'static str, x: f64) -> Result<(), GraphErro
 /// `y = x` above 0, `slope·x` below.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LeakyRelu {
-    /// The slope below 0, finite; default 0.01, as PyTorch's `negative_slope`.
+    /// The slope below 0, in `[0, ∞)`; default 0.01, as PyTorch's `negative_slope`.
     pub slope: f64,
 }
 
@@ -94,18 +94,17 @@ impl Layer for LeakyRelu {
         "leaky_relu"
     }
     fn build(&self, b: &mut Builder<'_>, x: NodeId) -> Result<NodeId, GraphError> {
-        finite("leaky_relu", "slope", self.slope)?;
+        in_range("leaky_relu", "slope", self.slope)?;
         b.graph().activation(x, Activation::LeakyRelu { slope: self.slope })
     }
     fn activation(&self) -> Option<Activation> {
-        self.slope.is_finite().then_some(Activation::LeakyRelu { slope: self.slope })
-    }
+            }
 }
 
 /// `y = x` above 0, `alpha·(eˣ − 1)` below.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Elu {
-    /// Minus the limit at −∞, finite; default 1, as PyTorch's.
+    /// Minus the limit at −∞, in `[0, ∞)`; default 1, as PyTorch's.
     pub alpha: f64,
 }
 
@@ -120,10 +119,10 @@ impl Layer for Elu {
         "elu"
     }
     fn build(&self, b: &mut Builder<'_>, x: NodeId) -> Result<NodeId, GraphError> {
-        finite("elu", "alpha", self.alpha)?;
+        in_range("elu", "alpha", self.alpha)?;
         b.graph().activation(x, Activation::Elu { alpha: self.alpha })
     }
     fn activation(&self) -> Option<Activation> {
-        self.alpha.is_finite().then_some(Activation::Elu { alpha: self.alpha })
+        in_range("elu", "alpha", self.alpha).ok().map(|()| Activation::Elu { alpha: self.alpha })
     }
 }

@@ -47,13 +47,7 @@ pub struct Linear {
 impl Linear {
     /// `out` units with a bias.
     pub fn new(out: usize) -> Self {
-        Self {
-            out,
-            input: None,
-            bias: true,
-            weight_init: Initializer::default(),
-            bias_init: Initializer::default(),
-        }
+        Self { out, input: None, bias: true, weight_init: Initializer::default(), bias_init: Initializer::default() }
     }
 
     /// Without the bias.

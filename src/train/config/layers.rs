@@ -18,9 +18,10 @@ pub(super) fn read(path: &str, items: &[Value]) -> Result<Vec<LayerSpec>, Config
 fn one(path: String, item: &Value) -> Result<LayerSpec, ConfigError> {
     let section = Section::at(path, item)?;
     let key = section.key("type");
-    let name = section
-        .text("type")?
-        .ok_or_else(|| ConfigError::Missing { key: key.clone(), expected: "the name of a layer, as `linear`".into() })?;
+    let name = section.text("type")?.ok_or_else(|| ConfigError::Missing {
+        key: key.clone(),
+        expected: "the name of a layer, as `linear`".into(),
+    })?;
     let Some(entry) = Entry::named(name) else {
         return Err(unknown(key, "layer", name, layer::all().map(|e| e.name.into()).collect(), PLANNED));
     };

@@ -46,7 +46,9 @@ impl<'a> Section<'a> {
     /// Refuses keys that are not among `known`.
     pub(super) fn only(&self, parent: &str, known: &[&str]) -> Result<(), ConfigError> {
         match self.table.keys().find(|key| !known.contains(&key.as_str())) {
-            Some(key) => Err(ConfigError::UnknownKey { key: self.key(key), parent: parent.into(), known: owned(known) }),
+            Some(key) => {
+                Err(ConfigError::UnknownKey { key: self.key(key), parent: parent.into(), known: owned(known) })
+            }
             None => Ok(()),
         }
     }
@@ -106,7 +108,9 @@ impl<'a> Section<'a> {
             OptimError::Range { field, range, found, .. } => {
                 ConfigError::Range { key: self.key(field), range: range.into(), found: found.to_string() }
             }
-            OptimError::Type { field, expected, found, .. } => ConfigError::Type { key: self.key(&field), expected, found },
+            OptimError::Type { field, expected, found, .. } => {
+                ConfigError::Type { key: self.key(&field), expected, found }
+            }
             OptimError::Field { owner, found, known: names } => {
                 let mut known = known(names);
                 known.insert(0, "name".into());
@@ -115,7 +119,9 @@ impl<'a> Section<'a> {
             OptimError::Missing { field, expected, .. } => {
                 ConfigError::Missing { key: self.key(field), expected: expected.into() }
             }
-            OptimError::Name { found, known: names, .. } => unknown(self.key("name"), kind, &found, known(names), planned),
+            OptimError::Name { found, known: names, .. } => {
+                unknown(self.key("name"), kind, &found, known(names), planned)
+            }
             OptimError::Convention { found, known: names, .. } => {
                 unknown(self.key("convention"), "convention", &found, known(names), &[])
             }
