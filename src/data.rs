@@ -63,8 +63,8 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// If there is no example or an example is empty, the numbers do not fill whole examples, features and targets differ
-    /// in number, a class is not below the number of classes, or a number is NaN or infinite.
+    /// If there is no example or an example is empty, the numbers do not fill whole examples, features and targets
+    /// differ in number, a class is not below the number of classes, or a number is NaN or infinite.
     pub fn new(features: Values, shape: Shape, targets: Targets) -> Result<Self, DataError> {
         let width = shape.len();
         if features.is_empty() || width == 0 {

@@ -1,8 +1,11 @@
 //! Where a graph runs: the f64/f32 twins on the CPU, or WGSL kernels on a GPU.
 
 pub mod cpu;
+mod engine;
 pub mod gpu;
 mod memory;
+
+pub use engine::{Call, Column, DataId, Engine, NonFinite, ProgramId, Record, Setup, StepGraph, Tensor};
 
 use std::collections::HashMap;
 

@@ -8,7 +8,7 @@ mod graph;
 mod optim;
 mod train;
 
-pub use checkpoint::CheckpointError;
+pub use checkpoint::{CheckpointError, Misshaped};
 pub use config::ConfigError;
 pub use data::DataError;
 pub use device::DeviceError;

@@ -109,7 +109,9 @@ macro_rules! ops {
     };
 }
 
-ops!(dropout, gather, penalty, reduce, reshape, softmax);
+ops!(
+    matmul, affine, unary, binary, sum_to, scale, maxout, dropout, gather, penalty, reduce, reshape, softmax,
+);
 
 fn accumulate_cases() -> Vec<Case> {
     let any = Fill::Uniform(-1.0, 1.0);

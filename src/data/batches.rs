@@ -4,8 +4,8 @@ use crate::rng::{Stream, stream};
 
 /// The order of the rows in one epoch; step `i` takes the `i`-th run of `batch` of them.
 ///
-/// With `shuffle` a permutation that is a pure function of `(seed, epoch)`, so a resumed run needs nothing but the step;
-/// without it `0..rows`. Epochs count from 0.
+/// With `shuffle` a permutation that is a pure function of `(seed, epoch)`, so a resumed run needs nothing but the
+/// step; without it `0..rows`. Epochs count from 0.
 ///
 /// ```
 /// use thalweg::data::order;

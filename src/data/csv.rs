@@ -21,8 +21,8 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
 
 /// Features row-major, labels, and the number of columns, of which at least 2.
 pub(super) fn read(input: impl Read, path: &Path) -> Result<(Vec<f64>, Vec<u32>, usize), DataError> {
-    // Only `\n` ends a record (a `\r` before it is trimmed with the cell) and the last line has one too, so that the line a record
-    // stands on is always the one before the reader's.
+    // Only `\n` ends a record (a `\r` before it is trimmed with the cell) and the last line has one too, so that the
+    // line a record stands on is always the one before the reader's.
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)

@@ -18,20 +18,23 @@ use super::{DataError, Split, csv, digits, npz, split};
 pub enum Source {
     /// `"digits"`: 1,797 handwritten digits, embedded; pixels in `[0, 1]`, shape `[1, 8, 8]`, ten classes.
     ///
-    /// Alpaydin and Kaynak, *Optical Recognition of Handwritten Digits*, UCI Machine Learning Repository, 1998 (the test
-    /// part), CC BY 4.0.
+    /// Alpaydin and Kaynak, *Optical Recognition of Handwritten Digits*, UCI Machine Learning Repository, 1998 (the
+    /// test part), CC BY 4.0.
     Digits,
     /// `"csv:FILE"`: numbers separated by commas, one example a line, the class in the last column.
     ///
-    /// The other columns are the features, of shape `[columns − 1]`, read as f64. A first line of which no cell is a number
-    /// is a header. Classes are non-negative integers; there are as many as the largest plus one.
+    /// The other columns are the features, of shape `[columns − 1]`, read as f64. A first line of which no cell is a
+    /// number is a header. Classes are non-negative integers; there are as many as the largest plus one.
     Csv(PathBuf),
-    /// `"npz:FILE"`: NumPy arrays `x_train` and `y_train`, and `x_val` and `y_val` where the file has a split of its own.
+    /// `"npz:FILE"`: NumPy arrays `x_train` and `y_train`, and `x_val` and `y_val` where the file has a split of its
+    /// own.
     ///
-    /// `x_*` has shape `[N, …]` and any float or integer type, in C or Fortran order; one example has the shape after `N`, or `[1]`
-    /// where there is none. Types that f32 holds exactly (f16, f32, integers of 8 and 16 bits) are held so, wider ones as f64.
-    /// `y_*` is integers of shape `[N]`, the classes (as many as the largest of both parts plus one), or floats of shape `[N, …]`,
-    /// numbers to answer; floats of shape `[N]` count as `[N, 1]`, as a linear layer with one output gives them.
+    /// `x_*` has shape `[N, …]` and any float or integer type, in C or Fortran order; one example has the shape after
+    /// `N`, or `[1]` where there is none. Types that f32 holds exactly (f16, f32, integers of 8 and 16 bits) are held
+    /// so, wider ones as f64.
+    /// `y_*` is integers of shape `[N]`, the classes (as many as the largest of both parts plus one), or floats of
+    /// shape `[N, …]`, numbers to answer; floats of shape `[N]` count as `[N, 1]`, as a linear layer with one output
+    /// gives them.
     Npz(PathBuf),
 }
 

@@ -17,9 +17,9 @@ pub struct Split {
 impl Split {
     /// Holds out a share of the rows: `round(validation · rows)`, at least 1 and at most all but 1.
     ///
-    /// A share of 0, or a single row, holds nothing out. The rows held out are the first of a permutation that depends on the
-    /// number of rows alone: not on the training seed, so runs with different seeds are judged by the same examples. Both parts
-    /// keep the order of the source.
+    /// A share of 0, or a single row, holds nothing out. The rows held out are the first of a permutation that depends
+    /// on the number of rows alone: not on the training seed, so runs with different seeds are judged by the same
+    /// examples. Both parts keep the order of the source.
     ///
     /// ```
     /// use std::path::Path;

@@ -1,5 +1,9 @@
 //! The CPU device: the ops' twins, in f64 as the oracle of every check, in f32 to train without a GPU.
 
+mod engine;
+
+pub use engine::CpuEngine;
+
 use super::memory::{self, Home, Memory};
 use super::{Feed, Feeds, fed};
 use crate::error::DeviceError;
@@ -94,9 +98,9 @@ impl<T: TwinIn> Program<T> {
         &mut self.indices[id.0]
     }
 
-    /// The graph.
-    pub(crate) fn graph(&self) -> &Graph {
-        &self.graph
+    /// Elements of all values and sources.
+    pub(crate) fn elements(&self) -> usize {
+        self.slots.iter().chain(&self.sources).map(Vec::len).sum()
     }
 
     /// Computes all values.

@@ -3,11 +3,13 @@
 mod adapter;
 mod buffer;
 mod compile;
+mod engine;
 mod evaluate;
 mod pipeline;
 mod trusted;
 
 pub use adapter::{AdapterKind, AdapterReport, adapters};
+pub use engine::GpuEngine;
 pub use evaluate::{Evaluation, evaluate};
 
 use std::collections::HashMap;

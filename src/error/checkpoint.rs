@@ -1,6 +1,140 @@
-//! Errors of the room `checkpoint`.
+//! Errors of reading and writing weights and runs.
 
-/// To be filled by the room's author.
+use std::path::PathBuf;
+
+use crate::shape::Shape;
+
+/// Why weights or a run cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum CheckpointError {}
+pub enum CheckpointError {
+    /// A file or folder that is missing or cannot be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// A file or folder that cannot be written: what was there before is untouched.
+    #[error(
+        "cannot write `{}`: {source}. What it held before is kept; free space or choose another folder (`--out`)",
+        path.display()
+    )]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// A file that is no safetensors file, is cut short or was changed.
+    #[error("`{}` is not a whole safetensors file: {reason}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Tensors that are not those of the model: every difference is listed.
+    #[error("`{}` does not fit the model:{}", path.display(), differences(missing, extra, misshaped, wrong_dtype))]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// Tensors that the model has and the file lacks, with the model's shape.
+        missing: Vec<(String, Shape)>,
+        /// Tensors that the file has and the model lacks, with the file's shape.
+        extra: Vec<(String, Shape)>,
+        /// Tensors of different shapes.
+        misshaped: Vec<Misshaped>,
+        /// Tensors whose elements are no floats, with the file's name of the type.
+        wrong_dtype: Vec<(String, String)>,
+    },
+    /// A safetensors file without the state of a run.
+    #[error(
+        "`{}` holds no state of a run ({reason}); give a folder that `thalweg train` wrote, \
+         or start from weights alone with `--init`",
+        path.display()
+    )]
+    NoState {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// A checkpoint of a later version of the library.
+    #[error("`{}` has format {found}, this version reads up to {known}; use a newer thalweg", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format known.
+        known: u32,
+    },
+    /// A checkpoint made under other settings than the run that would go on from it.
+    #[error(
+        "`{}` was made with {setting} `{found}`, this run has `{expected}`; a resumed run must be the same run",
+        path.display()
+    )]
+    Differs {
+        /// The file.
+        path: PathBuf,
+        /// The setting, as the run's TOML says it.
+        setting: &'static str,
+        /// The checkpoint's.
+        found: String,
+        /// The run's.
+        expected: String,
+    },
+    /// Two tensors that would have one name in the file.
+    #[error("two tensors would be called `{name}` in the file; rename a parameter")]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// A tensor whose numbers do not fill its shape.
+    #[error("tensor `{name}` of shape {shape} takes {} numbers, found {found}", shape.len())]
+    WrongLength {
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        shape: Shape,
+        /// Numbers given.
+        found: usize,
+    },
+    /// A history line that is not JSON.
+    #[error("`{}`, line {line} is not a JSON object; remove it or move the file away", path.display())]
+    BadHistory {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+}
+
+/// A tensor whose shape in a file is not the model's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misshaped {
+    /// The tensor.
+    pub name: String,
+    /// The model's shape.
+    pub expected: Shape,
+    /// The file's.
+    pub found: Shape,
+}
+
+fn differences(
+    missing: &[(String, Shape)],
+    extra: &[(String, Shape)],
+    misshaped: &[Misshaped],
+    wrong_dtype: &[(String, String)],
+) -> String {
+    let mut lines = Vec::new();
+    lines.extend(missing.iter().map(|(name, shape)| format!("\n  missing: `{name}` {shape}")));
+    lines.extend(extra.iter().map(|(name, shape)| format!("\n  not in the model: `{name}` {shape}")));
+    lines.extend(misshaped.iter().map(|Misshaped { name, expected, found }| {
+        format!("\n  wrong shape: `{name}` is {found}, the model has {expected}")
+    }));
+    lines.extend(wrong_dtype.iter().map(|(name, dtype)| format!("\n  wrong type: `{name}` is {dtype}, not a float")));
+    lines.concat()
+}

@@ -6,8 +6,8 @@ use crate::shape::Shape;
 
 /// Why data cannot be read or trained on.
 ///
-/// Lines and columns of a text file count from 1, as an editor shows them; rows and columns of an array from 0, as NumPy
-/// indexes them.
+/// Lines and columns of a text file count from 1, as an editor shows them; rows and columns of an array from 0, as
+/// NumPy indexes them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -239,7 +239,10 @@ pub enum DataError {
         found: Shape,
     },
     /// A class that the model has no output for.
-    #[error("row {row} (from 0) has class {label}, but there are {classes} classes, 0 to {}", classes.saturating_sub(1))]
+    #[error(
+        "row {row} (from 0) has class {label}, but there are {classes} classes, 0 to {}",
+        classes.saturating_sub(1)
+    )]
     Label {
         /// The row, from 0.
         row: usize,

@@ -99,6 +99,14 @@ pub enum GraphError {
         /// How many the graph has.
         nodes: usize,
     },
+    /// A graph names a parameter that the run does not have.
+    #[error("the graph has a parameter `{name}` that the run does not know; it knows: {}", .known.join(", "))]
+    UnknownParameter {
+        /// The name in the graph.
+        name: String,
+        /// The names of the run.
+        known: Vec<String>,
+    },
     /// An error inside a layer of a model: where it stands.
     #[error("layer {index} ({layer}), given {input}: {source}")]
     Layer {

@@ -246,7 +246,7 @@ impl ModelConfig {
         };
         let loss = match section.text("loss")? {
             Some(name) => {
-                name.parse().map_err(|_| unknown(section.key("loss"), "loss", name, owned(&Loss::NAMES), &[]))?
+                name.parse().map_err(|_| unknown(section.key("loss"), "loss", name, Loss::ALL.map(|loss| loss.name().into()).to_vec(), &[]))?
             }
             None => default.loss,
         };

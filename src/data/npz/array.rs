@@ -94,7 +94,8 @@ fn row_major<T: Copy>(data: &[T], axes: &[usize]) -> Vec<T> {
     out
 }
 
-/// Refuses a header cut short, or a shape whose product overflows: npyz multiplies it unchecked and allocates the header's length.
+/// Refuses a header cut short, or a shape whose product overflows: npyz multiplies it unchecked and allocates the
+/// header's length.
 fn check_shape(bytes: &[u8]) -> Result<(), String> {
     let cut = || "the header is cut short".to_owned();
     let (start, length) = match (bytes.get(6), bytes.get(8..12)) {
@@ -113,4 +114,37 @@ fn check_shape(bytes: &[u8]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(dict: &str, data: &[u8]) -> Result<Array, String> {
+        let length = (dict.len() as u16).to_le_bytes();
+        Array::parse(&[b"\x93NUMPY\x01\x00", length.as_slice(), dict.as_bytes(), data].concat())
+    }
+
+    #[test]
+    fn a_header_that_lies_is_refused() {
+        let header = |shape: &str| format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
+        let whole = parse(&header("(3,)"), &[1, 2, 3]);
+        assert!(matches!(whole, Ok(Array { numbers: Numbers::Narrow(v), .. }) if v == [1, 2, 3]));
+        for shape in ["(4,)", "(4294967296,)", "(4294967296, 4294967296, 4294967296)", "(0, 18446744073709551615, 3)"] {
+            assert!(parse(&header(shape), &[1, 2, 3]).is_err(), "{shape}");
+        }
+        for dict in ["", "{", "[]", "{'descr': '|u1'}", "{'descr': 1, 'fortran_order': 2, 'shape': 3}"] {
+            assert!(parse(dict, &[]).is_err(), "{dict}");
+        }
+        // Version 2 counts its header in 32 bits: nothing of that size may be allocated for a file of 12 bytes.
+        assert!(Array::parse(b"\x93NUMPY\x02\x00\xff\xff\xff\xff").is_err());
+    }
+
+    #[test]
+    fn fortran_order_is_turned() {
+        // numpy: np.arange(6).reshape(2, 3), stored column by column.
+        assert_eq!(row_major(&[0, 3, 1, 4, 2, 5], &[2, 3]), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(row_major(&[7], &[]), [7]);
+        assert!(row_major::<u8>(&[], &[0, 3]).is_empty());
+    }
 }

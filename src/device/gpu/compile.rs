@@ -87,6 +87,11 @@ impl Drafts {
         Ok(())
     }
 
+    /// Adds another list behind this one.
+    pub(super) fn append(&mut self, mut more: Self) {
+        self.0.append(&mut more.0);
+    }
+
     /// Adds an op's launches.
     #[expect(clippy::too_many_arguments, reason = "each is a different thing a launch is made of")]
     fn add_op(

@@ -98,7 +98,8 @@ impl Layer for LeakyRelu {
         b.graph().activation(x, Activation::LeakyRelu { slope: self.slope })
     }
     fn activation(&self) -> Option<Activation> {
-            }
+        in_range("leaky_relu", "slope", self.slope).ok().map(|()| Activation::LeakyRelu { slope: self.slope })
+    }
 }
 
 /// `y = x` above 0, `alpha·(eˣ − 1)` below.

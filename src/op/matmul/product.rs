@@ -64,14 +64,10 @@ impl Product {
         }
         let [sa, sb, sc] = self.strides;
         for item in 0..batch {
-            let rows = |x, s: [usize; 4], size: (usize, usize), axes: (usize, usize)| {
-                let from = item * s[BATCH];
-                ArrayView2::from_shape(size.strides((s[axes.0], s[axes.1])), &x[from..])
-            };
             let from = item * sc[BATCH];
             let views = (
-                rows(a, sa, (m, k), (M, K)),
-                rows(b, sb, (k, n), (K, N)),
+                ArrayView2::from_shape((m, k).strides((sa[M], sa[K])), &a[item * sa[BATCH]..]),
+                ArrayView2::from_shape((k, n).strides((sb[K], sb[N])), &b[item * sb[BATCH]..]),
                 ArrayViewMut2::from_shape((m, n).strides((sc[M], sc[N])), &mut c[from..from + m * n]),
             );
             let (Ok(a), Ok(b), Ok(mut c)) = views else { unreachable!("strides of a contiguous tensor fit it") };

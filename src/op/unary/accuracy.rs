@@ -16,7 +16,7 @@ const ERF_FLAT: f64 = 5.7;
 
 impl Function {
     /// |f̂(x̂) − y|, y = f(x), for |x̂ − x| ≤ e.
-    pub(super) fn value_error(self, x: f64, e: f64, y: f64) -> f64 {
+    pub(crate) fn value_error(self, x: f64, e: f64, y: f64) -> f64 {
         let (low, high) = ((x.abs() - e).max(0.0), x.abs() + e);
         // The largest |f| in reach.
         let most = |lipschitz: f64| y.abs() + lipschitz * e;

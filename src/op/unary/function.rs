@@ -128,7 +128,7 @@ impl Function {
     }
 
     /// Which branch `x` takes, for functions with a kink in value or derivative.
-    pub(super) fn branch(self, x: f64) -> Option<u32> {
+    pub(crate) fn branch(self, x: f64) -> Option<u32> {
         matches!(self, Self::Relu | Self::LeakyRelu { .. } | Self::Elu { .. } | Self::Abs).then_some(u32::from(x > 0.0))
     }
 

@@ -1,0 +1,252 @@
+//! Training on the CPU: the same steps as on a GPU, run at once.
+
+use std::collections::VecDeque;
+
+use super::Program;
+use crate::device::engine::{self, Call, Column, DataId, Engine, NonFinite, ProgramId, Record, Setup, StepGraph};
+use crate::error::DeviceError;
+use crate::graph::{Context, Dtype, NodeId, TwinIn};
+use crate::optim::DynRule;
+use crate::scalar::Scalar;
+
+/// The CPU in training, in f32 or f64.
+pub struct CpuEngine<T> {
+    setup: Setup,
+    members: Vec<Member<T>>,
+    data: Vec<Data<T>>,
+    programs: Vec<Step<T>>,
+    done: VecDeque<Vec<Record>>,
+    /// For each tensor the step at which its gradient and its value first were non-finite.
+    flags: Vec<(u32, u32)>,
+}
+
+struct Member<T> {
+    parameters: Vec<Vec<T>>,
+    states: Vec<Vec<Vec<T>>>,
+}
+
+struct Data<T> {
+    rows: usize,
+    features: Vec<T>,
+    targets: Targets<T>,
+    order: Vec<u32>,
+}
+
+enum Targets<T> {
+    Real(Vec<T>),
+    Index(Vec<u32>),
+}
+
+struct Step<T> {
+    program: Program<T>,
+    data: usize,
+    rows: usize,
+    /// For each of the graph's parameters: its node and its place among the tensors.
+    parameters: Vec<(NodeId, usize)>,
+    features: NodeId,
+    targets: NodeId,
+    record: [Option<NodeId>; 4],
+    gradients: Vec<Option<NodeId>>,
+}
+
+/// A scalar an engine trains in.
+#[expect(private_bounds, reason = "f32 and f64 are the scalars there are")]
+pub trait EngineScalar: TwinIn {
+    #[doc(hidden)]
+    fn update(rule: &dyn DynRule, hyper: &crate::optim::Hyper, g: &[Self], p: &mut [Self], s: &mut [&mut [Self]]);
+}
+
+impl EngineScalar for f32 {
+    fn update(rule: &dyn DynRule, hyper: &crate::optim::Hyper, g: &[f32], p: &mut [f32], s: &mut [&mut [f32]]) {
+        rule.update_f32(hyper, g, p, s);
+    }
+}
+
+impl EngineScalar for f64 {
+    fn update(rule: &dyn DynRule, hyper: &crate::optim::Hyper, g: &[f64], p: &mut [f64], s: &mut [&mut [f64]]) {
+        rule.update_f64(hyper, g, p, s);
+    }
+}
+
+impl<T: EngineScalar> CpuEngine<T> {
+    /// An engine with all parameters 0 and the optimizer's states at their beginning.
+    pub fn new(setup: Setup) -> Self {
+        let zeros =
+            |value: f64| -> Vec<Vec<T>> { setup.tensors.iter().map(|t| vec![T::of(value); t.shape.len()]).collect() };
+        let states = || (0..setup.rule.states().len()).map(|s| zeros(setup.rule.initial_state(s))).collect();
+        let members = setup.seeds.iter().map(|_| Member { parameters: zeros(0.0), states: states() }).collect();
+        let flags = vec![(u32::MAX, u32::MAX); setup.tensors.len()];
+        Self { setup, members, data: Vec::new(), programs: Vec::new(), done: VecDeque::new(), flags }
+    }
+
+    fn step(&mut self, n: u32, cursor: usize, call: &Call) -> Record {
+        let groups = self.setup.group_count();
+        let step = &mut self.programs[call.program.0];
+        let data = &self.data[step.data];
+        let rows = &data.order[cursor..cursor + step.rows];
+        gather(step.program.real_mut(step.features), &data.features, rows);
+        match &data.targets {
+            Targets::Real(values) => gather(step.program.real_mut(step.targets), values, rows),
+            Targets::Index(values) => gather(step.program.index_mut(step.targets), values, rows),
+        }
+        let mut record = Vec::with_capacity(self.members.len());
+        for (m, (member, &seed)) in self.members.iter_mut().zip(&self.setup.seeds).enumerate() {
+            // The parameters are lent to the program and taken back: nothing is copied.
+            for &(node, tensor) in &step.parameters {
+                std::mem::swap(step.program.real_mut(node), &mut member.parameters[tensor]);
+            }
+            step.program.run(&Context { step: n, seed });
+            for &(node, tensor) in &step.parameters {
+                std::mem::swap(step.program.real_mut(node), &mut member.parameters[tensor]);
+            }
+            record.push(step.record.map(|id| id.map_or(f64::NAN, |id| step.program.value(id)[0].f64())));
+            for (tensor, gradient) in step.gradients.iter().enumerate() {
+                let Some(gradient) = gradient else { continue };
+                let g = step.program.value(*gradient);
+                let hyper = &call.hyper[m * groups + self.setup.groups[tensor]];
+                let mut states: Vec<&mut [T]> = member.states.iter_mut().map(|s| s[tensor].as_mut_slice()).collect();
+                let parameter = &mut member.parameters[tensor];
+                T::update(self.setup.rule.as_ref(), hyper, g, parameter, &mut states);
+                let flag = &mut self.flags[tensor];
+                if !finite(g) {
+                    flag.0 = flag.0.min(n);
+                }
+                if !finite(parameter) {
+                    flag.1 = flag.1.min(n);
+                }
+            }
+        }
+        record
+    }
+}
+
+/// Without a branch in the loop, so that it becomes vector code.
+fn finite<T: Scalar>(values: &[T]) -> bool {
+    values.iter().fold(true, |all, v| all & v.is_finite())
+}
+
+fn gather<V: Copy>(batch: &mut [V], table: &[V], rows: &[u32]) {
+    let width = batch.len() / rows.len().max(1);
+    for (to, &row) in batch.chunks_exact_mut(width.max(1)).zip(rows) {
+        to.copy_from_slice(&table[row as usize * width..][..width]);
+    }
+}
+
+fn reals<T: Scalar>(column: Column<'_>) -> Vec<T> {
+    match column {
+        Column::F32(v) => v.iter().map(|&x| T::of(f64::from(x))).collect(),
+        Column::F64(v) => v.iter().map(|&x| T::of(x)).collect(),
+        Column::Index(v) => v.iter().map(|&x| T::of(f64::from(x))).collect(),
+    }
+}
+
+impl<T: EngineScalar> Engine for CpuEngine<T> {
+    fn add_data(&mut self, rows: usize, features: Column<'_>, targets: Column<'_>) -> Result<DataId, DeviceError> {
+        let targets = match targets {
+            Column::Index(v) => Targets::Index(v.to_vec()),
+            other => Targets::Real(reals(other)),
+        };
+        let order = (0..rows as u32).collect();
+        self.data.push(Data { rows, features: reals(features), targets, order });
+        Ok(DataId(self.data.len() - 1))
+    }
+
+    fn set_order(&mut self, data: DataId, order: &[u32]) -> Result<(), DeviceError> {
+        let data = &mut self.data[data.0];
+        engine::check_order(order, data.rows)?;
+        data.order = order.to_vec();
+        Ok(())
+    }
+
+    fn compile(&mut self, step: StepGraph, data: DataId) -> Result<ProgramId, DeviceError> {
+        engine::same_tensors(&step.graph, &self.setup.tensors)?;
+        let set = &self.data[data.0];
+        let targets = match &set.targets {
+            Targets::Real(v) => (v.len(), Dtype::Real),
+            Targets::Index(v) => (v.len(), Dtype::Index),
+        };
+        engine::check_columns(&step, set.rows, set.features.len(), targets)?;
+        let place = |name: &str| self.setup.tensors.iter().position(|t| t.name == name);
+        let parameters = step.graph.parameters().filter_map(|(name, id)| Some((id, place(name)?))).collect();
+        let rows = step.graph.shape(step.features).first().copied().unwrap_or(0);
+        let wanted: Vec<NodeId> = step.record.iter().chain(&step.gradients).flatten().copied().collect();
+        self.programs.push(Step {
+            rows,
+            data: data.0,
+            parameters,
+            features: step.features,
+            targets: step.targets,
+            record: step.record,
+            gradients: step.gradients,
+            program: Program::new(step.graph, &wanted),
+        });
+        Ok(ProgramId(self.programs.len() - 1))
+    }
+
+    fn capacity(&self) -> usize {
+        64
+    }
+
+    fn submit(&mut self, step: u32, cursor: u32, calls: &[Call]) -> Result<(), DeviceError> {
+        let mut records = Vec::with_capacity(calls.len());
+        let (mut step, mut cursor) = (step, cursor as usize);
+        for call in calls {
+            records.push(self.step(step, cursor, call));
+            let program = &self.programs[call.program.0];
+            cursor += program.rows;
+            step += u32::from(!program.gradients.is_empty());
+        }
+        self.done.push_back(records);
+        Ok(())
+    }
+
+    fn pending(&self) -> usize {
+        self.done.len()
+    }
+
+    fn collect(&mut self) -> Result<Vec<Record>, DeviceError> {
+        Ok(self.done.pop_front().unwrap_or_default())
+    }
+
+    fn parameters(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
+        Ok(widened(&self.members[member].parameters))
+    }
+
+    fn set_parameters(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError> {
+        engine::check_values(&self.setup.tensors, values)?;
+        self.members[member].parameters = narrowed(values);
+        Ok(())
+    }
+
+    fn states(&mut self, member: usize) -> Result<Vec<Vec<Vec<f64>>>, DeviceError> {
+        Ok(self.members[member].states.iter().map(|s| widened(s)).collect())
+    }
+
+    fn set_states(&mut self, member: usize, values: &[Vec<Vec<f64>>]) -> Result<(), DeviceError> {
+        for state in values {
+            engine::check_values(&self.setup.tensors, state)?;
+        }
+        self.members[member].states = values.iter().map(|s| narrowed(s)).collect();
+        Ok(())
+    }
+
+    fn first_non_finite(&mut self) -> Result<Option<NonFinite>, DeviceError> {
+        Ok(engine::earliest(&self.setup.tensors, self.flags.iter().copied()))
+    }
+
+    fn bytes(&self) -> u64 {
+        let tensors: usize = self.setup.tensors.iter().map(|t| t.shape.len()).sum();
+        let copies = self.members.len() * (1 + self.setup.rule.states().len());
+        let data: usize = self.data.iter().map(|d| d.features.len()).sum();
+        let values: usize = self.programs.iter().map(|p| p.program.elements()).sum();
+        ((tensors * copies + data + values) * size_of::<T>()) as u64
+    }
+}
+
+fn widened<T: Scalar>(values: &[Vec<T>]) -> Vec<Vec<f64>> {
+    values.iter().map(|t| t.iter().map(|v| v.f64()).collect()).collect()
+}
+
+fn narrowed<T: Scalar>(values: &[Vec<f64>]) -> Vec<Vec<T>> {
+    values.iter().map(|t| t.iter().map(|&v| T::of(v)).collect()).collect()
+}

@@ -1,0 +1,281 @@
+//! What a training run asks of a device: parameters that stay there, data sets, compiled steps, and submissions of many
+//! steps whose results come back together.
+
+use std::sync::Arc;
+
+use crate::error::{DeviceError, GraphError};
+use crate::graph::{Graph, NodeId};
+use crate::optim::{DynRule, Hyper};
+use crate::shape::Shape;
+
+/// One learnt tensor, in the order of the flat buffers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    /// PyTorch's name: `0.weight`.
+    pub name: String,
+    /// Its shape.
+    pub shape: Shape,
+}
+
+/// What an engine is made for.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The learnt tensors.
+    pub tensors: Vec<Tensor>,
+    /// The parameter group of each tensor; groups have hyper-parameters of their own.
+    pub groups: Vec<usize>,
+    /// The update rule.
+    pub rule: Arc<dyn DynRule>,
+    /// One seed a member; its length is the population.
+    pub seeds: Vec<u64>,
+}
+
+impl Setup {
+    /// How many groups there are, at least 1.
+    pub fn group_count(&self) -> usize {
+        self.groups.iter().max().map_or(1, |&g| g + 1)
+    }
+}
+
+/// Numbers of a data set, in the type they came in.
+#[derive(Clone, Copy, Debug)]
+pub enum Column<'a> {
+    /// f32.
+    F32(&'a [f32]),
+    /// f64, rounded once to what the device computes in.
+    F64(&'a [f64]),
+    /// Classes.
+    Index(&'a [u32]),
+}
+
+impl Column<'_> {
+    /// Values in all.
+    #[expect(clippy::len_without_is_empty, reason = "counts values; emptiness is the data set's matter")]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(v) => v.len(),
+            Self::F64(v) => v.len(),
+            Self::Index(v) => v.len(),
+        }
+    }
+}
+
+/// A data set on the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataId(pub(super) usize);
+
+/// A compiled step on the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProgramId(pub(super) usize);
+
+/// The graph of one step over a minibatch.
+#[derive(Clone, Debug)]
+pub struct StepGraph {
+    /// The graph.
+    pub graph: Graph,
+    /// The input that gets the minibatch's features, `[rows, …]`.
+    pub features: NodeId,
+    /// The input that gets its targets, `[rows]` or `[rows, …]`.
+    pub targets: NodeId,
+    /// Scalars to record: loss, data loss, penalty, accuracy. The first is always there.
+    pub record: [Option<NodeId>; 4],
+    /// For each tensor of [`Setup::tensors`] its gradient; `None` inside stays zero. Empty for evaluation: no update.
+    pub gradients: Vec<Option<NodeId>>,
+}
+
+/// One step of a submission.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// What to run.
+    pub program: ProgramId,
+    /// Numbers of the update for each member and group, `[member][group]`; empty for evaluation.
+    pub hyper: Vec<Hyper>,
+}
+
+/// What one step recorded, for each member: loss, data loss, penalty, accuracy (NaN where the graph has none).
+pub type Record = Vec<[f64; 4]>;
+
+/// A tensor in which something non-finite was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NonFinite {
+    /// Its name.
+    pub tensor: String,
+    /// `"gradient"` or `"parameter"`.
+    pub what: &'static str,
+    /// The step at which it first happened, from 1.
+    pub step: u32,
+}
+
+/// A device in training: the CPU in f32 or f64, or a GPU.
+///
+/// Steps of one submission take consecutive rows of the data set's order. Nothing waits but [`collect`](Self::collect),
+/// [`parameters`](Self::parameters) and [`states`](Self::states).
+pub trait Engine: Send {
+    /// Puts a data set on the device. `rows` rows; the columns hold `rows` times the graph's width.
+    ///
+    /// # Errors
+    ///
+    /// Out of memory.
+    fn add_data(&mut self, rows: usize, features: Column<'_>, targets: Column<'_>) -> Result<DataId, DeviceError>;
+
+    /// The order in which steps take the rows.
+    ///
+    /// # Errors
+    ///
+    /// A lost device.
+    fn set_order(&mut self, data: DataId, order: &[u32]) -> Result<(), DeviceError>;
+
+    /// Compiles a step over a data set.
+    ///
+    /// # Errors
+    ///
+    /// A kernel refused, a tensor too large, out of memory.
+    fn compile(&mut self, step: StepGraph, data: DataId) -> Result<ProgramId, DeviceError>;
+
+    /// Most steps one submission takes.
+    fn capacity(&self) -> usize;
+
+    /// Runs steps one after the other from row `cursor` on. `step` updates were done before.
+    ///
+    /// # Errors
+    ///
+    /// A lost device.
+    fn submit(&mut self, step: u32, cursor: u32, calls: &[Call]) -> Result<(), DeviceError>;
+
+    /// Submissions whose records were not collected.
+    fn pending(&self) -> usize;
+
+    /// Waits for the oldest submission and returns its records, one a step. Empty if there is none.
+    ///
+    /// # Errors
+    ///
+    /// A lost or hanging device.
+    fn collect(&mut self) -> Result<Vec<Record>, DeviceError>;
+
+    /// The parameters of a member, by tensor; exact.
+    ///
+    /// # Errors
+    ///
+    /// A lost device.
+    fn parameters(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError>;
+
+    /// Replaces the parameters of a member.
+    ///
+    /// # Errors
+    ///
+    /// A lost device.
+    fn set_parameters(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError>;
+
+    /// The optimizer's states of a member, `[state][tensor]`; exact.
+    ///
+    /// # Errors
+    ///
+    /// A lost device.
+    fn states(&mut self, member: usize) -> Result<Vec<Vec<Vec<f64>>>, DeviceError>;
+
+    /// Replaces the optimizer's states of a member.
+    ///
+    /// # Errors
+    ///
+    /// A lost device.
+    fn set_states(&mut self, member: usize, values: &[Vec<Vec<f64>>]) -> Result<(), DeviceError>;
+
+    /// The tensor in which something non-finite was seen first, if any: the earliest step; a gradient before a parameter;
+    /// the tensor nearest to the loss, where the backward pass comes through first.
+    ///
+    /// # Errors
+    ///
+    /// A lost device.
+    fn first_non_finite(&mut self) -> Result<Option<NonFinite>, DeviceError>;
+
+    /// Bytes held on the device.
+    fn bytes(&self) -> u64;
+}
+
+/// The graph's parameters must be the engine's, name by name: programs share one flat buffer.
+pub(super) fn same_tensors(graph: &Graph, tensors: &[Tensor]) -> Result<(), GraphError> {
+    for (name, id) in graph.parameters() {
+        match tensors.iter().find(|t| t.name == name) {
+            Some(t) if t.shape == *graph.shape(id) => {}
+            Some(t) => {
+                return Err(GraphError::Shape {
+                    op: "compile",
+                    operand: "parameter",
+                    expected: format!("{} for `{name}`", t.shape),
+                    found: graph.shape(id).clone(),
+                });
+            }
+            None => {
+                return Err(GraphError::UnknownParameter {
+                    name: name.into(),
+                    known: tensors.iter().map(|t| t.name.clone()).collect(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The earliest of the flags `[tensor] → (gradient, parameter)` counted from 0, `u32::MAX` for never.
+pub(super) fn earliest(tensors: &[Tensor], flags: impl Iterator<Item = (u32, u32)>) -> Option<NonFinite> {
+    let mut first: Option<(u32, &'static str, usize)> = None;
+    for (t, (gradient, parameter)) in flags.enumerate() {
+        for (step, what) in [(parameter, "parameter"), (gradient, "gradient")] {
+            // Later tensors lie nearer to the loss and win a tie, and so does a gradient over a parameter.
+            let wins = |(s, w, _): (u32, &str, usize)| step < s || (step == s && (what == w || what == "gradient"));
+            if step != u32::MAX && first.is_none_or(wins) {
+                first = Some((step, what, t));
+            }
+        }
+    }
+    first.map(|(step, what, t)| NonFinite { tensor: tensors[t].name.clone(), what, step: step + 1 })
+}
+
+/// An order must name rows that exist: a kernel does not look.
+pub(super) fn check_order(order: &[u32], rows: usize) -> Result<(), DeviceError> {
+    let fits = order.len() == rows && order.iter().all(|&row| (row as usize) < rows);
+    if fits {
+        Ok(())
+    } else {
+        let found = format!("{} rows, the largest {:?}", order.len(), order.iter().max());
+        Err(DeviceError::Feed { name: "order".into(), expected: format!("{rows} rows below {rows}"), found })
+    }
+}
+
+/// A data set's columns must hold `rows` times what the graph takes a row.
+pub(super) fn check_columns(
+    step: &StepGraph,
+    rows: usize,
+    features: usize,
+    (targets, dtype): (usize, crate::graph::Dtype),
+) -> Result<(), DeviceError> {
+    for (name, id, len) in [("features", step.features, features), ("targets", step.targets, targets)] {
+        let shape = step.graph.shape(id);
+        let width = shape.iter().skip(1).product::<usize>();
+        let batch = shape.first().copied().unwrap_or(0);
+        if width * rows != len || batch > rows || batch == 0 {
+            let expected = format!("{rows} rows of {width} for a batch of shape {shape}");
+            return Err(DeviceError::Feed { name: name.into(), expected, found: format!("{len} values") });
+        }
+    }
+    let wanted = step.graph.node(step.targets).meta.dtype;
+    if wanted != dtype {
+        let (expected, found) = (wanted.describe().into(), dtype.describe().into());
+        return Err(DeviceError::Feed { name: "targets".into(), expected, found });
+    }
+    Ok(())
+}
+
+pub(super) fn check_values(tensors: &[Tensor], values: &[Vec<f64>]) -> Result<(), DeviceError> {
+    if tensors.len() != values.len() {
+        let (expected, found) = (format!("{} tensors", tensors.len()), format!("{}", values.len()));
+        return Err(DeviceError::Feed { name: "parameters".into(), expected, found });
+    }
+    for (tensor, values) in tensors.iter().zip(values) {
+        if tensor.shape.len() != values.len() {
+            let (expected, found) = (format!("{} values (shape {})", tensor.shape.len(), tensor.shape), values.len());
+            return Err(DeviceError::Feed { name: tensor.name.clone(), expected, found: found.to_string() });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! One training or evaluation step as dispatches: minibatch, the graph, update, record.
+
+use super::super::buffer::Bound;
+use super::super::compile::{Drafts, Shown, Surroundings, compile};
+use super::super::pipeline::Access;
+use super::data::Table;
+use super::{GpuEngine, Program};
+use crate::device::engine::{self, DataId, StepGraph};
+use crate::device::memory;
+use crate::error::DeviceError;
+use crate::graph::{Graph, Kind, NodeId};
+use crate::kernel::{ALIGN, Kernel, fold, wgsl};
+use crate::optim::Span;
+
+impl GpuEngine {
+    pub(super) fn compile_step(&mut self, step: &StepGraph, data: DataId) -> Result<Program, DeviceError> {
+        let (graph, members) = (&step.graph, self.setup.seeds.len());
+        engine::same_tensors(graph, &self.setup.tensors)?;
+        let set = &self.data[data.0];
+        engine::check_columns(step, set.rows, set.features.values, (set.targets.values, set.targets.dtype))?;
+        let batch = graph.shape(step.features)[0];
+        let (features, targets, rows) = (self.input(step, step.features)?, self.input(step, step.targets)?, set.rows);
+        self.make_settings(graph)?;
+        let wanted: Vec<NodeId> = step.record.iter().chain(&step.gradients).flatten().copied().collect();
+        let direct = direct(graph, step);
+        let flat = |buffer: &super::Buffer, tensor: usize| Bound {
+            buffer: buffer.clone(),
+            offset: self.offsets[tensor],
+            stride: if members > 1 { self.total } else { 0 },
+            guard: 0,
+        };
+        let source = |id: NodeId| match &graph.node(id).kind {
+            _ if id == step.features => features.clone(),
+            _ if id == step.targets => targets.clone(),
+            Kind::Parameter { name } => flat(&self.parameters, self.tensor(name)),
+            Kind::Setting { name, .. } => self.settings[name].clone(),
+            _ => unreachable!("a step has no inputs but features and targets: checked above"),
+        };
+        let pinned = |id: NodeId| direct.iter().position(|d| *d == Some(id)).map(|t| flat(&self.gradients, t));
+        let control = Bound { buffer: self.control.clone(), offset: 0, stride: 0, guard: 0 };
+        let around =
+            Surroundings { members: members as u32, guard: 0, source: &source, pinned: &pinned, control: &control };
+
+        let mut all = Drafts::default();
+        let set = &self.data[data.0];
+        let order = Bound { buffer: set.order.clone(), offset: 0, stride: 0, guard: 0 };
+        for (table, to) in [(&set.features, &features), (&set.targets, &targets)] {
+            self.minibatch(&mut all, table, to, &order, &control, (batch, rows))?;
+        }
+        let mut compiled = compile(&self.gpu, graph, &wanted, &around)?;
+        all.append(std::mem::take(&mut compiled.drafts));
+        for (tensor, gradient) in step.gradients.iter().enumerate() {
+            let (Some(gradient), None) = (gradient, direct[tensor]) else { continue };
+            let (from, to) = (compiled.value(graph, *gradient, &around), flat(&self.gradients, tensor));
+            self.copy(&mut all, &from, &to, self.setup.tensors[tensor].shape.len())?;
+        }
+        if !step.gradients.is_empty() {
+            self.update(&mut all, &control)?;
+        }
+        let scalars = step.record.map(|id| id.map(|id| compiled.value(graph, id, &around)));
+        self.record(&mut all, scalars, &control, batch, !step.gradients.is_empty())?;
+        Ok(Program { dispatches: all.finish(&self.gpu)?, recorded: step.record.map(|id| id.is_some()) })
+    }
+
+    fn tensor(&self, name: &str) -> usize {
+        self.setup.tensors.iter().position(|t| t.name == name).expect("same_tensors found each name")
+    }
+
+    fn input(&self, step: &StepGraph, id: NodeId) -> Result<Bound, DeviceError> {
+        let buffer = self.gpu.storage("minibatch", step.graph.shape(id).len())?;
+        Ok(Bound { buffer, offset: 0, stride: 0, guard: 0 })
+    }
+
+    /// One buffer a setting, shared by all programs.
+    fn make_settings(&mut self, graph: &Graph) -> Result<(), DeviceError> {
+        let members = self.setup.seeds.len();
+        for (name, id) in graph.settings() {
+            let Kind::Setting { value, .. } = graph.node(id).kind else { continue };
+            if !self.settings.contains_key(name) {
+                let buffer = self.gpu.storage("settings", members)?;
+                self.gpu.write(&buffer, 0, &vec![(value as f32).to_bits(); members]);
+                let stride = usize::from(members > 1);
+                self.settings.insert(name.into(), Bound { buffer, offset: 0, stride, guard: 0 });
+            }
+        }
+        Ok(())
+    }
+
+    fn linear(&self, count: usize, members: u32) -> [u32; 3] {
+        let [x, y] = fold(count.div_ceil(64), self.gpu.shared.limits.max_compute_workgroups_per_dimension);
+        [x, y, members]
+    }
+
+    fn minibatch(
+        &self,
+        all: &mut Drafts,
+        table: &Table,
+        to: &Bound,
+        order: &Bound,
+        control: &Bound,
+        (batch, rows): (usize, usize),
+    ) -> Result<(), DeviceError> {
+        let width = table.values / rows.max(1);
+        for part in &table.parts {
+            let kernel = Kernel::new("minibatch", wgsl!("device/minibatch", "lib/grid", "lib/control"), "minibatch");
+            let params = [
+                ("rows", batch.into()),
+                ("width", width.into()),
+                ("first_row", part.first_row.into()),
+                ("row_count", part.rows.into()),
+            ];
+            let shown = [
+                read(control, control.buffer.elements()),
+                read(order, rows),
+                read(&part.bound, part.rows * width),
+                write(to, batch * width),
+            ];
+            all.add(&self.gpu, kernel, &params, &shown, self.linear(batch * width, 1), 1)?;
+        }
+        Ok(())
+    }
+
+    fn copy(&self, all: &mut Drafts, from: &Bound, to: &Bound, len: usize) -> Result<(), DeviceError> {
+        let kernel = Kernel::new("copy", wgsl!("device/copy", "lib/grid"), "copy");
+        let params = [("len", len.into()), ("x_stride", from.stride.into()), ("y_stride", to.stride.into())];
+        let members = self.setup.seeds.len() as u32;
+        all.add(&self.gpu, kernel, &params, &[read(from, len), write(to, len)], self.linear(len, members), members)
+    }
+
+    /// The fused update: one launch for all tensors, more only where the flat buffers need several bindings.
+    fn update(&self, all: &mut Drafts, control: &Bound) -> Result<(), DeviceError> {
+        let members = self.setup.seeds.len();
+        let stride = if members > 1 { self.total } else { 0 };
+        let flat = |buffer: &super::Buffer| Bound { buffer: buffer.clone(), offset: 0, stride, guard: 0 };
+        let single = |buffer: &super::Buffer| Bound { buffer: buffer.clone(), offset: 0, stride: 0, guard: 0 };
+        let (segments, flags) = (single(&self.segments), single(&self.flags));
+        let (gradients, parameters) = (flat(&self.gradients), flat(&self.parameters));
+        let states: Vec<Bound> = self.states.iter().map(flat).collect();
+        let most = self.gpu.max_elements();
+        for first in (0..self.total).step_by(most) {
+            let len = most.min(self.total - first);
+            let span =
+                Span { first, len, stride: self.total, members, groups: self.setup.group_count(), first_member: 0 };
+            let part = |access, bound| Shown { access, bound, first, len };
+            let mut shown = vec![
+                read(control, control.buffer.elements()),
+                read(&segments, self.total / ALIGN),
+                part(Access::Read, &gradients),
+                part(Access::Write, &parameters),
+            ];
+            shown.extend(states.iter().map(|s| part(Access::Write, s)));
+            shown.push(write(&flags, 2 * self.setup.tensors.len()));
+            let kernel = Kernel::new(self.setup.rule.name(), self.setup.rule.source(), "update");
+            let groups = self.linear(span.invocations(), members as u32);
+            all.add(&self.gpu, kernel, &span.params(), &shown, groups, members as u32)?;
+        }
+        Ok(())
+    }
+
+    fn record(
+        &self,
+        all: &mut Drafts,
+        scalars: [Option<Bound>; 4],
+        control: &Bound,
+        rows: usize,
+        advance: bool,
+    ) -> Result<(), DeviceError> {
+        let members = self.setup.seeds.len();
+        let loss = scalars[0].clone().expect("a step records its loss");
+        let places = scalars.map(|s| s.unwrap_or_else(|| loss.clone()));
+        let kernel = Kernel::new("record", wgsl!("device/record", "lib/control"), "record");
+        let mut params = vec![("members", members.into()), ("rows", rows.into()), ("advance", advance.into())];
+        let names = ["a_stride", "b_stride", "c_stride", "d_stride"];
+        params.extend(names.iter().zip(&places).map(|(&name, place)| (name, place.stride.into())));
+        let ring = Bound { buffer: self.ring.clone(), offset: 0, stride: 0, guard: 0 };
+        let mut shown = vec![write(control, control.buffer.elements()), write(&ring, ring.buffer.elements())];
+        shown.extend(places.iter().map(|place| read(place, (members - 1) * place.stride + 1)));
+        all.add(&self.gpu, kernel, &params, &shown, [1, 1, 1], 1)
+    }
+}
+
+fn read(bound: &Bound, len: usize) -> Shown<'_> {
+    Shown { access: Access::Read, bound, first: 0, len }
+}
+
+fn write(bound: &Bound, len: usize) -> Shown<'_> {
+    Shown { access: Access::Write, bound, first: 0, len }
+}
+
+/// For each tensor the node that may write its gradient straight into the flat buffer: computed for this tensor alone and
+/// read by no other op, for a kernel cannot read and write one buffer. The others are copied.
+fn direct(graph: &Graph, step: &StepGraph) -> Vec<Option<NodeId>> {
+    let roots = memory::roots(graph);
+    let live = graph.live(&step.gradients.iter().chain(&step.record).flatten().copied().collect::<Vec<_>>());
+    let mut readers = vec![0; graph.nodes().len()];
+    for (i, node) in graph.nodes().iter().enumerate().filter(|(i, _)| live[*i]) {
+        for input in node.inputs().iter().filter(|_| roots[i].0 == i) {
+            readers[roots[input.0].0] += 1;
+        }
+    }
+    for id in step.gradients.iter().chain(&step.record).flatten() {
+        readers[roots[id.0].0] += 1;
+    }
+    let alone = |id: NodeId| readers[id.0] == 1 && matches!(graph.node(id).kind, Kind::Op { .. });
+    step.gradients.iter().map(|g| g.map(|id| roots[id.0]).filter(|&root| alone(root))).collect()
+}

@@ -1,0 +1,300 @@
+//! What a run leaves in its folder, and how it goes on from there.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `optimizer.safetensors` | everything that resuming needs: the step, the parameters, the optimizer's state |
+//! | `model.safetensors` | the parameters alone, by PyTorch's names: what other programs read |
+//! | `run.toml` | what made the run |
+//! | `history.jsonl` | what it said on the way |
+//!
+//! **Why the parameters stand twice.** Each file is replaced by one rename, but two renames are not one: a crash
+//! between them leaves parameters of one step beside the state of another, and a run that goes on from such a pair is
+//! wrong without a sign. So one file is the whole truth for resuming, and `model.safetensors`, written after it, is a
+//! copy for others that is never resumed from; at worst it is one checkpoint older, and [`model_step`] says which. It
+//! costs a third more space under Adam.
+//!
+//! In `optimizer.safetensors` the parameter `0.weight` is called `param.0.weight` and its state `exp_avg`
+//! `state.0.weight.exp_avg`; the rest is JSON under the key `thalweg` of the file's metadata. Numbers are `F32` or
+//! `F64` as the device held them, bit for bit.
+
+mod atomic;
+mod history;
+mod tensors;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::atomic::write_atomic;
+pub use self::history::{append_history, rewind_history};
+pub use self::tensors::{Tensor, read_weights};
+pub use crate::error::{CheckpointError, Misshaped};
+use crate::shape::Shape;
+
+/// The parameters, by PyTorch's names.
+pub const MODEL: &str = "model.safetensors";
+/// All that resuming needs.
+pub const OPTIMIZER: &str = "optimizer.safetensors";
+/// What made the run.
+pub const RUN: &str = "run.toml";
+/// What it said on the way.
+pub const HISTORY: &str = "history.jsonl";
+
+/// The newest format of `optimizer.safetensors` that is known here.
+const FORMAT: u32 = 1;
+
+/// A run between two steps: enough to go on with the same bits.
+///
+/// ```
+/// use thalweg::Shape;
+/// use thalweg::data::Values;
+/// use thalweg::train::checkpoint::{Checkpoint, Tensor};
+/// let tensor = |x| Tensor { name: "0.weight".into(), shape: Shape::from([2]), data: Values::F32(x) };
+/// let before = Checkpoint {
+///     parameters: vec![tensor(vec![0.5, -0.0])],
+///     states: vec![("exp_avg".into(), vec![tensor(vec![1e-40, 0.25])])],
+///     step: 30,
+///     epoch: 1,
+///     step_in_epoch: 7,
+///     optimizer: "adam".into(),
+///     ..Checkpoint::default()
+/// };
+/// let folder = tempfile::tempdir()?;
+/// before.save(folder.path())?;
+/// assert_eq!(Checkpoint::load(folder.path())?, before);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Checkpoint {
+    /// The parameters, in the model's order.
+    pub parameters: Vec<Tensor>,
+    /// The optimizer's state by name (`exp_avg`): one tensor for each parameter, of its name and shape.
+    pub states: Vec<(String, Vec<Tensor>)>,
+    /// Steps done since the start of the run.
+    pub step: u64,
+    /// The epoch the next step belongs to, from 0.
+    pub epoch: u32,
+    /// Steps done in that epoch.
+    pub step_in_epoch: u32,
+    /// The run's seed.
+    pub seed: u64,
+    /// The optimizer's name.
+    pub optimizer: String,
+    /// Whose arithmetic it follows.
+    pub convention: String,
+    /// `"f32"` or `"f64"`.
+    pub precision: String,
+    /// Other numbers that the run carries (the best validation loss); NaN and infinities allowed, kept exactly.
+    pub scalars: BTreeMap<String, f64>,
+}
+
+/// What stands in the metadata. `parameters` and `states` give the names in order; the scalars are text, because JSON
+/// has no NaN and its readers may round.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    format: u32,
+    step: u64,
+    epoch: u32,
+    step_in_epoch: u32,
+    seed: u64,
+    optimizer: String,
+    convention: String,
+    precision: String,
+    parameters: Vec<String>,
+    states: Vec<String>,
+    scalars: BTreeMap<String, String>,
+}
+
+/// What stands in the metadata of `model.safetensors`.
+#[derive(Serialize, Deserialize)]
+struct ModelNote {
+    step: u64,
+}
+
+fn parameter_name(name: &str) -> String {
+    format!("param.{name}")
+}
+
+fn state_name(parameter: &str, state: &str) -> String {
+    format!("state.{parameter}.{state}")
+}
+
+impl Checkpoint {
+    /// Writes `optimizer.safetensors`, then `model.safetensors`, each atomically, into a folder that exists.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be written: the one before it is kept. If a tensor does not fill its shape, two have one name,
+    /// or a state does not go with the parameters.
+    pub fn save(&self, folder: &Path) -> Result<(), CheckpointError> {
+        let path = folder.join(OPTIMIZER);
+        let shapes: Vec<_> = self.parameters.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
+        let mut all: Vec<_> = self.parameters.iter().map(|t| (parameter_name(&t.name), t)).collect();
+        for (state, tensors) in &self.states {
+            let found: Vec<_> = tensors.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
+            compare(&path, &shapes, &found)?;
+            all.extend(tensors.iter().map(|t| (state_name(&t.name, state), t)));
+        }
+        let note = Note {
+            format: FORMAT,
+            step: self.step,
+            epoch: self.epoch,
+            step_in_epoch: self.step_in_epoch,
+            seed: self.seed,
+            optimizer: self.optimizer.clone(),
+            convention: self.convention.clone(),
+            precision: self.precision.clone(),
+            parameters: shapes.into_iter().map(|(name, _)| name).collect(),
+            states: self.states.iter().map(|(name, _)| name.clone()).collect(),
+            scalars: self.scalars.iter().map(|(name, x)| (name.clone(), x.to_string())).collect(),
+        };
+        tensors::write(&path, &all, json(&note))?;
+        let model: Vec<_> = self.parameters.iter().map(|t| (t.name.clone(), t)).collect();
+        tensors::write(&folder.join(MODEL), &model, json(&ModelNote { step: self.step }))
+    }
+
+    /// Reads `optimizer.safetensors` of a run's folder.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, is cut short, lacks a tensor or has one too many, or no run wrote it.
+    pub fn load(folder: &Path) -> Result<Self, CheckpointError> {
+        let path = folder.join(OPTIMIZER);
+        let file = tensors::File::open(&path)?;
+        let note = Note::read(&file, &path)?;
+        let mut shapes = file.shapes(&path)?;
+        // The state of a parameter has the parameter's shape, so the parameters say what every tensor should be.
+        let shape_of = |shapes: &mut BTreeMap<String, Shape>, name: &String| {
+            (name.clone(), shapes.remove(&parameter_name(name)).unwrap_or_default())
+        };
+        let parameters: Vec<_> = note.parameters.iter().map(|name| shape_of(&mut shapes, name)).collect();
+        let mut expected: Vec<_> =
+            parameters.iter().map(|(name, shape)| (parameter_name(name), shape.clone())).collect();
+        for state in &note.states {
+            expected.extend(parameters.iter().map(|(name, shape)| (state_name(name, state), shape.clone())));
+        }
+        let mut values = file.read(&path, &expected)?.into_iter();
+        let mut take = || -> Vec<Tensor> {
+            let named = parameters.iter().zip(values.by_ref());
+            named.map(|((name, shape), data)| Tensor { name: name.clone(), shape: shape.clone(), data }).collect()
+        };
+        let tensors = take();
+        let states = note.states.iter().map(|state| (state.clone(), take())).collect();
+        Ok(Self {
+            parameters: tensors,
+            states,
+            step: note.step,
+            epoch: note.epoch,
+            step_in_epoch: note.step_in_epoch,
+            seed: note.seed,
+            scalars: note.numbers(&path)?,
+            optimizer: note.optimizer,
+            convention: note.convention,
+            precision: note.precision,
+        })
+    }
+
+    /// Whether this is a checkpoint of the model with these parameters.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::Mismatch`] lists every difference; `folder` is named in it.
+    pub fn check_parameters(&self, folder: &Path, expected: &[(String, Shape)]) -> Result<(), CheckpointError> {
+        let found: Vec<_> = self.parameters.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
+        compare(&folder.join(OPTIMIZER), expected, &found)
+    }
+
+    /// Whether a run of this seed, optimizer, convention and precision can go on from here with the same bits.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::Differs`] names the first setting that is another.
+    pub fn check_settings(
+        &self,
+        folder: &Path,
+        seed: u64,
+        optimizer: &str,
+        convention: &str,
+        precision: &str,
+    ) -> Result<(), CheckpointError> {
+        for (setting, found, expected) in [
+            ("seed", self.seed.to_string().as_str(), seed.to_string().as_str()),
+            ("optimizer", &self.optimizer, optimizer),
+            ("convention", &self.convention, convention),
+            ("precision", &self.precision, precision),
+        ] {
+            if found != expected {
+                return Err(CheckpointError::Differs {
+                    path: folder.join(OPTIMIZER),
+                    setting,
+                    found: found.to_owned(),
+                    expected: expected.to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Note {
+    fn read(file: &tensors::File, path: &Path) -> Result<Self, CheckpointError> {
+        let no_state = |reason: String| CheckpointError::NoState { path: path.to_owned(), reason };
+        let text = file.note().ok_or_else(|| no_state("its metadata has no key `thalweg`".into()))?;
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        // The version first: a later format may have other fields.
+        let Version { format } = serde_json::from_str(&text).map_err(|error| no_state(error.to_string()))?;
+        if format > FORMAT {
+            return Err(CheckpointError::Format { path: path.to_owned(), found: format, known: FORMAT });
+        }
+        serde_json::from_str(&text).map_err(|error| no_state(error.to_string()))
+    }
+
+    fn numbers(&self, path: &Path) -> Result<BTreeMap<String, f64>, CheckpointError> {
+        let number = |(name, text): (&String, &String)| match text.parse() {
+            Ok(x) => Ok((name.clone(), x)),
+            Err(_) => Err(CheckpointError::NoState {
+                path: path.to_owned(),
+                reason: format!("`{name}` is `{text}`, not a number"),
+            }),
+        };
+        self.scalars.iter().map(number).collect()
+    }
+}
+
+/// The step whose parameters `model.safetensors` of a run's folder holds; none if another program wrote it.
+///
+/// # Errors
+///
+/// If the file cannot be read or is cut short.
+pub fn model_step(folder: &Path) -> Result<Option<u64>, CheckpointError> {
+    let note = tensors::File::open(&folder.join(MODEL))?.note();
+    Ok(note.and_then(|text| serde_json::from_str::<ModelNote>(&text).ok()).map(|note| note.step))
+}
+
+/// Every difference between two lists of names and shapes, in whatever order.
+fn compare(path: &Path, expected: &[(String, Shape)], found: &[(String, Shape)]) -> Result<(), CheckpointError> {
+    let by_name: BTreeMap<_, _> = found.iter().map(|(name, shape)| (name, shape)).collect();
+    let known: BTreeMap<_, _> = expected.iter().map(|(name, shape)| (name, shape)).collect();
+    let missing: Vec<_> = expected.iter().filter(|(name, _)| !by_name.contains_key(name)).cloned().collect();
+    let extra: Vec<_> = found.iter().filter(|(name, _)| !known.contains_key(name)).cloned().collect();
+    let misshaped: Vec<_> = expected
+        .iter()
+        .filter_map(|(name, expected)| {
+            let found = by_name.get(name).filter(|&&found| found != expected)?;
+            Some(Misshaped { name: name.clone(), expected: expected.clone(), found: (*found).clone() })
+        })
+        .collect();
+    if missing.is_empty() && extra.is_empty() && misshaped.is_empty() {
+        return Ok(());
+    }
+    Err(CheckpointError::Mismatch { path: path.to_owned(), missing, extra, misshaped, wrong_dtype: Vec::new() })
+}
+
+/// Numbers, texts and lists of them have no way to fail as JSON.
+fn json(note: &impl Serialize) -> String {
+    serde_json::to_string(note).unwrap_or_default()
+}
