@@ -109,9 +109,7 @@ macro_rules! ops {
     };
 }
 
-ops!(
-    matmul, affine, unary, binary, sum_to, scale, maxout, dropout, gather, penalty, reduce, reshape, softmax,
-);
+ops!(matmul, affine, unary, binary, sum_to, scale, maxout, dropout, gather, penalty, reduce, reshape, softmax,);
 
 fn accumulate_cases() -> Vec<Case> {
     let any = Fill::Uniform(-1.0, 1.0);

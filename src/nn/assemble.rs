@@ -41,7 +41,7 @@ pub enum TargetKind {
 }
 
 /// What training makes small: `loss + Σ ½·l2·‖w‖²`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Objective {
     /// The loss on the data; default cross-entropy.
     pub loss: Loss,
@@ -51,7 +51,7 @@ pub struct Objective {
 
 impl Default for Objective {
     fn default() -> Self {
-        Self { loss: Loss::CrossEntropy, l2: 0.0 }
+        Self { loss: Loss::default(), l2: 0.0 }
     }
 }
 
@@ -135,7 +135,7 @@ pub fn assemble(
     let mut builder = Builder::new(&mut graph, mode);
     let output = model.build(&mut builder, features)?;
     let parameters = builder.into_parameters();
-    fits(&graph, output, &targets, &objective.loss, batch)?;
+    fits(&graph, output, &targets, objective.loss, batch)?;
     let targets = match &targets {
         TargetKind::Classes { .. } => graph.index_input("y", [batch])?,
         TargetKind::Values { shape } => graph.input("y", with_batch(shape))?,
@@ -182,7 +182,7 @@ pub fn assemble(
 }
 
 /// Refuses an output that the loss cannot compare with the targets, in words that name the data.
-fn fits(graph: &Graph, output: NodeId, targets: &TargetKind, loss: &Loss, batch: usize) -> Result<(), GraphError> {
+fn fits(graph: &Graph, output: NodeId, targets: &TargetKind, loss: Loss, batch: usize) -> Result<(), GraphError> {
     let (classes, numbers) = ("classes (indices)", "real numbers");
     let mismatch = |expected, found| GraphError::Dtype { op: loss.name(), operand: "targets", expected, found };
     let (wanted, why) = match targets {

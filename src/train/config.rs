@@ -245,9 +245,7 @@ impl ModelConfig {
             None => default.layers,
         };
         let loss = match section.text("loss")? {
-            Some(name) => {
-                name.parse().map_err(|_| unknown(section.key("loss"), "loss", name, Loss::ALL.map(|loss| loss.name().into()).to_vec(), &[]))?
-            }
+            Some(name) => name.parse().map_err(|_| unknown(section.key("loss"), "loss", name, losses(), &[]))?,
             None => default.loss,
         };
         let l2 = section.number("l2")?.unwrap_or(default.l2);
@@ -260,6 +258,10 @@ impl ModelConfig {
 fn default_layers() -> toml::Value {
     let layers = ModelConfig::default().layers;
     toml::Value::Array(layers.iter().filter_map(|layer| layer.to_string().parse().ok()).collect())
+}
+
+fn losses() -> Vec<String> {
+    Loss::ALL.iter().map(|loss| loss.name().into()).collect()
 }
 
 /// A table with its `name`, or the default's.
