@@ -109,7 +109,7 @@ macro_rules! ops {
     };
 }
 
-ops!(matmul, affine, unary, binary, sum_to, scale, maxout, dropout, gather, penalty, reduce, reshape, softmax,);
+ops!(affine, binary, dropout, gather, matmul, maxout, penalty, reduce, reshape, scale, softmax, sum_to, unary,);
 
 fn accumulate_cases() -> Vec<Case> {
     let any = Fill::Uniform(-1.0, 1.0);
