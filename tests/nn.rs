@@ -168,6 +168,19 @@ fn layers_without_parameters() -> Any {
     Ok(())
 }
 
+/// A view of an input is no source of its own: only the input is fed.
+#[test]
+fn a_model_that_begins_with_flatten_runs() -> Any {
+    let flat = train(&Sequential::new().add(Identity).add(Linear::new(3)), &[4], &Objective::default(), 2)?;
+    let image = train(&Sequential::new().add(Flatten).add(Linear::new(3)), &[1, 2, 2], &Objective::default(), 2)?;
+    let run = |a: &Assembled| {
+        let x = (0..8).map(f64::from).collect();
+        cpu::evaluate(&a.graph, &feeds(a, 4, x, vec![2, 0]), &[a.output, a.loss], &Context::default())
+    };
+    assert_eq!(run(&flat)?, run(&image)?);
+    Ok(())
+}
+
 #[test]
 fn initial_weights_have_the_bounds_of_pytorch() -> Any {
     let model = Sequential::new().add(Linear::new(64)).add(Relu).add(Linear::new(3).bias_init(Initializer::Zeros));
