@@ -7,11 +7,13 @@
 //! [`graph()`] takes any graph, so ops defined outside the crate are checked by the same functions as the library's own.
 
 mod bound;
+mod burn_in;
 mod case;
 mod differences;
 mod graph;
 mod json;
 mod kernel;
+mod model;
 mod probe;
 mod settings;
 mod sweep;
@@ -22,6 +24,7 @@ pub use bound::{Bounded, bounds};
 pub use case::{OpReport, OpsReport, fill, op, ops};
 pub use graph::{GraphReport, TensorReport, graph};
 pub use kernel::{KernelReport, kernels};
+pub use model::{Part, Point, PointReport, Report, gradients};
 pub use settings::GradientCheck;
 pub use sweep::{Sweep, SweepPoint};
 pub use verdict::{Dimension, Verdict, relative_error};

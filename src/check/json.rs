@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{GraphReport, KernelReport, OpReport, OpsReport, Sweep, TensorReport};
+use super::{GraphReport, KernelReport, OpReport, OpsReport, Point, Report, Sweep, TensorReport};
 
 impl TensorReport {
     /// `{"event":"gradient","tensor":…,"shape":…,"checked":…,"error":…,"index":…,"numeric":…,"analytic":…,"verdict":…}`. What is not finite is
@@ -98,10 +98,34 @@ fn number(x: f64) -> Value {
     if x.is_finite() { json!(x) } else { json!(x.to_string()) }
 }
 
-/// The same with fields in front that say where it belongs.
-pub(super) fn labelled(mut line: Value, labels: &[(&str, &str)]) -> Value {
-    for (key, value) in labels {
-        line[*key] = json!(value);
+impl Report {
+    /// One object for each tensor of each part at each point, for each tensor on the GPU, for each warning, and
+    /// `{"event":"done","passed":…}`. `point` is `"initial"` or `"burned_in"`, `part` is `"data"`, `"penalty"` or `"sum"`.
+    pub fn to_json(&self) -> Vec<Value> {
+        let mut lines = Vec::new();
+        for point in &self.points {
+            let at = match point.point {
+                Point::Initial => "initial",
+                Point::BurnedIn { steps, before, after } => {
+                    let (before, after) = (number(before), number(after));
+                    lines.push(json!({ "event": "burn_in", "steps": steps, "before": before, "after": after }));
+                    "burned_in"
+                }
+            };
+            let label = |mut line: Value, part: Option<Value>| {
+                line["point"] = json!(at);
+                if let Some(part) = part {
+                    line["part"] = part;
+                }
+                line
+            };
+            for (part, report) in &point.parts {
+                lines.extend(report.to_json().into_iter().map(|line| label(line, Some(json!(part)))));
+            }
+            lines.extend(point.kernels.iter().map(|k| label(k.to_json(), None)));
+        }
+        lines.extend(self.warnings.iter().map(|text| json!({ "event": "warning", "text": text })));
+        lines.push(json!({ "event": "done", "rows": self.rows, "adapter": self.adapter, "passed": self.passed() }));
+        lines
     }
-    line
 }

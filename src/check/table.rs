@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{GraphReport, KernelReport, OpReport, OpsReport, Sweep, TensorReport};
+use super::{GraphReport, KernelReport, OpReport, OpsReport, Point, Report, Sweep, TensorReport};
 
 /// Columns padded to their widest cell: the first and last to the left, the others to the right.
 fn columns(f: &mut fmt::Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
@@ -149,5 +149,39 @@ impl fmt::Display for OpsReport {
             None => writeln!(f, "  note: no GPU was given; the kernels were not checked")?,
         }
         self.cases.iter().filter(|o| !o.passed()).try_for_each(|o| write!(f, "\n{o}"))
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for point in &self.points {
+            match point.point {
+                Point::Initial => writeln!(f, "At the initial weights, {} examples", self.rows)?,
+                Point::BurnedIn { steps, before, after } => writeln!(
+                    f,
+                    "After {steps} steps of burn-in (loss {before:.4} -> {after:.4} on a larger batch), {} examples",
+                    self.rows
+                )?,
+            }
+            for (part, report) in &point.parts {
+                let held = if report.smooth { "smooth, held to 1e-7" } else { "with kinks" };
+                write!(
+                    f,
+                    "\n {} = {:.6}; derivative against centred differences in f64 ({held})\n{report}",
+                    part.name(),
+                    report.value
+                )?;
+            }
+            if let Some(adapter) = &self.adapter {
+                write!(
+                    f,
+                    "\n all elements on {adapter} in f32, within propagated bounds of f64\n{}",
+                    Kernels(&point.kernels)
+                )?;
+            }
+            writeln!(f)?;
+        }
+        self.warnings.iter().try_for_each(|warning| writeln!(f, "note: {warning}"))?;
+        writeln!(f, "{}", if self.passed() { "gradients are right" } else { "GRADIENTS ARE NOT PROVED RIGHT" })
     }
 }
