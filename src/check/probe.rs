@@ -28,7 +28,7 @@ pub(super) struct Difference {
     pub crossed: bool,
     /// Half the distance of the two points, as it was after rounding them.
     pub step: f64,
-    /// `Σ |wᵢ yᵢ|` over the elements that changed: what was rounded.
+    /// `Σ |wᵢ yᵢ|` over the elements that changed, or the largest where none did: what was rounded.
     magnitude: f64,
 }
 
@@ -77,13 +77,16 @@ impl<'a> Probe<'a> {
         let h = h * x.abs().max(1.0);
         let (right, left) = (x + h, x - h);
         let (above, below) = (self.at(id, element, right), self.at(id, element, left));
-        let (mut change, mut magnitude) = (0.0, 0.0);
+        let (mut change, mut magnitude, mut largest) = (0.0, 0.0, 0.0_f64);
         for ((a, b), w) in above.y.iter().zip(&below.y).zip(self.weights) {
+            let size = w.abs() * a.abs().max(b.abs());
+            largest = largest.max(size);
             if a != b {
                 change += w * (a - b);
-                magnitude += w.abs() * a.abs().max(b.abs());
+                magnitude += size;
             }
         }
+        let magnitude = if magnitude == 0.0 { largest } else { magnitude };
         let numeric = change / (right - left);
         Difference { numeric, crossed: above.winners != below.winners, step: (right - left) / 2.0, magnitude }
     }
