@@ -50,6 +50,10 @@ pub(super) fn plan(
     for id in wanted {
         last[roots[id.0].0] = usize::MAX;
     }
+    // Where every value is kept, scratch is not lent on either: sentinel words behind a value stay what they were.
+    let kept = (0..count)
+        .filter(|&i| live[i] && !graph.nodes()[i].inputs().is_empty())
+        .all(|i| last[roots[i].0] == usize::MAX);
     let mut homes = vec![Home::Dead; count];
     let mut borrowed = vec![Vec::new(); count];
     let mut pool = Pool::default();
@@ -66,7 +70,9 @@ pub(super) fn plan(
         }
         if roots[i] == id && matches!(graph.node(id).kind, Kind::Op { .. }) {
             borrowed[i] = scratch(id).into_iter().map(|n| pool.take(n)).collect();
-            borrowed[i].iter().for_each(|&slot| pool.give(slot));
+            if !kept {
+                borrowed[i].iter().for_each(|&slot| pool.give(slot));
+            }
         }
         // A slot is free again only after the node that reads it last, so no op reads and writes one slot.
         let mut ended: Vec<NodeId> = graph.nodes()[i].inputs().iter().map(|n| roots[n.0]).collect();
@@ -142,6 +148,18 @@ mod tests {
         for (i, node) in g.nodes().iter().enumerate() {
             assert!(node.inputs().iter().all(|input| m.homes[input.0] != m.homes[i]));
         }
+    }
+
+    #[test]
+    fn where_all_is_kept_scratch_is_not_lent_on() {
+        let mut g = Graph::new();
+        let x = g.input("x", [4]).unwrap();
+        let a = g.apply(Accumulate, &[x, x]).unwrap();
+        let b = g.apply(Accumulate, &[a, a]).unwrap();
+        let m = plan(&g, &[a, b], |_| 4, |_| vec![4], |_| None);
+        assert!(m.scratch.iter().flatten().all(|&slot| m.homes.iter().all(|&home| home != Home::Slot(slot))));
+        let m = plan(&g, &[b], |_| 4, |_| vec![4], |_| None);
+        assert_eq!(m.slots.len(), 3);
     }
 
     #[test]
