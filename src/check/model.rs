@@ -210,7 +210,10 @@ fn at(
         Some(penalty) => {
             let plain = GradientCheck { sweep: false, ..*check };
             let data = graph(&a.graph, a.data_loss, &feeds, &wrt, &cx, &plain)?;
-            let penalty = graph(&a.graph, penalty, &feeds, &wrt, &cx, &plain)?;
+            // The parameters that are penalised at all; that the others are not shows in the sum.
+            let live = a.graph.live(&[penalty]);
+            let penalised: Vec<NodeId> = wrt.iter().copied().filter(|id| live[id.index()]).collect();
+            let penalty = graph(&a.graph, penalty, &feeds, &penalised, &cx, &plain)?;
             vec![(Part::Data, data), (Part::Penalty, penalty), (Part::Sum, trained)]
         }
     };
