@@ -76,7 +76,8 @@ impl<T: TwinIn> Program<T> {
     /// Feeds every live source.
     pub(crate) fn feed_all(&mut self, feeds: &Feeds) -> Result<(), DeviceError> {
         for i in 0..self.graph.nodes().len() {
-            if self.memory.homes[i] == Home::Source {
+            // A view of a source has its home and no feed.
+            if self.memory.homes[i] == Home::Source && self.memory.roots[i].0 == i {
                 match &*fed(&self.graph, NodeId(i), feeds, 1)? {
                     Feed::Real(values) => {
                         self.real_mut(NodeId(i)).iter_mut().zip(values).for_each(|(t, &v)| *t = T::of(v))
