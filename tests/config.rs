@@ -68,7 +68,13 @@ fn an_empty_file_is_the_default_run() -> Result<(), ConfigError> {
     assert_eq!(run, RunConfig::default());
     assert_eq!(run.data, DataConfig { source: Source::Digits, validation: 0.2 });
     assert_eq!(run.model.loss, Loss::CrossEntropy);
+    assert_eq!(run.optimizer.to_table()["learning_rate"].as_float(), Some(3e-3));
+    assert_eq!((run.schedule.rate(1.0, 0, 19), run.schedule.rate(1.0, 0, 20), run.train.epochs), (1.0, 0.1, 30));
+    // In a file that says anything, what is left out is the field's own default.
+    let run = parse("[train]\nseed = 2")?;
     assert_eq!(run.optimizer, Optimizer::default());
+    assert_eq!(run.schedule.rate(1.0, 0, 99), 1.0);
+    assert_eq!(run.train, TrainConfig { seed: 2, ..TrainConfig::default() });
     assert_eq!(run.model()?.layers().len(), run.model.layers.len());
     Ok(())
 }

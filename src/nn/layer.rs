@@ -93,6 +93,9 @@ impl Field {
     }
 }
 
+/// The layer of these values, or why they are refused.
+pub type Make = fn(&[Value]) -> Result<Arc<dyn Layer>, GraphError>;
+
 /// A layer's place in the registry.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
@@ -101,7 +104,7 @@ pub struct Entry {
     /// Its fields.
     pub fields: &'static [Field],
     /// The layer of these values, one a field, in their order and of their kinds.
-    pub make: fn(&[Value]) -> Result<Arc<dyn Layer>, GraphError>,
+    pub make: Make,
 }
 
 impl Entry {

@@ -71,11 +71,9 @@ pub fn evaluate(
     let source = |id: NodeId| sources[id.0].clone().expect("every live source was fed above");
     let guard = if how.sentinels { ALIGN } else { 0 };
     let around = Surroundings { members: members as u32, guard, source: &source, pinned: &|_| None, control: &control };
-    // With sentinels nothing shares memory, so that each tensor's end can be looked at.
-    let computed = |i: &usize| live[*i] && matches!(graph.nodes()[*i].kind, Kind::Op { .. });
+    let computed = |i: &usize| live[*i] && matches!(&graph.nodes()[*i].kind, Kind::Op { op, .. } if !op.is_view());
     let all: Vec<NodeId> = (0..live.len()).filter(computed).map(NodeId).collect();
-    let kept = if how.sentinels { &all[..] } else { wanted };
-    let mut compiled = compile(gpu, graph, kept, &around)?;
+    let mut compiled = compile(gpu, graph, wanted, &around)?;
     if how.sentinels {
         for slot in compiled.slots() {
             gpu.write(slot, 0, &vec![SENTINEL; slot.elements()]);
