@@ -104,16 +104,21 @@ impl<'a> Probe<'a> {
     pub(super) fn noise(&mut self, id: NodeId, element: usize, difference: &Difference) -> f64 {
         let least = difference.magnitude * f64::EPSILON / 2.0;
         let x = self.program.real_mut(id)[element];
-        let samples: Vec<Sample> =
-            (-4..=4).map(|k| self.at(id, element, x + f64::from(k) / 4.0 * difference.step)).collect();
-        if samples.iter().any(|s| s.winners != samples[0].winners) {
-            return least;
-        }
+        // Several spacings with no common measure: from one of them a rounding that keeps step with the points could hide.
+        let spacings = [0.25, 0.193, 0.131].map(|part| part * difference.step);
+        spacings.into_iter().fold(least, |seen, spacing| {
+            let samples: Vec<Sample> = (-4..=4).map(|k| self.at(id, element, x + f64::from(k) * spacing)).collect();
+            seen.max(if samples.iter().any(|s| s.winners != samples[0].winners) { 0.0 } else { self.spread(&samples) })
+        })
+    }
+
+    /// The standard deviation that the third to fifth differences of equally spaced samples show.
+    fn spread(&self, samples: &[Sample]) -> f64 {
         let from_first = |s: &Sample| -> f64 {
             s.y.iter().zip(&samples[0].y).zip(self.weights).map(|((y, first), w)| w * (y - first)).sum()
         };
         let mut values: Vec<f64> = samples.iter().map(from_first).collect();
-        let (mut seen, mut gamma) = (least, 1.0);
+        let (mut seen, mut gamma) = (0.0_f64, 1.0);
         for k in 1..=5 {
             values = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
             // γₖ = (k!)² / (2k)!
