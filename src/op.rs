@@ -3,6 +3,9 @@
 //! One op a file: shape rule, f64 twin, derivative, kernel, where it is not smooth, and its cases. To add one, write the
 //! file, its shader at the mirrored path, and one name in `ops!`; the suite, the benches and the docs read [`ALL`].
 
+pub(crate) mod operand;
+pub mod rounding;
+
 use std::sync::Arc;
 
 use crate::graph::{Accumulate, DynOp, Op};
@@ -106,7 +109,7 @@ macro_rules! ops {
     };
 }
 
-ops!();
+ops!(affine, binary, dropout, gather, matmul, maxout, penalty, reduce, reshape, scale, softmax, sum_to, unary,);
 
 fn accumulate_cases() -> Vec<Case> {
     let any = Fill::Uniform(-1.0, 1.0);

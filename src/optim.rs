@@ -39,6 +39,7 @@ mod convention;
 mod dynamic;
 mod fields;
 mod layout;
+mod link;
 mod optimizer;
 mod rule;
 
@@ -49,6 +50,7 @@ pub use layout::{
     CONTROL_HEADER, HYPER_WORDS, MAX_GROUPS, MAX_TENSORS, NO_FLAG, Span, control_words, hyper_index, hyper_offset,
     segment,
 };
+pub use link::link;
 pub use optimizer::Entry;
 pub use rule::{Hyper, Rule, bytes_per_parameter};
 

@@ -22,7 +22,7 @@ fn update(
     let h = hyper_of(segment, id.z);
     let at = id.z * params.stride4 + i;
     let g = gradients[at];
-    let new = rule(h, g, parameters[at], State(vec4<f32>(), vec4<f32>(), vec4<f32>()));
-    parameters[at] = new.p;
-    report(segment, g, new.p);
+    let next = rule(h, g, parameters[at], State(vec4<f32>(), vec4<f32>(), vec4<f32>()));
+    parameters[at] = next.p;
+    report(segment, g, next.p);
 }

@@ -23,8 +23,8 @@ fn update(
     let h = hyper_of(segment, id.z);
     let at = id.z * params.stride4 + i;
     let g = gradients[at];
-    let new = rule(h, g, parameters[at], State(state_a[at], vec4<f32>(), vec4<f32>()));
-    parameters[at] = new.p;
-    state_a[at] = new.s.a;
-    report(segment, g, new.p);
+    let next = rule(h, g, parameters[at], State(state_a[at], vec4<f32>(), vec4<f32>()));
+    parameters[at] = next.p;
+    state_a[at] = next.s.a;
+    report(segment, g, next.p);
 }

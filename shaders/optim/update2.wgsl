@@ -24,9 +24,9 @@ fn update(
     let h = hyper_of(segment, id.z);
     let at = id.z * params.stride4 + i;
     let g = gradients[at];
-    let new = rule(h, g, parameters[at], State(state_a[at], state_b[at], vec4<f32>()));
-    parameters[at] = new.p;
-    state_a[at] = new.s.a;
-    state_b[at] = new.s.b;
-    report(segment, g, new.p);
+    let next = rule(h, g, parameters[at], State(state_a[at], state_b[at], vec4<f32>()));
+    parameters[at] = next.p;
+    state_a[at] = next.s.a;
+    state_b[at] = next.s.b;
+    report(segment, g, next.p);
 }

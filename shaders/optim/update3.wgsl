@@ -25,10 +25,10 @@ fn update(
     let h = hyper_of(segment, id.z);
     let at = id.z * params.stride4 + i;
     let g = gradients[at];
-    let new = rule(h, g, parameters[at], State(state_a[at], state_b[at], state_c[at]));
-    parameters[at] = new.p;
-    state_a[at] = new.s.a;
-    state_b[at] = new.s.b;
-    state_c[at] = new.s.c;
-    report(segment, g, new.p);
+    let next = rule(h, g, parameters[at], State(state_a[at], state_b[at], state_c[at]));
+    parameters[at] = next.p;
+    state_a[at] = next.s.a;
+    state_b[at] = next.s.b;
+    state_c[at] = next.s.c;
+    report(segment, g, next.p);
 }

@@ -77,7 +77,9 @@ fn list(known: &[&str]) -> String {
 /// `(did you mean …?)`, if one of the known names is near.
 fn nearest(found: &str, known: &[&'static str]) -> String {
     let found = found.to_lowercase();
-    let best = known.iter().map(|&name| (strsim::jaro_winkler(&found, name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
+    // Reversed, because of equals `max_by` takes the last and the first is wanted.
+    let best =
+        known.iter().rev().map(|&name| (strsim::jaro_winkler(&found, name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
     match best {
         Some((score, name)) if score >= 0.75 => format!(" (did you mean `{name}`?)"),
         _ => String::new(),

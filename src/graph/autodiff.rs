@@ -19,6 +19,11 @@ impl Tape<'_> {
         self.inputs[n]
     }
 
+    /// How many inputs the op has.
+    pub fn arity(&self) -> usize {
+        self.inputs.len()
+    }
+
     /// The op's own output, so that a backward pass can reuse the forward's values.
     pub fn output(&self) -> NodeId {
         self.output

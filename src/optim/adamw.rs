@@ -20,8 +20,8 @@ use crate::scalar::Scalar;
 /// p ← p − η m̂ / (√v̂ + ε)                       m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
 /// ```
 ///
-/// The decay is scaled by η, as in PyTorch and Optax; the paper scales it by the schedule's multiplier alone. In f32
-/// `p − (ηλ)p` keeps a small decay that PyTorch's factor `1 − ηλ`, rounded, would lose half a percent of at the defaults.
+/// The decay is scaled by η, as in PyTorch and Optax; the paper scales it by the schedule's multiplier alone. PyTorch
+/// multiplies by `1 − ηλ`, which rounded to f32 is a decay 0.14 % off at the defaults; `p − (ηλ)p` keeps ηλ to 24 bits.
 /// There is no `cs231n` convention: there L2 is part of the loss.
 ///
 /// # On the GPU

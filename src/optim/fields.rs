@@ -44,9 +44,18 @@ impl<'a> Field<'a> {
     /// [`OptimError::Type`] if `value` is not of the field's type.
     pub fn set(&mut self, owner: &str, value: &toml::Value) -> Result<(), OptimError> {
         let expected = match (&mut self.value, value) {
-            (FieldValue::Number(place), toml::Value::Float(x)) => return Ok(**place = *x),
-            (FieldValue::Number(place), toml::Value::Integer(x)) => return Ok(**place = *x as f64),
-            (FieldValue::Flag(place), toml::Value::Boolean(x)) => return Ok(**place = *x),
+            (FieldValue::Number(place), toml::Value::Float(x)) => {
+                **place = *x;
+                return Ok(());
+            }
+            (FieldValue::Number(place), toml::Value::Integer(x)) => {
+                **place = *x as f64;
+                return Ok(());
+            }
+            (FieldValue::Flag(place), toml::Value::Boolean(x)) => {
+                **place = *x;
+                return Ok(());
+            }
             (FieldValue::Number(_), _) => "a number",
             (FieldValue::Flag(_), _) => "`true` or `false`",
         };

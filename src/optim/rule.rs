@@ -35,10 +35,10 @@ pub type Hyper = [f64; 8];
 ///     fn learning_rate(&self) -> f64 { self.0 }
 ///     fn hyper(&self, _: u64, rate: f64) -> Hyper { [rate, 0., 0., 0., 0., 0., 0., 0.] }
 ///     fn update<T: Scalar>(&self, h: &[T; 8], g: T, p: T, s: [T; 3]) -> (T, [T; 3]) { (p - h[0] * g.signum(), s) }
-///     fn source(&self) -> &'static str { "" } // the linked WGSL, for the GPU
+///     fn source(&self) -> &'static str { "" } // for the GPU: see `thalweg::optim::link`
 /// }
 ///
-/// let rule = SignDescent(0.25);
+/// let rule: &dyn DynRule = &SignDescent(0.25);
 /// let mut p = [1.0, 1.0];
 /// rule.update_f64(&rule.hyper(1, 0.25), &[3.0, -0.1], &mut p, &mut []);
 /// assert_eq!(p, [0.75, 1.25]);
@@ -76,7 +76,7 @@ pub trait Rule: Debug + Clone + Send + Sync + 'static {
     fn update<T: Scalar>(&self, hyper: &[T; 8], gradient: T, parameter: T, state: [T; 3]) -> (T, [T; 3]);
 
     /// The WGSL, linked: `optim/updateN` for N states, `optim/update`, the rule, `lib/control`, `lib/grid`. Its entry
-    /// point is `update`.
+    /// point is `update`. Outside the crate, [`link`](super::link) makes it.
     fn source(&self) -> &'static str;
 }
 

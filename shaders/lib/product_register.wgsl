@@ -1,0 +1,85 @@
+// C = op(A) op(B) (+ C), in registers alone: 8 rows × 4 columns an invocation, one running sum an element.
+// For software adapters. `a`, `b`, `c`, `params` and `finish` come from the kernel's file.  Uses: lib/grid.wgsl
+//
+// Rows and columns past the edge read the last one and store nothing, so the loop has no branch.
+
+fn store_row(row: u32, column: u32, member: u32, base: u32, sum: vec4<f32>) {
+    if row < params.m {
+        store(row, column, member, base, sum.x);
+        store(row, column + 1u, member, base, sum.y);
+        store(row, column + 2u, member, base, sum.z);
+        store(row, column + 3u, member, base, sum.w);
+    }
+}
+
+fn store(row: u32, column: u32, member: u32, base: u32, sum: f32) {
+    if column < params.n {
+        let i = base + row * params.c_row + column;
+        if params.accumulate != 0u {
+            c[i] = finish(c[i] + sum, column, member);
+        } else {
+            c[i] = finish(sum, column, member);
+        }
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn product(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let across = max((params.n + 3u) / 4u, 1u);
+    let tile = linear_index(id, groups);
+    let row = tile / across * 8u;
+    let column = tile % across * 4u;
+    let member = id.z / params.batch;
+    let item = id.z % params.batch;
+    if row < params.m && params.n > 0u {
+        let a_base = member * params.a_member + item * params.a_batch;
+        let b_base = member * params.b_member + item * params.b_batch;
+        let last_row = params.m - 1u;
+        let last_column = params.n - 1u;
+        let a0 = a_base + row * params.a_row;
+        let a1 = a_base + min(row + 1u, last_row) * params.a_row;
+        let a2 = a_base + min(row + 2u, last_row) * params.a_row;
+        let a3 = a_base + min(row + 3u, last_row) * params.a_row;
+        let a4 = a_base + min(row + 4u, last_row) * params.a_row;
+        let a5 = a_base + min(row + 5u, last_row) * params.a_row;
+        let a6 = a_base + min(row + 6u, last_row) * params.a_row;
+        let a7 = a_base + min(row + 7u, last_row) * params.a_row;
+        let b0 = b_base + column * params.b_column;
+        let b1 = b_base + min(column + 1u, last_column) * params.b_column;
+        let b2 = b_base + min(column + 2u, last_column) * params.b_column;
+        let b3 = b_base + min(column + 3u, last_column) * params.b_column;
+        var s0 = vec4(0.0);
+        var s1 = vec4(0.0);
+        var s2 = vec4(0.0);
+        var s3 = vec4(0.0);
+        var s4 = vec4(0.0);
+        var s5 = vec4(0.0);
+        var s6 = vec4(0.0);
+        var s7 = vec4(0.0);
+        for (var k = 0u; k < params.k; k++) {
+            let ka = k * params.a_column;
+            let kb = k * params.b_row;
+            let w = vec4(b[b0 + kb], b[b1 + kb], b[b2 + kb], b[b3 + kb]);
+            s0 += a[a0 + ka] * w;
+            s1 += a[a1 + ka] * w;
+            s2 += a[a2 + ka] * w;
+            s3 += a[a3 + ka] * w;
+            s4 += a[a4 + ka] * w;
+            s5 += a[a5 + ka] * w;
+            s6 += a[a6 + ka] * w;
+            s7 += a[a7 + ka] * w;
+        }
+        let base = member * params.c_member + item * params.c_batch;
+        store_row(row, column, member, base, s0);
+        store_row(row + 1u, column, member, base, s1);
+        store_row(row + 2u, column, member, base, s2);
+        store_row(row + 3u, column, member, base, s3);
+        store_row(row + 4u, column, member, base, s4);
+        store_row(row + 5u, column, member, base, s5);
+        store_row(row + 6u, column, member, base, s6);
+        store_row(row + 7u, column, member, base, s7);
+    }
+}

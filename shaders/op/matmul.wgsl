@@ -1,0 +1,30 @@
+// C = op(A) op(B): strides say what is transposed. f64 twin: src/op/matmul.rs.
+// z = member · batch + item.  Uses: lib/product_register.wgsl with lib/grid.wgsl, or lib/product_workgroup.wgsl
+
+struct Params {
+    m: u32,
+    n: u32,
+    k: u32,
+    batch: u32,
+    a_row: u32,
+    a_column: u32,
+    a_batch: u32,
+    a_member: u32,
+    b_row: u32,
+    b_column: u32,
+    b_batch: u32,
+    b_member: u32,
+    c_row: u32,
+    c_batch: u32,
+    c_member: u32,
+    accumulate: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(3) var<storage, read_write> c: array<f32>;
+
+fn finish(sum: f32, column: u32, member: u32) -> f32 {
+    return sum;
+}

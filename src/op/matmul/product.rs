@@ -1,0 +1,228 @@
+//! The product `C = op(A) op(B)` that several ops share: strides, splitting over bindings, launches, twin and bound.
+
+use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder, linalg::general_mat_mul};
+
+use crate::error::GraphError;
+use crate::kernel::{ALIGN, Binding, Kernel, Launch, Launches, Operand, Plan, Tiling, Window, fold, wgsl};
+use crate::op::rounding::{TINY, gamma};
+use crate::scalar::Scalar;
+
+/// The axes of a product: items of a batch, rows and columns of C, and the axis that is summed.
+const BATCH: usize = 0;
+const M: usize = 1;
+const N: usize = 2;
+const K: usize = 3;
+
+/// A product with what it needs to know of its operands: how many elements one step along each axis skips.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Product {
+    /// Lengths of the axes: batch, m, n, k.
+    pub size: [usize; 4],
+    /// Strides of A, B and C along the axes; 0 along those they do not have.
+    pub strides: [[usize; 4]; 3],
+}
+
+/// What a kernel adds to a product: its own source, fields and bindings after B and before C.
+pub(crate) struct Finish<'a> {
+    pub op: &'static str,
+    /// The sources for [`Tiling::Register`] and [`Tiling::Workgroup`].
+    pub sources: [&'static str; 2],
+    pub constants: Vec<(&'static str, f64)>,
+    /// Binding of a row vector as long as C's rows, and its stride between members.
+    pub bias: Option<(Operand, usize)>,
+    pub plan: &'a Plan,
+}
+
+/// Where a part of a product begins, and its lengths.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    start: [usize; 4],
+    size: [usize; 4],
+}
+
+impl Product {
+    /// A product of contiguous `[batch, m, k]` and `[batch, k, n]`, each stored transposed if so told, with operands that all
+    /// items share where `shared` says so.
+    pub fn new(size: [usize; 4], transposed: [bool; 2], shared: [bool; 2]) -> Self {
+        let [_, m, n, k] = size;
+        let (a_row, a_column) = if transposed[0] { (1, m) } else { (k, 1) };
+        let (b_row, b_column) = if transposed[1] { (1, k) } else { (n, 1) };
+        let a_batch = if shared[0] { 0 } else { m * k };
+        let b_batch = if shared[1] { 0 } else { k * n };
+        let strides = [[a_batch, a_row, 0, a_column], [b_batch, 0, b_column, b_row], [m * n, n, 1, 0]];
+        Self { size, strides }
+    }
+
+    /// `c = a b + beta c`; ndarray picks its kernel by shape and threads it.
+    pub fn twin<T: Scalar>(&self, a: &[T], b: &[T], c: &mut [T]) {
+        let [batch, m, n, k] = self.size;
+        if k == 0 {
+            c.fill(T::zero());
+        }
+        if m * n * k == 0 {
+            return;
+        }
+        let [sa, sb, sc] = self.strides;
+        for item in 0..batch {
+            let from = item * sc[BATCH];
+            let views = (
+                ArrayView2::from_shape((m, k).strides((sa[M], sa[K])), &a[item * sa[BATCH]..]),
+                ArrayView2::from_shape((k, n).strides((sb[K], sb[N])), &b[item * sb[BATCH]..]),
+                ArrayViewMut2::from_shape((m, n).strides((sc[M], sc[N])), &mut c[from..from + m * n]),
+            );
+            let (Ok(a), Ok(b), Ok(mut c)) = views else { unreachable!("strides of a contiguous tensor fit it") };
+            general_mat_mul(T::one(), &a, &b, T::zero(), &mut c);
+        }
+    }
+
+    /// Error of a product of operands known to within `errors`, each sum taken in any order (Higham 2002, §3.1):
+    ///
+    /// ```text
+    /// |Ĉ − C| ≤ |A| E_B + E_A (|B| + E_B) + γ_{K+1} (|A| + E_A)(|B| + E_B)
+    /// ```
+    pub fn bound(&self, values: [&[f64]; 2], errors: [&[f64]; 2], error: &mut [f64]) {
+        let k = self.size[K];
+        let size = |x: &[f64]| x.iter().map(|v| v.abs()).collect::<Vec<f64>>();
+        let most = |x: &[f64], e: &[f64]| x.iter().zip(e).map(|(v, e)| v.abs() + e).collect::<Vec<f64>>();
+        let [a, b] = [most(values[0], errors[0]), most(values[1], errors[1])];
+        let mut part = vec![0.0; error.len()];
+        self.twin(&a, &b, error);
+        for e in error.iter_mut() {
+            *e = gamma(k + 1) * *e + 2.0 * (k + 1) as f64 * TINY;
+        }
+        if errors[0].iter().any(|&e| e != 0.0) {
+            self.twin(errors[0], &b, &mut part);
+            error.iter_mut().zip(&part).for_each(|(e, p)| *e += p);
+        }
+        if errors[1].iter().any(|&e| e != 0.0) {
+            self.twin(&size(values[0]), errors[1], &mut part);
+            error.iter_mut().zip(&part).for_each(|(e, p)| *e += p);
+        }
+    }
+
+    /// The launches: one, or as many as operands that exceed one binding make necessary. A product cut along K adds to what
+    /// the earlier parts left.
+    pub fn launches(&self, finish: &Finish<'_>) -> Result<Launches, GraphError> {
+        let mut blocks = Vec::new();
+        if self.size[BATCH] * self.size[M] * self.size[N] != 0 {
+            self.split(finish, Block { start: [0; 4], size: self.size }, &mut blocks)?;
+        }
+        Ok(blocks.into_iter().map(|block| self.launch(finish, block)).collect::<Vec<_>>().into())
+    }
+
+    /// Halves the outermost axis of the largest operand until each fits a binding.
+    fn split(&self, finish: &Finish<'_>, block: Block, blocks: &mut Vec<Block>) -> Result<(), GraphError> {
+        let plan = finish.plan;
+        let span = |x: usize| span(&self.strides[x], &block.size);
+        let worst = (0..3).max_by_key(|&x| span(x)).unwrap_or(0);
+        let crowded = block.size[BATCH] * plan.members as usize > plan.max_groups as usize;
+        if span(worst) <= plan.max_elements && !crowded {
+            blocks.push(block);
+            return Ok(());
+        }
+        let outermost = (0..4).filter(|&d| block.size[d] > 1).max_by_key(|&d| self.strides[worst][d]);
+        let axis = if crowded { BATCH } else { outermost.unwrap_or(BATCH) };
+        // Windows begin at multiples of ALIGN in every operand that has the axis, and in the bias.
+        let unit = self.strides.iter().filter(|s| s[axis] > 0).map(|s| ALIGN / gcd(ALIGN, s[axis])).max().unwrap_or(1);
+        let half = block.size[axis].div_ceil(2).next_multiple_of(unit);
+        if half >= block.size[axis] {
+            return Err(GraphError::TooLarge { op: finish.op, elements: span(worst), limit: plan.max_elements });
+        }
+        let (mut low, mut high) = (block, block);
+        low.size[axis] = half;
+        high.start[axis] += half;
+        high.size[axis] -= half;
+        self.split(finish, low, blocks)?;
+        self.split(finish, high, blocks)
+    }
+
+    fn launch(&self, finish: &Finish<'_>, block: Block) -> Launch {
+        let plan = finish.plan;
+        let [batch, m, n, k] = block.size;
+        let [a, b, c] = self.strides;
+        let window = |operand, strides: &[usize; 4]| Window {
+            operand,
+            offset: (0..4).map(|d| block.start[d] * strides[d]).sum(),
+            len: span(strides, &block.size),
+        };
+        let mut params = vec![
+            ("m", m.into()),
+            ("n", n.into()),
+            ("k", k.into()),
+            ("batch", batch.into()),
+            ("a_row", a[M].into()),
+            ("a_column", a[K].into()),
+            ("a_batch", a[BATCH].into()),
+            ("a_member", plan.inputs[0].stride.into()),
+            ("b_row", b[K].into()),
+            ("b_column", b[N].into()),
+            ("b_batch", b[BATCH].into()),
+            ("b_member", plan.inputs[1].stride.into()),
+            ("c_row", c[M].into()),
+            ("c_batch", c[BATCH].into()),
+            ("c_member", plan.output.stride.into()),
+            ("accumulate", (block.start[K] > 0).into()),
+        ];
+        let mut bindings =
+            vec![Binding::Read(window(Operand::Input(0), &a)), Binding::Read(window(Operand::Input(1), &b))];
+        if let Some((operand, stride)) = finish.bias {
+            params.push(("bias_member", stride.into()));
+            params.push(("last", (block.start[K] + k == self.size[K]).into()));
+            bindings.push(Binding::Read(Window { operand, offset: block.start[N], len: n }));
+        }
+        bindings.push(Binding::Write(window(Operand::Output, &c)));
+        let z = batch as u32 * plan.members;
+        let (source, constants, [x, y]) = match plan.tiling {
+            Tiling::Register => {
+                let tiles = m.div_ceil(8) * n.div_ceil(4);
+                let lanes = 8;
+                (finish.sources[0], vec![("WORKGROUP", f64::from(lanes))], {
+                    fold(tiles.div_ceil(lanes as usize), plan.max_groups)
+                })
+            }
+            Tiling::Workgroup => {
+                let tiles = |side: usize| m.div_ceil(4 * side) * n.div_ceil(4 * side);
+                // A product of few large tiles leaves most of a card idle.
+                let side = if tiles(16) * (z as usize) < 64 { 8 } else { 16 };
+                let along = |stride: usize| f64::from(u8::from(stride == 1));
+                let constants = vec![
+                    ("SIDE", side as f64),
+                    ("A_ALONG_K", along(a[K])),
+                    ("B_ALONG_K", along(if b[N] == 1 { 0 } else { b[K] })),
+                ];
+                (finish.sources[1], constants, fold(tiles(side), plan.max_groups))
+            }
+        };
+        let mut kernel = Kernel::new(finish.op, source, "product");
+        kernel.constants = constants;
+        kernel.constants.extend(finish.constants.iter().copied());
+        Launch { kernel, params, bindings, groups: [x, y, z], flops: 2 * (batch * m) as u64 * n as u64 * k as u64 }
+    }
+}
+
+/// Elements from the first to the last that a block touches.
+fn span(strides: &[usize; 4], size: &[usize; 4]) -> usize {
+    let mine = || strides.iter().zip(size).filter(|(s, _)| **s > 0);
+    if mine().any(|(_, &n)| n == 0) {
+        return 0;
+    }
+    mine().map(|(s, n)| s * (n - 1)).sum::<usize>() + 1
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// The two sources of a product whose own file is named, with the parts it links.
+macro_rules! product {
+    ($kernel:literal $(, $part:literal)* $(,)?) => {
+        [
+            wgsl!($kernel, "lib/product_register", "lib/grid" $(, $part)*),
+            wgsl!($kernel, "lib/product_workgroup" $(, $part)*),
+        ]
+    };
+}
+pub(crate) use product;
+
+/// The sources of a product with nothing after it.
+pub(crate) const PLAIN: [&str; 2] = product!("op/matmul");

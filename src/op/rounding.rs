@@ -1,0 +1,54 @@
+//! How far f32 arithmetic on a GPU may lie from the real numbers: what every [`bound`](crate::graph::Op::bound) is made of.
+//!
+//! The accuracies are those that the WGSL specification guarantees (§15.7.4 “Floating Point Accuracy”); the model of sums is
+//! Higham, *Accuracy and Stability of Numerical Algorithms* (2nd ed. 2002), §3.1. A driver may fuse a multiplication with an
+//! addition and sum in any order: both stay within these bounds.
+
+/// The unit roundoff of f32, 2⁻²⁴: the relative error of one correctly rounded operation.
+pub const EPSILON: f64 = f32::EPSILON as f64 / 2.0;
+
+/// The smallest normal f32, 2⁻¹²⁶: a result below it may be flushed to 0, operands too.
+pub const TINY: f64 = f32::MIN_POSITIVE as f64;
+
+/// `γ_n = n ε / (1 − n ε)`: n roundings in a row, the relative error of a sum of n products in any order
+/// (|Σ̂ − Σ| ≤ γ_n Σ|aᵢbᵢ|). Infinite from n = 2²⁴ on, where f32 promises nothing.
+///
+/// ```
+/// use thalweg::op::rounding::{EPSILON, gamma};
+/// assert_eq!(gamma(0), 0.0);
+/// assert!(gamma(1) > EPSILON && gamma(1) < 1.0000001 * EPSILON);
+/// assert_eq!(gamma(1 << 24), f64::INFINITY);
+/// ```
+pub fn gamma(n: usize) -> f64 {
+    let x = n as f64 * EPSILON;
+    if x < 1.0 { x / (1.0 - x) } else { f64::INFINITY }
+}
+
+/// The error of one correctly rounded operation whose result is `y`, flushing included.
+pub fn round(y: f64) -> f64 {
+    EPSILON * y.abs() + TINY
+}
+
+/// `n` ULP of a result `y`, flushing included. One ULP of y is at most 2⁻²³|y|.
+pub fn ulps(n: f64, y: f64) -> f64 {
+    2.0 * EPSILON * n * y.abs() + TINY
+}
+
+/// The relative error of WGSL's `exp(x)`: `3 + 2|x|` ULP.
+pub fn exp(x: f64) -> f64 {
+    2.0 * EPSILON * (3.0 + 2.0 * x.abs())
+}
+
+/// The relative error of WGSL's division: 2.5 ULP.
+pub const DIVIDE: f64 = 5.0 * EPSILON;
+
+/// The relative error of WGSL's `inverseSqrt`: 2 ULP.
+pub const INVERSE_SQRT: f64 = 4.0 * EPSILON;
+
+/// The relative error of WGSL's `sqrt`, inherited from `1 / inverseSqrt(x)`: 2 ULP and a division.
+pub const SQRT: f64 = 1.000_001 * (INVERSE_SQRT + DIVIDE);
+
+/// The error of WGSL's `log(x)`, given `y = ln x`: 2⁻²¹ absolute for x in [½, 2], 3 ULP outside.
+pub fn log(y: f64) -> f64 {
+    if y.abs() <= std::f64::consts::LN_2 { (-21f64).exp2() } else { ulps(3.0, y) }
+}

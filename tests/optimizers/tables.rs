@@ -1,0 +1,126 @@
+//! The TOML form of a rule, and what it refuses.
+
+use thalweg::error::OptimError;
+use thalweg::optim::{ALL, Adam, Configurable, Convention, DynRule, Entry, Field, FieldValue, Optimizer, RmsProp, Sgd};
+
+use crate::every_form;
+
+fn read(text: &str) -> Result<Optimizer, OptimError> {
+    Optimizer::from_table(&text.parse().expect("the test's own TOML"))
+}
+
+#[test]
+fn the_documented_defaults() {
+    let table = |text: &str| read(text).unwrap().to_table();
+    let number = |text: &str, field: &str| table(text)[field].as_float().unwrap();
+    assert_eq!(table("name = 'adam'")["convention"].as_str(), Some("pytorch"));
+    for (text, field, value) in [
+        ("name = 'sgd'", "learning_rate", 1e-3),
+        ("name = 'momentum'", "momentum", 0.9),
+        ("name = 'nesterov'", "momentum", 0.9),
+        ("name = 'adagrad'", "learning_rate", 1e-2),
+        ("name = 'adagrad'", "epsilon", 1e-10),
+        ("name = 'rmsprop'", "learning_rate", 1e-2),
+        ("name = 'rmsprop'", "decay", 0.99),
+        ("name = 'rmsprop'", "epsilon", 1e-8),
+        ("name = 'rmsprop'", "momentum", 0.0),
+        ("name = 'adadelta'", "learning_rate", 1.0),
+        ("name = 'adadelta'", "decay", 0.9),
+        ("name = 'adadelta'", "epsilon", 1e-6),
+        ("name = 'adam'", "learning_rate", 1e-3),
+        ("name = 'adam'", "weight_decay", 0.0),
+        ("name = 'adamw'", "weight_decay", 1e-2),
+        ("name = 'adamw'", "beta2", 0.999),
+    ] {
+        assert_eq!(number(text, field), value, "{text} {field}");
+    }
+}
+
+#[test]
+fn a_table_comes_back_as_it_was() {
+    for optimizer in every_form() {
+        let text = toml::to_string(&optimizer).unwrap();
+        assert_eq!(toml::from_str::<Optimizer>(&text).unwrap(), optimizer, "{text}");
+        let json = serde_json::to_string(&optimizer).unwrap();
+        assert_eq!(serde_json::from_str::<Optimizer>(&json).unwrap(), optimizer, "{json}");
+    }
+}
+
+#[test]
+fn integers_are_numbers() {
+    let Ok(Optimizer::Sgd(rule)) = read("name = 'sgd'\nlearning_rate = 1") else { panic!() };
+    assert_eq!(rule, Sgd { learning_rate: 1.0, ..Sgd::default() });
+}
+
+#[test]
+fn unknown_names_get_the_nearest_and_the_list() {
+    let error = read("name = 'adma'").unwrap_err();
+    assert!(matches!(&error, OptimError::Name { known, .. } if known.len() == ALL.len()));
+    assert!(error.to_string().contains("did you mean `adam`?"), "{error}");
+    assert!(error.to_string().contains("`adadelta`"), "{error}");
+
+    let error = read("name = 'rmsprop'\nconvention = 'cs231n'\ncentered = true").unwrap_err();
+    assert!(error.to_string().starts_with("rmsprop (cs231n) has no field `centered`"), "{error}");
+    assert!(error.to_string().ends_with("it has `learning_rate`, `decay`, `epsilon`"), "{error}");
+
+    let error = read("name = 'momentum'\nmomentun = 0.5").unwrap_err();
+    assert!(error.to_string().contains("did you mean `momentum`?"), "{error}");
+
+    let error = read("name = 'sgd'\nconvention = 'keras'").unwrap_err();
+    assert!(matches!(&error, OptimError::Convention { known, .. } if known == &["cs231n", "pytorch"]), "{error}");
+    let error = read("name = 'adamw'\nconvention = 'cs231n'").unwrap_err();
+    assert!(matches!(&error, OptimError::Convention { known, .. } if known == &["pytorch"]), "{error}");
+
+    assert!(matches!(read("learning_rate = 1.0"), Err(OptimError::Missing { field: "name", .. })));
+    assert!(matches!(read("name = 3"), Err(OptimError::Type { .. })));
+    assert!(matches!(read("name = 'adam'\nbeta1 = 'x'"), Err(OptimError::Type { .. })));
+    assert!(matches!(read("name = 'rmsprop'\ncentered = 1"), Err(OptimError::Type { .. })));
+    assert!(Entry::find("sgd").is_ok());
+    assert!("PyTorch".parse::<Convention>().is_err());
+    assert_eq!("cs231n".parse::<Convention>().unwrap(), Convention::Cs231n);
+}
+
+#[test]
+fn every_field_has_a_range() {
+    for entry in ALL {
+        for &convention in entry.conventions {
+            let fields = (entry.defaults)(convention).fields().len();
+            for index in 0..fields {
+                for bad in [f64::NAN, f64::INFINITY, -0.25] {
+                    let mut changed = (entry.defaults)(convention);
+                    let Field { name, value: FieldValue::Number(place), .. } = changed.fields().swap_remove(index)
+                    else {
+                        continue;
+                    };
+                    *place = bad;
+                    match changed.rule().validate() {
+                        Err(OptimError::Range { field, found, .. }) => {
+                            assert_eq!((field, found.to_bits()), (name, bad.to_bits()));
+                        }
+                        other => panic!("{} {convention}: {name} = {bad}: {other:?}", entry.name),
+                    }
+                }
+            }
+        }
+    }
+    for (text, field) in [
+        ("name = 'sgd'\nlearning_rate = 0", "learning_rate"),
+        ("name = 'adam'\nepsilon = 0.0", "epsilon"),
+        ("name = 'adam'\nbeta2 = 1.0", "beta2"),
+        ("name = 'momentum'\nmomentum = 1", "momentum"),
+        ("name = 'rmsprop'\ndecay = nan", "decay"),
+    ] {
+        assert!(matches!(read(text), Err(OptimError::Range { field: f, .. }) if f == field), "{text}");
+    }
+}
+
+/// A struct built by hand can hold what its convention does not have.
+#[test]
+fn fields_of_another_convention_are_refused() {
+    let sgd = Sgd { weight_decay: 0.1, ..Sgd::defaults(Convention::Cs231n) };
+    assert!(matches!(DynRule::validate(&sgd), Err(OptimError::Field { .. })));
+    let rmsprop = RmsProp { centered: true, ..RmsProp::defaults(Convention::Cs231n) };
+    assert!(matches!(DynRule::validate(&rmsprop), Err(OptimError::Field { .. })));
+    let adam = Adam { bias_correction: false, ..Adam::default() };
+    assert!(matches!(DynRule::validate(&adam), Err(OptimError::Field { .. })));
+}

@@ -1,0 +1,199 @@
+//! Every launch of every op, without an adapter: its WGSL validates and translates, and agrees with the launch that the
+//! host describes: entry, overrides, uniform fields, bindings, limits.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
+
+use naga::back::{PipelineConstants, pipeline_constants::process_overrides};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, Module, Scalar, ShaderStage, StorageAccess, TypeInner};
+use thalweg::graph::{Dtype, Meta};
+use thalweg::kernel::{Binding, Launch, Place, Plan, Tiling, Word, padded};
+use thalweg::op::{Case, Fill};
+
+/// All launches of the registries, with where they come from.
+fn launches() -> Vec<(String, Launch)> {
+    let mut all = Vec::new();
+    for entry in thalweg::op::ALL.iter().chain(thalweg::loss::ALL) {
+        for case in (entry.cases)() {
+            for members in [1, 3] {
+                for tiling in [Tiling::Register, Tiling::Workgroup] {
+                    let plan = Plan { tiling, ..plan(&case, members) };
+                    let name = format!("{}::{} {tiling:?} x{members}", case.op.name(), case.label);
+                    let launches = case.op.launches(&plan).unwrap_or_else(|e| panic!("{name}: {e}"));
+                    all.extend(launches.list.into_iter().map(|launch| (name.clone(), launch)));
+                }
+            }
+        }
+    }
+    all
+}
+
+fn plan(case: &Case, members: u32) -> Plan {
+    let metas: Vec<Meta> = case
+        .inputs
+        .iter()
+        .map(|input| match input.fill {
+            Fill::Index(_) => Meta { shape: input.shape.clone(), dtype: Dtype::Index },
+            _ => Meta::real(input.shape.clone()),
+        })
+        .collect();
+    let output = case.op.output(&metas).unwrap_or_else(|e| panic!("{}: {e}", case.label));
+    let place = |meta: &Meta| Place { stride: padded(meta.shape.len()), shape: meta.shape.clone() };
+    Plan::new(metas.iter().map(place).collect(), place(&output), members)
+}
+
+/// Parses and validates each source once, and checks each launch against it.
+#[test]
+fn launches_agree_with_their_shaders() {
+    let mut modules: BTreeMap<String, (Module, ModuleInfo)> = BTreeMap::new();
+    let mut seen = HashSet::new();
+    for (name, launch) in launches() {
+        let source = launch.kernel.source.to_string();
+        let (module, info) = modules.entry(source.clone()).or_insert_with(|| validated(&name, &source));
+        limits(&name, &launch);
+        agrees(&name, module, &launch);
+        let constants: Vec<(&str, u64)> = launch.kernel.constants.iter().map(|(n, v)| (*n, v.to_bits())).collect();
+        if seen.insert(format!("{} {constants:?} {source}", launch.kernel.entry)) {
+            translates(&name, module, info, &launch);
+        }
+    }
+    assert!(!modules.is_empty());
+}
+
+fn validated(name: &str, source: &str) -> (Module, ModuleInfo) {
+    let module = naga::front::wgsl::parse_str(source)
+        .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string_with_path(source, "kernel.wgsl")));
+    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+        .validate(&module)
+        .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(source)));
+    (module, info)
+}
+
+/// WebGPU's default limits, at which the library must run.
+fn limits(name: &str, launch: &Launch) {
+    assert!(launch.params.len() <= 64, "{name}: {} uniform words", launch.params.len());
+    assert!(launch.bindings.len() <= 8, "{name}: {} storage bindings", launch.bindings.len());
+    assert!(launch.groups.iter().all(|&n| n <= 65_535), "{name}: {:?} workgroups", launch.groups);
+}
+
+fn agrees(name: &str, module: &Module, launch: &Launch) {
+    let entries: Vec<&str> = module.entry_points.iter().map(|e| e.name.as_str()).collect();
+    assert!(entries.contains(&launch.kernel.entry), "{name}: entry `{}` is not in {entries:?}", launch.kernel.entry);
+    let overrides: BTreeSet<&str> = module.overrides.iter().filter_map(|(_, o)| o.name.as_deref()).collect();
+    for (constant, _) in &launch.kernel.constants {
+        assert!(overrides.contains(constant), "{name}: override `{constant}` is not in {overrides:?}");
+    }
+
+    let mut storage = BTreeMap::new();
+    let mut uniform = None;
+    for (_, variable) in module.global_variables.iter() {
+        let Some(binding) = variable.binding else { continue };
+        assert_eq!(binding.group, 0, "{name}: binding group");
+        match variable.space {
+            AddressSpace::Uniform => uniform = Some((binding.binding, variable.ty)),
+            AddressSpace::Storage { access } => {
+                let written = access.contains(StorageAccess::STORE);
+                assert!(
+                    storage.insert(binding.binding, written).is_none(),
+                    "{name}: binding {} twice",
+                    binding.binding
+                );
+            }
+            other => panic!("{name}: binding {} in {other:?}", binding.binding),
+        }
+    }
+    let expected: BTreeMap<u32, bool> =
+        (1..).zip(&launch.bindings).map(|(n, b)| (n, matches!(b, Binding::Write(_)))).collect();
+    assert_eq!(storage, expected, "{name}: storage bindings (true: written)");
+
+    let Some((at, ty)) = uniform else {
+        assert!(launch.params.is_empty(), "{name}: params without a uniform block");
+        return;
+    };
+    assert_eq!(at, 0, "{name}: the uniform block's binding");
+    let TypeInner::Struct { members, span } = &module.types[ty].inner else { panic!("{name}: uniform is no struct") };
+    let found: Vec<(String, u32, Option<Scalar>)> = members
+        .iter()
+        .map(|m| {
+            let scalar = if let TypeInner::Scalar(s) = module.types[m.ty].inner { Some(s) } else { None };
+            (m.name.clone().unwrap_or_default(), m.offset, scalar)
+        })
+        .collect();
+    let wanted: Vec<(String, u32, Option<Scalar>)> = (0..)
+        .step_by(4)
+        .zip(&launch.params)
+        .map(|(offset, (field, word))| {
+            let scalar = if let Word::U32(_) = word { Scalar::U32 } else { Scalar::F32 };
+            ((*field).to_owned(), offset, Some(scalar))
+        })
+        .collect();
+    assert_eq!(found, wanted, "{name}: uniform fields");
+    assert_eq!(*span as usize, 4 * launch.params.len(), "{name}: uniform size");
+}
+
+/// Fixes the overrides, checks what the limits bound, and writes every language a backend takes.
+fn translates(name: &str, module: &Module, info: &ModuleInfo, launch: &Launch) {
+    let entry = launch.kernel.entry;
+    let mut constants = PipelineConstants::default();
+    constants.extend(launch.kernel.constants.iter().map(|(n, v)| ((*n).to_owned(), *v)));
+    let (module, info) = process_overrides(module, info, Some((ShaderStage::Compute, entry)), &constants)
+        .unwrap_or_else(|e| panic!("{name}: {e}"));
+    let point = module.entry_points.iter().find(|e| e.name == entry).expect("process_overrides keeps the entry");
+    let lanes: u32 = point.workgroup_size.iter().product();
+    assert!((1..=256).contains(&lanes), "{name}: {lanes} invocations");
+    let gctx = module.to_ctx();
+    let shared: u32 = module
+        .global_variables
+        .iter()
+        .filter(|(_, v)| v.space == AddressSpace::WorkGroup)
+        .map(|(_, v)| module.types[v.ty].inner.size(gctx))
+        .sum();
+    assert!(shared <= 16_384, "{name}: {shared} bytes of workgroup memory");
+
+    naga::back::spv::write_vec(&module, &info, &naga::back::spv::Options::default(), None)
+        .unwrap_or_else(|e| panic!("{name}: SPIR-V: {e}"));
+    let msl = naga::back::msl::Options { fake_missing_bindings: true, ..Default::default() };
+    naga::back::msl::write_string(&module, &info, &msl, &naga::back::msl::PipelineOptions::default())
+        .unwrap_or_else(|e| panic!("{name}: MSL: {e}"));
+    let mut text = String::new();
+    let hlsl = naga::back::hlsl::Options { fake_missing_bindings: true, ..Default::default() };
+    naga::back::hlsl::Writer::new(&mut text, &hlsl, &naga::back::hlsl::PipelineOptions::default())
+        .write(&module, &info, None)
+        .unwrap_or_else(|e| panic!("{name}: HLSL: {e}"));
+    let glsl = naga::back::glsl::Options {
+        version: naga::back::glsl::Version::Embedded { version: 310, is_webgl: false },
+        ..Default::default()
+    };
+    let options = naga::back::glsl::PipelineOptions {
+        shader_stage: ShaderStage::Compute,
+        entry_point: entry.to_owned(),
+        multiview: None,
+    };
+    let mut text = String::new();
+    naga::back::glsl::Writer::new(
+        &mut text,
+        &module,
+        &info,
+        &glsl,
+        &options,
+        naga::proc::BoundsCheckPolicies::default(),
+    )
+    .and_then(|mut writer| writer.write())
+    .unwrap_or_else(|e| panic!("{name}: GLSL: {e}"));
+}
+
+/// No shader of an op or a loss lies about unused: each file is part of some launch.
+#[test]
+fn every_shader_is_used() {
+    let sources: HashSet<String> = launches().into_iter().map(|(_, launch)| launch.kernel.source.to_string()).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+    for room in ["op", "graph", "loss"] {
+        let Ok(files) = std::fs::read_dir(root.join(room)) else { continue };
+        for file in files {
+            let path = file.expect("a directory entry").path();
+            let text = std::fs::read_to_string(&path).expect("a shader is text");
+            assert!(sources.iter().any(|s| s.contains(&text)), "no launch uses {}", path.display());
+        }
+    }
+}
