@@ -112,7 +112,7 @@ fn check(kernel: &str, window: Window, inputs: &[usize], output: usize, scratch:
     };
     let end = window.offset.saturating_add(window.len);
     match there {
-        Some(len) if end <= len && window.offset % ALIGN == 0 => Ok(()),
+        Some(len) if end <= len && window.offset.is_multiple_of(ALIGN) => Ok(()),
         _ => Err(DeviceError::Feed {
             name: format!("{:?} of kernel `{kernel}`", window.operand),
             expected: format!("{end} elements, seen from a multiple of {ALIGN}"),
