@@ -1,3 +1,4 @@
 //! The room `train`.
 
 pub mod checkpoint;
+pub mod config;

@@ -50,7 +50,7 @@ pub(crate) struct Program<T> {
 impl<T: TwinIn> Program<T> {
     /// Plans `graph` up to `wanted`.
     pub(crate) fn new(graph: Graph, wanted: &[NodeId]) -> Self {
-        let memory = memory::plan(&graph, wanted, |id| graph.shape(id).len(), |_| Vec::new(), |_| None);
+        let memory = memory::plan(&graph, wanted, |id| graph.shape(id).len(), |_| Vec::new(), |_| None, true);
         let slots = memory.slots.iter().map(|&n| vec![T::zero(); n]).collect();
         let count = graph.nodes().len();
         let computed = |i: &usize| {
@@ -76,7 +76,8 @@ impl<T: TwinIn> Program<T> {
     /// Feeds every live source.
     pub(crate) fn feed_all(&mut self, feeds: &Feeds) -> Result<(), DeviceError> {
         for i in 0..self.graph.nodes().len() {
-            if self.memory.homes[i] == Home::Source {
+            // A view of a source shares its home and is not fed.
+            if self.memory.homes[i] == Home::Source && self.memory.roots[i].0 == i {
                 match &*fed(&self.graph, NodeId(i), feeds, 1)? {
                     Feed::Real(values) => {
                         self.real_mut(NodeId(i)).iter_mut().zip(values).for_each(|(t, &v)| *t = T::of(v))

@@ -29,13 +29,14 @@ pub(super) struct Memory {
 }
 
 /// Plans the values that `wanted` need. `size(node)` is what a node's value takes in all, `scratch(node)` what its op borrows,
-/// `pinned(node)` a place outside the slots.
+/// `pinned(node)` a place outside the slots. Without `recycle` no two values or scratches share a slot.
 pub(super) fn plan(
     graph: &Graph,
     wanted: &[NodeId],
     size: impl Fn(NodeId) -> usize,
     scratch: impl Fn(NodeId) -> Vec<usize>,
     pinned: impl Fn(NodeId) -> Option<usize>,
+    recycle: bool,
 ) -> Memory {
     let count = graph.nodes().len();
     let live = graph.live(wanted);
@@ -66,7 +67,7 @@ pub(super) fn plan(
         }
         if roots[i] == id && matches!(graph.node(id).kind, Kind::Op { .. }) {
             borrowed[i] = scratch(id).into_iter().map(|n| pool.take(n)).collect();
-            borrowed[i].iter().for_each(|&slot| pool.give(slot));
+            borrowed[i].iter().filter(|_| recycle).for_each(|&slot| pool.give(slot));
         }
         // A slot is free again only after the node that reads it last, so no op reads and writes one slot.
         let mut ended: Vec<NodeId> = graph.nodes()[i].inputs().iter().map(|n| roots[n.0]).collect();
@@ -74,7 +75,7 @@ pub(super) fn plan(
         ended.sort_unstable();
         ended.dedup();
         for root in ended {
-            if let (Home::Slot(slot), true) = (homes[root.0], last[root.0] == i) {
+            if let (Home::Slot(slot), true) = (homes[root.0], last[root.0] == i && recycle) {
                 pool.give(slot);
             }
         }
@@ -137,7 +138,7 @@ mod tests {
         for _ in 0..5 {
             y = g.apply(Accumulate, &[y, y]).unwrap();
         }
-        let m = plan(&g, &[y], |_| 4, |_| vec![], |_| None);
+        let m = plan(&g, &[y], |_| 4, |_| vec![], |_| None, true);
         assert_eq!(m.slots, [4, 4]);
         for (i, node) in g.nodes().iter().enumerate() {
             assert!(node.inputs().iter().all(|input| m.homes[input.0] != m.homes[i]));
@@ -151,7 +152,7 @@ mod tests {
         let a = g.apply(Accumulate, &[x, x]).unwrap();
         let b = g.apply(Accumulate, &[a, a]).unwrap();
         let c = g.apply(Accumulate, &[b, b]).unwrap();
-        let m = plan(&g, &[a, c], |_| 4, |_| vec![], |_| None);
+        let m = plan(&g, &[a, c], |_| 4, |_| vec![], |_| None, true);
         assert!(m.homes[a.0] != m.homes[c.0] && m.homes[a.0] != m.homes[b.0]);
     }
 }

@@ -241,7 +241,8 @@ pub(super) fn compile(
         launches.map_or(Vec::new(), |l| l.scratch.iter().map(|&n| size(n, per[id.0])).collect())
     };
     let pin = |id: NodeId| (around.pinned)(id).map(|_| id.0);
-    let memory = memory::plan(graph, wanted, |id| size(graph.shape(id).len(), per[id.0]), scratch, pin);
+    let memory =
+        memory::plan(graph, wanted, |id| size(graph.shape(id).len(), per[id.0]), scratch, pin, around.guard == 0);
     let slots: Vec<Buffer> =
         memory.slots.iter().map(|&n| gpu.storage("values of the model", n)).collect::<Result<_, _>>()?;
     let mut compiled = Compiled { drafts: Drafts::default(), memory, slots };

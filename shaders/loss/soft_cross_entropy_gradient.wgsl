@@ -1,0 +1,59 @@
+// ds = (softmax(s) Σt − t) · dy / N. f64 twin: src/loss/soft_cross_entropy.rs.
+// One row of the grid an example.  Uses: lib/row_invocation.wgsl or lib/row_workgroup.wgsl
+
+struct Params {
+    rows: u32,
+    width: u32,
+    factor: f32,
+    s_stride: u32,
+    t_stride: u32,
+    dy_stride: u32,
+    ds_stride: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> s: array<f32>;
+@group(0) @binding(2) var<storage, read> t: array<f32>;
+@group(0) @binding(3) var<storage, read> dy: array<f32>;
+@group(0) @binding(4) var<storage, read_write> ds: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn row_gradient(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let row = row_index(id, group, groups);
+    let lane = lane_index(local);
+    let live = row < params.rows;
+    let width = select(0u, params.width, live);
+    let first = id.z * params.s_stride + row * params.width;
+    let out = id.z * params.ds_stride + row * params.width;
+    let share = params.factor * dy[id.z * params.dy_stride];
+
+    var largest = 0.0;
+    if live {
+        largest = s[first];
+    }
+    for (var k = lane; k < width; k += LANES) {
+        largest = max(largest, s[first + k]);
+    }
+    largest = fold_max(lane, largest);
+    var total = 0.0;
+    for (var k = lane; k < width; k += LANES) {
+        total += exp(s[first + k] - largest);
+    }
+    total = fold_sum(lane, total);
+
+    let weights = id.z * params.t_stride + row * params.width;
+    var weight = 0.0;
+    for (var k = lane; k < width; k += LANES) {
+        weight += t[weights + k];
+    }
+    weight = fold_sum(lane, weight);
+    for (var k = lane; k < width; k += LANES) {
+        let p = exp(s[first + k] - largest) / total;
+        ds[out + k] = share * (p * weight - t[weights + k]);
+    }
+}

@@ -1,0 +1,207 @@
+//! From a model to a closed graph: minibatch, model, loss, penalty, gradients.
+
+use super::{Builder, Mode, ParameterSpec};
+use crate::error::GraphError;
+use crate::graph::{Accumulate, Graph, NodeId};
+use crate::loss::Loss;
+use crate::shape::Shape;
+
+/// What can be put into a graph over a minibatch: a [`Sequential`](super::Sequential), or a closure.
+pub trait Model: Send + Sync {
+    /// Puts the model over `x`, of shape `[batch, ..]`, and gives its output.
+    ///
+    /// # Errors
+    ///
+    /// What its layers and ops refuse.
+    fn build(&self, b: &mut Builder<'_>, x: NodeId) -> Result<NodeId, GraphError>;
+}
+
+impl<F> Model for F
+where
+    F: Fn(&mut Builder<'_>, NodeId) -> Result<NodeId, GraphError> + Send + Sync,
+{
+    fn build(&self, b: &mut Builder<'_>, x: NodeId) -> Result<NodeId, GraphError> {
+        self(b, x)
+    }
+}
+
+/// What a model should answer for one example.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetKind {
+    /// One of so many classes.
+    Classes {
+        /// How many there are.
+        classes: usize,
+    },
+    /// Numbers.
+    Values {
+        /// Their shape, of one example.
+        shape: Shape,
+    },
+}
+
+/// What training makes small: `loss + Σ ½·l2·‖w‖²`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Objective {
+    /// The loss on the data; default cross-entropy.
+    pub loss: Loss,
+    /// The penalty's factor λ, at least 0, over the parameters of rank 2 and more (weights, not biases); default 0.
+    pub l2: f64,
+}
+
+impl Default for Objective {
+    fn default() -> Self {
+        Self { loss: Loss::default(), l2: 0.0 }
+    }
+}
+
+/// A graph that can be trained or evaluated, and where its parts are.
+#[derive(Clone, Debug)]
+pub struct Assembled {
+    /// The graph.
+    pub graph: Graph,
+    /// The minibatch's examples: input `x`, `[batch, ..]`.
+    pub features: NodeId,
+    /// What to answer: input `y`, classes `[batch]` or numbers `[batch, ..]`.
+    pub targets: NodeId,
+    /// The model's output.
+    pub output: NodeId,
+    /// The loss on the minibatch, a scalar.
+    pub data_loss: NodeId,
+    /// The penalty, a scalar; `None` where λ = 0.
+    pub penalty: Option<NodeId>,
+    /// The sum of both, which is differentiated.
+    pub loss: NodeId,
+    /// The share of the minibatch's examples that are classified right, for losses over classes.
+    pub accuracy: Option<NodeId>,
+    /// The parameters, in the order of the flat buffer.
+    pub parameters: Vec<ParameterSpec>,
+    /// The gradient of `loss` for each parameter, `None` where it does not depend on one; empty when built to evaluate.
+    pub gradients: Vec<Option<NodeId>>,
+    /// The setting, of value 1, that the gradients are weighted by.
+    pub loss_scale: NodeId,
+}
+
+/// Builds `model` over a minibatch of `batch` examples of shape `input`, with its loss, penalty and, to
+/// [`Train`](Mode::Train), gradients.
+///
+/// The settings `l2` (where λ ≠ 0) and `loss_scale` can be changed without building again.
+///
+/// # Errors
+///
+/// What the model's layers refuse; [`GraphError::Range`] for an empty batch or a λ that is negative or not finite;
+/// [`GraphError::Dtype`] where the loss takes classes and the data have numbers, or the other way round;
+/// [`GraphError::Shape`] where the output does not fit the targets.
+///
+/// # Examples
+///
+/// A model as a closure:
+///
+/// ```
+/// use thalweg::Shape;
+/// use thalweg::error::GraphError;
+/// use thalweg::graph::NodeId;
+/// use thalweg::nn::{Builder, Layer, Linear, Mode, Objective, TargetKind, assemble};
+///
+/// let skip = |b: &mut Builder<'_>, x: NodeId| -> Result<NodeId, GraphError> {
+///     let h = b.scope("hidden", |b| Linear::new(4).build(b, x))?;
+///     let h = b.graph().add(h, x)?;
+///     b.scope("out", |b| Linear::new(3).build(b, h))
+/// };
+/// let a = assemble(&skip, &Shape::from([4]), TargetKind::Classes { classes: 3 }, &Objective::default(), 8, Mode::Train)?;
+/// assert_eq!(a.parameters[2].name, "out.weight");
+/// assert_eq!(a.gradients.len(), 4);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub fn assemble(
+    model: &dyn Model,
+    input: &Shape,
+    targets: TargetKind,
+    objective: &Objective,
+    batch: usize,
+    mode: Mode,
+) -> Result<Assembled, GraphError> {
+    if batch == 0 {
+        return Err(GraphError::Range { op: "assemble", field: "batch", range: "at least 1", found: "0".into() });
+    }
+    let l2 = objective.l2;
+    if !(l2.is_finite() && l2 >= 0.0) {
+        let range = "finite and at least 0";
+        return Err(GraphError::Range { op: "objective", field: "l2", range, found: l2.to_string() });
+    }
+    let with_batch = |axes: &[usize]| Shape::from([&[batch], axes].concat());
+    let mut graph = Graph::new();
+    let features = graph.input("x", with_batch(input))?;
+    let mut builder = Builder::new(&mut graph, mode);
+    let output = model.build(&mut builder, features)?;
+    let parameters = builder.into_parameters();
+    fits(&graph, output, &targets, objective.loss, batch)?;
+    let targets = match &targets {
+        TargetKind::Classes { .. } => graph.index_input("y", [batch])?,
+        TargetKind::Values { shape } => graph.input("y", with_batch(shape))?,
+    };
+    let data_loss = objective.loss.build(&mut graph, output, targets)?;
+    let accuracy = match objective.loss.takes_classes() {
+        true => Some(graph.accuracy(output, targets)?),
+        false => None,
+    };
+    let mut penalty = None;
+    if l2 > 0.0 {
+        let lambda = graph.setting("l2", l2)?;
+        for weight in parameters.iter().filter(|p| p.shape.rank() >= 2) {
+            let term = graph.l2(weight.node, lambda)?;
+            penalty = Some(match penalty {
+                Some(sum) => graph.apply(Accumulate, &[sum, term])?,
+                None => term,
+            });
+        }
+    }
+    let loss = match penalty {
+        Some(penalty) => graph.apply(Accumulate, &[data_loss, penalty])?,
+        None => data_loss,
+    };
+    let loss_scale = graph.setting("loss_scale", 1.0)?;
+    let nodes: Vec<NodeId> = parameters.iter().map(|p| p.node).collect();
+    let gradients = match mode {
+        Mode::Train => graph.gradients(loss, loss_scale, &nodes)?,
+        Mode::Evaluate => Vec::new(),
+    };
+    Ok(Assembled {
+        graph,
+        features,
+        targets,
+        output,
+        data_loss,
+        penalty,
+        loss,
+        accuracy,
+        parameters,
+        gradients,
+        loss_scale,
+    })
+}
+
+/// Refuses an output that the loss cannot compare with the targets, in words that name the data.
+fn fits(graph: &Graph, output: NodeId, targets: &TargetKind, loss: Loss, batch: usize) -> Result<(), GraphError> {
+    let (classes, numbers) = ("classes (indices)", "real numbers");
+    let mismatch = |expected, found| GraphError::Dtype { op: loss.name(), operand: "targets", expected, found };
+    let (wanted, why) = match targets {
+        TargetKind::Classes { .. } if !loss.takes_classes() => return Err(mismatch(numbers, classes)),
+        TargetKind::Values { .. } if loss.takes_classes() => return Err(mismatch(classes, numbers)),
+        TargetKind::Classes { classes } => (
+            Shape::from([batch, *classes]),
+            format!("the data have {classes} classes, and the last layer gives a score to each"),
+        ),
+        TargetKind::Values { shape } => (
+            Shape::from([&[batch], shape.axes()].concat()),
+            format!("the data have targets of shape {shape}, and the last layer answers in it"),
+        ),
+    };
+    let found = graph.shape(output).clone();
+    if found != wanted {
+        let flatten = if found.rank() > wanted.rank() { "; is a `flatten` missing?" } else { "" };
+        let expected = format!("{wanted} ({why}{flatten})");
+        return Err(GraphError::Shape { op: loss.name(), operand: "output of the model", expected, found });
+    }
+    Ok(())
+}

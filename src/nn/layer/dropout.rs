@@ -1,0 +1,59 @@
+//! Random silence while training.
+
+use std::sync::Arc;
+
+use super::{Entry, Field, Layer, Value};
+use crate::error::GraphError;
+use crate::graph::NodeId;
+use crate::nn::{Builder, Mode};
+
+pub(super) const LAYERS: &[Entry] = &[Entry {
+    name: "dropout",
+    fields: &[Field::optional("p", Value::Real(0.5))],
+    make: |values| {
+        let [Value::Real(p)] = *values else { unreachable!("values are of their fields' kinds") };
+        in_range(p)?;
+        Ok(Arc::new(Dropout { p }))
+    },
+}];
+
+/// Inverted dropout: while training, each element is 0 with probability `p` and divided by `1 − p` otherwise. Absent from
+/// a model built to [`Evaluate`](Mode::Evaluate).
+///
+/// The rate is a setting of the graph, named after the layer's place (`2.p`), so that a run can change it and a population vary it.
+///
+/// **Source**: Srivastava et al., *Dropout* (2014), in the inverted form of PyTorch's `nn.Dropout`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dropout {
+    /// The probability of silence, in `[0, 1]`; default 0.5.
+    pub p: f64,
+}
+
+impl Default for Dropout {
+    fn default() -> Self {
+        Self { p: 0.5 }
+    }
+}
+
+fn in_range(p: f64) -> Result<(), GraphError> {
+    if !(0.0..=1.0).contains(&p) {
+        return Err(GraphError::Range { op: "dropout", field: "p", range: "in [0, 1]", found: p.to_string() });
+    }
+    Ok(())
+}
+
+impl Layer for Dropout {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+    fn build(&self, b: &mut Builder<'_>, x: NodeId) -> Result<NodeId, GraphError> {
+        in_range(self.p)?;
+        match b.mode() {
+            Mode::Train => {
+                let name = b.full_name("p");
+                b.graph().dropout(x, &name, self.p)
+            }
+            Mode::Evaluate => Ok(x),
+        }
+    }
+}
