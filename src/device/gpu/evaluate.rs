@@ -71,7 +71,7 @@ pub fn evaluate(
     let source = |id: NodeId| sources[id.0].clone().expect("every live source was fed above");
     let guard = if how.sentinels { ALIGN } else { 0 };
     let around = Surroundings { members: members as u32, guard, source: &source, pinned: &|_| None, control: &control };
-    let computed = |i: &usize| live[*i] && matches!(graph.nodes()[*i].kind, Kind::Op { .. });
+    let computed = |i: &usize| live[*i] && matches!(&graph.nodes()[*i].kind, Kind::Op { op, .. } if !op.is_view());
     let all: Vec<NodeId> = (0..live.len()).filter(computed).map(NodeId).collect();
     let mut compiled = compile(gpu, graph, wanted, &around)?;
     if how.sentinels {
@@ -86,7 +86,7 @@ pub fn evaluate(
     drop(pass);
     gpu.shared.queue.submit([encoder.finish()]);
     if how.sentinels {
-        for &id in all.iter().filter(|id| !is_view(graph, **id)) {
+        for &id in &all {
             let bound = compiled.value(graph, id, &around);
             let len = graph.shape(id).len();
             let copies = if bound.stride > 0 { members } else { 1 };
@@ -118,10 +118,6 @@ pub fn evaluate(
     }
     gpu.wait(None)?;
     Ok(results)
-}
-
-fn is_view(graph: &Graph, id: NodeId) -> bool {
-    matches!(&graph.node(id).kind, Kind::Op { op, .. } if op.is_view())
 }
 
 /// The head of the control words: step, cursor, slot, place of the table, members, groups, and the seeds.
