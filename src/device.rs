@@ -84,3 +84,84 @@ fn fed<'a>(
     }
     Ok(Cow::Borrowed(feed))
 }
+
+/// The width of the CPU's floats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Trains fast.
+    #[default]
+    F32,
+    /// Proves.
+    F64,
+}
+
+impl Precision {
+    /// `"f32"` or `"f64"`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        }
+    }
+}
+
+/// Where a run computes.
+#[derive(Clone, Debug)]
+pub enum Device {
+    /// On the CPU, by the twins.
+    Cpu(Precision),
+    /// On a GPU, by WGSL kernels in f32.
+    Gpu(gpu::Gpu),
+}
+
+impl Device {
+    /// The device that `--device` names, and a line that says which it is and why: `auto` takes a discrete card, then an
+    /// integrated one, and the CPU where there is neither (a software adapter is slower than the CPU device); `gpu` the
+    /// best adapter, software ones included; `cpu` the CPU; anything else a part of an adapter's name.
+    ///
+    /// # Errors
+    ///
+    /// No adapter, none of that name, or f64 on a GPU.
+    pub fn select(wanted: &str, precision: Precision) -> Result<(Self, String), DeviceError> {
+        let options = gpu::Options::default();
+        let opened = match wanted {
+            "cpu" => return Ok((Self::Cpu(precision), format!("cpu ({}), as asked", precision.name()))),
+            "auto" if precision == Precision::F64 => {
+                return Ok((Self::Cpu(precision), "cpu (f64): WGSL has no 64-bit floats".into()));
+            }
+            "auto" => match gpu::Gpu::automatic(options)? {
+                Some(gpu) => gpu,
+                None => return Ok((Self::Cpu(precision), format!("cpu (f32): {}", without_a_card()))),
+            },
+            "gpu" => gpu::Gpu::best(options)?,
+            name => gpu::Gpu::named(name, options)?,
+        };
+        let report = opened.adapter();
+        if precision == Precision::F64 {
+            return Err(DeviceError::NoDoublePrecision { adapter: report.name.clone() });
+        }
+        let why = if wanted == "auto" { "the best adapter" } else { "as asked" };
+        let line = format!("{} ({}, {}), {why}", report.name, report.kind.describe(), report.backend);
+        Ok((Self::Gpu(opened), line))
+    }
+
+    /// The width of its floats.
+    pub fn precision(&self) -> Precision {
+        match self {
+            Self::Cpu(precision) => *precision,
+            Self::Gpu(_) => Precision::F32,
+        }
+    }
+}
+
+fn without_a_card() -> String {
+    let found = gpu::adapters();
+    match found.first() {
+        None => "no Vulkan, Metal or DX12 adapter was found".into(),
+        Some(a) => format!(
+            "the only adapter, {}, is {}, and the cpu device is faster than that (`--device gpu` takes it all the same)",
+            a.name,
+            a.kind.describe()
+        ),
+    }
+}

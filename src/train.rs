@@ -1,4 +1,11 @@
-//! The room `train`.
+//! Training: epochs over a data set on either device, what is said on the way, and what is kept.
 
 pub mod checkpoint;
 pub mod config;
+mod event;
+mod pace;
+mod set;
+mod trainer;
+
+pub use event::{EpochEvent, Event, Flow, StepEvent};
+pub use trainer::{End, Recipe, Trainer};

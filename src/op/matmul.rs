@@ -284,14 +284,14 @@ mod tests {
             let (x, w) = (values(m * k), values(k * n));
             let mut whole = vec![f64::NAN; m * n];
             op.twin(&[Arg::Real(&a.into(), &x), Arg::Real(&b.into(), &w)], &mut whole, &Context::default());
-            let launches = op.launches(&plan(&op, a, b, 8192)).unwrap();
+            let launches = op.launches(&plan(&op, a, b, 16_384)).unwrap();
             assert!(launches.list.len() > 1);
             let mut c = vec![f64::NAN; m * n];
             for launch in &launches.list {
                 let get = |name| launch.params.iter().find(|p| p.0 == name).unwrap().1.bits() as usize;
                 let [Binding::Read(wa), Binding::Read(wb), Binding::Write(wc)] = launch.bindings[..] else { panic!() };
                 for window in [wa, wb, wc] {
-                    assert!(window.offset % ALIGN == 0 && window.len <= 8192);
+                    assert!(window.offset % ALIGN == 0 && window.len <= 16_384);
                 }
                 let (pa, pb) = (&x[wa.offset..wa.offset + wa.len], &w[wb.offset..wb.offset + wb.len]);
                 let pc = &mut c[wc.offset..wc.offset + wc.len];

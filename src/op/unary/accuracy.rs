@@ -81,7 +81,7 @@ impl Function {
                 (0.8, 0.5 * cumulative(low) + bell + EPSILON * (1.0 + d.abs()))
             }
             Self::Exp => (1.0, 0.0),
-            Self::Ln | Self::Sqrt if !(e < s) => return f64::INFINITY,
+            Self::Ln | Self::Sqrt if e >= s => return f64::INFINITY,
             Self::Ln => (1.0 / (s * (s - e)), DIVIDE / (s - e)),
             Self::Sqrt => (0.5 / (s * (s - e)), DIVIDE * 0.5 / (s - e)),
             Self::Square => (2.0, EPSILON * 2.0 * high),

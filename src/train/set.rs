@@ -1,0 +1,85 @@
+//! A data set with the programs that run over it: one for full minibatches, one for a last short one.
+
+use super::trainer::Recipe;
+use crate::data::{Dataset, Targets, Values};
+use crate::device::{Column, DataId, Engine, ProgramId, StepGraph};
+use crate::error::{Result, TrainError};
+use crate::nn::{Assembled, Mode, Model, TargetKind, assemble};
+use crate::shape::Shape;
+
+/// Rows on the device, and how to go over them.
+pub(super) struct Set {
+    pub id: DataId,
+    pub rows: usize,
+    pub batch: usize,
+    full: ProgramId,
+    rest: Option<ProgramId>,
+}
+
+impl Set {
+    /// Puts `data` on the engine and compiles the model over it.
+    pub fn new(
+        engine: &mut dyn Engine,
+        model: &dyn Model,
+        recipe: &Recipe,
+        data: &Dataset,
+        batch: usize,
+        mode: Mode,
+    ) -> Result<Self> {
+        let rows = data.rows();
+        let features = column(data.features());
+        let targets = match data.targets() {
+            Targets::Classes { labels, .. } => Column::Index(labels),
+            Targets::Values { values, .. } => column(values),
+        };
+        let id = engine.add_data(rows, features, targets)?;
+        let mut compile = |batch| -> Result<ProgramId> {
+            let a = build(model, recipe, data, batch, mode)?;
+            let record = [Some(a.loss), Some(a.data_loss), a.penalty, a.accuracy];
+            let step =
+                StepGraph { features: a.features, targets: a.targets, record, gradients: a.gradients, graph: a.graph };
+            Ok(engine.compile(step, id)?)
+        };
+        let full = compile(batch)?;
+        let rest = if rows % batch > 0 { Some(compile(rows % batch)?) } else { None };
+        Ok(Self { id, rows, batch, full, rest })
+    }
+
+    /// Steps of one pass.
+    pub fn steps(&self) -> usize {
+        crate::data::steps(self.rows, self.batch)
+    }
+
+    /// The program and the rows of the n-th step of a pass.
+    pub fn step(&self, n: usize) -> (ProgramId, usize) {
+        match self.rest {
+            Some(rest) if n + 1 == self.steps() => (rest, self.rows % self.batch),
+            _ => (self.full, self.batch),
+        }
+    }
+}
+
+/// The graph of one minibatch of `data`.
+pub(super) fn build(model: &dyn Model, recipe: &Recipe, data: &Dataset, batch: usize, mode: Mode) -> Result<Assembled> {
+    let targets = match data.targets() {
+        Targets::Classes { classes, .. } => TargetKind::Classes { classes: *classes },
+        Targets::Values { shape, .. } => TargetKind::Values { shape: shape.clone() },
+    };
+    Ok(assemble(model, &input(recipe, data)?, targets, &recipe.objective, batch, mode)?)
+}
+
+/// The shape the model is given: its own, if it is as large as the data's.
+fn input(recipe: &Recipe, data: &Dataset) -> Result<Shape> {
+    match &recipe.input {
+        None => Ok(data.shape().clone()),
+        Some(input) if input.len() == data.shape().len() => Ok(input.clone()),
+        Some(input) => Err(TrainError::Input { input: input.clone(), data: data.shape().clone() }.into()),
+    }
+}
+
+fn column(values: &Values) -> Column<'_> {
+    match values {
+        Values::F32(v) => Column::F32(v),
+        Values::F64(v) => Column::F64(v),
+    }
+}
