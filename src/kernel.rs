@@ -40,12 +40,14 @@ pub fn padded(len: usize) -> usize {
 }
 
 /// One of the library's WGSL parts, to link into a kernel defined outside the crate: `"grid"` (`linear_index`),
-/// `"threefry"`, `"reduce"`.
+/// `"threefry"`, `"reduce"`, `"row_invocation"` and `"row_workgroup"` (kernels over rows).
 pub fn part(name: &str) -> Option<&'static str> {
     Some(match name {
         "grid" => wgsl!("lib/grid"),
         "threefry" => wgsl!("lib/threefry"),
         "reduce" => wgsl!("lib/reduce"),
+        "row_invocation" => wgsl!("lib/row_invocation"),
+        "row_workgroup" => wgsl!("lib/row_workgroup"),
         _ => return None,
     })
 }

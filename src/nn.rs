@@ -5,7 +5,7 @@
 //! [`assemble`] closes the graph: minibatch, model, loss, penalty, gradients.
 //!
 //! ```
-//! use thalweg::nn::{Flatten, Linear, Mode, Objective, Relu, Sequential, TargetKind, assemble};
+//! use thalweg::nn::{Flatten, Linear, Mode, Objective, Relu, Sequential, TargetKind, assemble, output_shape};
 //! use thalweg::Shape;
 //!
 //! let model = Sequential::new().add(Flatten).add(Linear::new(32)).add(Relu).add(Linear::new(10));
@@ -21,7 +21,7 @@ mod initializer;
 pub mod layer;
 mod sequential;
 
-pub use assemble::{Assembled, Model, Objective, TargetKind, assemble};
+pub use assemble::{Assembled, Model, Objective, TargetKind, assemble, output_shape};
 pub use builder::{Builder, Mode, ParameterSpec, initial_parameters};
 pub use initializer::{Initializer, UnknownInitializer};
 pub use layer::activation::{Elu, Gelu, Identity, LeakyRelu, Relu, Sigmoid, Silu, Softplus, Tanh};

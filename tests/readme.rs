@@ -23,7 +23,8 @@ fn the_two_commands_are_marked() {
 
 #[test]
 fn the_run_can_be_read() {
-    let run = RunConfig::parse(block_behind("<!-- a run that tests/readme.rs reads -->"), &[]).expect("the README's run");
+    let run =
+        RunConfig::parse(block_behind("<!-- a run that tests/readme.rs reads -->"), &[]).expect("the README's run");
     assert_eq!(run.model.layers.len(), 5);
 }
 

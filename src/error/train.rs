@@ -47,11 +47,13 @@ pub enum TrainError {
         field: &'static str,
     },
     /// A classifier whose output is not a row of scores.
-    #[error("the model's output must have shape [batch, classes] for {loss}, found {found}")]
+    #[error(
+        "the model must answer each example with a row of scores, [classes], for {loss}; its last layer gives shape {found}. Is a `flatten` missing?"
+    )]
     Output {
         /// The loss.
         loss: &'static str,
-        /// The output's shape.
+        /// The output's shape, of one example.
         found: Shape,
     },
     /// Training and validation data do not fit one model.

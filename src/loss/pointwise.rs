@@ -45,7 +45,7 @@ pub struct MeanGradient<F>(pub F);
 
 fn operands<'a>(op: &'static str, x: &'a Meta, t: &Meta) -> Result<&'a Shape, GraphError> {
     let shape = operand::real(op, "x", x)?;
-    if shape.len() == 0 {
+    if shape.contains(&0) {
         return Err(operand::misshapen(op, "x", "with at least one element".into(), shape));
     }
     operand::shaped(op, "t", t, shape)?;

@@ -86,7 +86,7 @@ pub struct RowMeanGradient<L>(pub L);
 /// Scores `[N, C]` and classes `[N]` (or weights `[N, C]`), none empty.
 pub(super) fn operands<'a>(op: &'static str, s: &'a Meta, t: &Meta, classes: bool) -> Result<&'a Shape, GraphError> {
     let shape = operand::real(op, "scores", s)?;
-    if shape.rank() != 2 || shape.len() == 0 {
+    if shape.rank() != 2 || shape.contains(&0) {
         return Err(operand::misshapen(op, "scores", "[N, C] with N ≥ 1 and C ≥ 1".into(), shape));
     }
     if !classes {

@@ -181,6 +181,18 @@ pub fn assemble(
     })
 }
 
+/// The shape of the model's output for one example, without the batch axis.
+///
+/// # Errors
+///
+/// What the model's layers refuse.
+pub fn output_shape(model: &dyn Model, input: &Shape) -> Result<Shape, GraphError> {
+    let mut graph = Graph::new();
+    let x = graph.input("x", Shape::from([&[1], input.axes()].concat()))?;
+    let output = model.build(&mut Builder::new(&mut graph, Mode::Evaluate), x)?;
+    Ok(Shape::from(graph.shape(output).get(1..).unwrap_or_default()))
+}
+
 /// Refuses an output that the loss cannot compare with the targets, in words that name the data.
 fn fits(graph: &Graph, output: NodeId, targets: &TargetKind, loss: Loss, batch: usize) -> Result<(), GraphError> {
     let (classes, numbers) = ("classes (indices)", "real numbers");
@@ -198,7 +210,9 @@ fn fits(graph: &Graph, output: NodeId, targets: &TargetKind, loss: Loss, batch: 
         ),
     };
     let found = graph.shape(output).clone();
-    if found != wanted {
+    // More scores than the data have classes are fine: some classes may just not occur in them.
+    let enough = matches!((targets, &found[..]), (TargetKind::Classes { classes }, [rows, scores]) if *rows == batch && scores >= classes);
+    if found != wanted && !enough {
         let flatten = if found.rank() > wanted.rank() { "; is a `flatten` missing?" } else { "" };
         let expected = format!("{wanted} ({why}{flatten})");
         return Err(GraphError::Shape { op: loss.name(), operand: "output of the model", expected, found });

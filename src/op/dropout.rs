@@ -34,7 +34,7 @@ pub struct Dropout {
 fn rate(p: f64) -> Option<(u32, f64)> {
     let p = f64::from((p as f32).clamp(0.0, 1.0));
     // Exact: a power of two times an f32; truncation is the floor.
-    (p < 1.0).then(|| ((p * 4_294_967_296.0) as u32, 1.0 - p))
+    (p < 1.0).then_some(((p * 4_294_967_296.0) as u32, 1.0 - p))
 }
 
 impl Op for Dropout {

@@ -78,7 +78,7 @@ impl Op for Reduce {
                     axes.remove(axis);
                 }
             }
-            None if filled && shape.len() == 0 => {
+            None if filled && shape.contains(&0) => {
                 return Err(operand::misshapen(Op::name(self), "x", "with at least one element".into(), shape));
             }
             None if self.keepdim => axes.fill(1),

@@ -69,7 +69,7 @@ pub(super) fn build(model: &dyn Model, recipe: &Recipe, data: &Dataset, batch: u
 }
 
 /// The shape the model is given: its own, if it is as large as the data's.
-fn input(recipe: &Recipe, data: &Dataset) -> Result<Shape> {
+pub(super) fn input(recipe: &Recipe, data: &Dataset) -> Result<Shape> {
     match &recipe.input {
         None => Ok(data.shape().clone()),
         Some(input) if input.len() == data.shape().len() => Ok(input.clone()),

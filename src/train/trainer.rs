@@ -8,13 +8,13 @@ use std::time::Instant;
 
 use super::event::{EpochEvent, Event, Flow, StepEvent};
 use super::pace::Pace;
-use super::set::{Set, build};
+use super::set::{Set, build, input};
 use crate::data::{Dataset, Split, Targets, order};
 use crate::device::cpu::CpuEngine;
 use crate::device::gpu::GpuEngine;
 use crate::device::{Call, Device, Engine, Precision, Setup, Tensor};
 use crate::error::{Result, TrainError};
-use crate::nn::{Mode, Model, Objective, ParameterSpec, initial_parameters};
+use crate::nn::{Mode, Model, Objective, ParameterSpec, initial_parameters, output_shape};
 use crate::optim::Optimizer;
 use crate::schedule::Schedule;
 use crate::shape::Shape;
@@ -386,10 +386,9 @@ fn check_part(device: &Device, model: &dyn Model, recipe: &Recipe, train: &Datas
     if let Targets::Classes { .. } = part.targets()
         && recipe.objective.loss.takes_classes()
     {
-        let a = build(model, recipe, part, 1, Mode::Evaluate)?;
-        let output = a.graph.shape(a.output);
-        let [_, classes] = output[..] else {
-            return Err(TrainError::Output { loss: recipe.objective.loss.name(), found: output.clone() }.into());
+        let output = output_shape(model, &input(recipe, part)?)?;
+        let [classes] = output[..] else {
+            return Err(TrainError::Output { loss: recipe.objective.loss.name(), found: output }.into());
         };
         part.check_classes(classes)?;
     }

@@ -26,7 +26,8 @@ impl Axes {
 
     /// Where the elements of line `i` lie.
     pub fn line(self, i: usize) -> impl Iterator<Item = usize> + Clone {
-        let base = if self.inner == 0 { 0 } else { i / self.inner * self.len * self.inner + i % self.inner };
+        let inner = self.inner.max(1);
+        let base = i / inner * self.len * inner + i % inner;
         (0..self.len).map(move |k| base + k * self.inner)
     }
 

@@ -1,0 +1,102 @@
+//! The GPU's f32 values against the f64 ones.
+
+use super::bounds;
+use super::differences::unravel;
+use crate::device::Feeds;
+use crate::device::gpu::{Evaluation, Gpu, evaluate};
+use crate::error::DeviceError;
+use crate::graph::{Context, Graph, NodeId};
+
+/// What was found in one tensor, all elements of it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct KernelReport {
+    /// What it is.
+    pub name: String,
+    /// Elements compared.
+    pub elements: usize,
+    /// Elements outside their bound.
+    pub wrong: usize,
+    /// Elements that are not finite on the GPU where the twin's is.
+    pub non_finite: usize,
+    /// The largest `|gpu − f64| / bound`; infinite where something is not finite. At most 1 passes.
+    pub worst: f64,
+    /// Where that is.
+    pub index: Vec<usize>,
+    /// The GPU's value there.
+    pub gpu: f64,
+    /// The f64 one.
+    pub twin: f64,
+    /// The bound there.
+    pub bound: f64,
+    /// The largest bound over the tensor's largest magnitude: how much the comparison can see.
+    pub resolution: f64,
+}
+
+impl KernelReport {
+    /// Whether every element is within its bound.
+    pub fn passed(&self) -> bool {
+        self.wrong == 0
+    }
+
+    /// Whether the bound has grown so large through the graph that passing says little: above 1 % of the tensor's largest element.
+    /// Each op on its own is held to a tight one by [`ops`](super::ops).
+    pub fn vacuous(&self) -> bool {
+        self.elements > 0 && !(self.resolution <= 1e-2)
+    }
+}
+
+/// Computes `wanted` on the GPU and in f64 and holds each element to [`bounds`] (and one smallest normal f32, since GPUs may flush what
+/// is below to zero). Memory behind every tensor is watched for stray writes.
+///
+/// Feed values that f32 holds exactly: the rounding of others widens the bound.
+///
+/// # Errors
+///
+/// As [`evaluate`]: something not fed, a kernel refused, a stray write, a lost device.
+pub fn kernels(
+    gpu: &Gpu,
+    graph: &Graph,
+    feeds: &Feeds,
+    wanted: &[(&str, NodeId)],
+    cx: &Context,
+) -> Result<Vec<KernelReport>, DeviceError> {
+    let nodes: Vec<NodeId> = wanted.iter().map(|&(_, id)| id).collect();
+    let twins = bounds(graph, feeds, &nodes, cx)?;
+    let found = evaluate(gpu, graph, feeds, &nodes, &Evaluation { members: vec![*cx], sentinels: true })?;
+    let mut reports = Vec::with_capacity(wanted.len());
+    for ((&(name, id), twin), found) in wanted.iter().zip(&twins).zip(&found) {
+        let shape = graph.shape(id);
+        let mut report = KernelReport {
+            name: name.into(),
+            elements: shape.len(),
+            // Elements that did not come back count as wrong.
+            wrong: shape.len().abs_diff(found.len()),
+            non_finite: 0,
+            worst: 0.0,
+            index: vec![0; shape.rank()],
+            gpu: found.first().copied().unwrap_or(0.0),
+            twin: twin.value.first().copied().unwrap_or(0.0),
+            bound: twin.error.first().copied().unwrap_or(0.0),
+            resolution: 0.0,
+        };
+        for (i, ((&got, &expected), &bound)) in found.iter().zip(&twin.value).zip(&twin.error).enumerate() {
+            let tolerance = bound + f64::from(f32::MIN_POSITIVE);
+            let error = if got == expected { 0.0 } else { (got - expected).abs() };
+            report.non_finite += usize::from(!got.is_finite() && expected.is_finite());
+            if !(error <= tolerance) {
+                report.wrong += 1;
+            }
+            let ratio = error / tolerance;
+            let ratio = if ratio.is_nan() { f64::INFINITY } else { ratio };
+            if ratio > report.worst {
+                report.worst = ratio;
+                (report.index, report.gpu, report.twin, report.bound) = (unravel(shape, i), got, expected, bound);
+            }
+        }
+        let widest = twin.error.iter().fold(0.0, |m: f64, &e| if e.is_nan() { f64::INFINITY } else { m.max(e) });
+        let largest = twin.value.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+        report.resolution = if widest == 0.0 { 0.0 } else { widest / largest };
+        reports.push(report);
+    }
+    Ok(reports)
+}

@@ -1,0 +1,246 @@
+//! A model's gradients: its own small batch, at two points, the penalty apart from the data, and on the GPU.
+
+use super::burn_in::burn_in;
+use super::graph::{Subject, examine};
+use super::{GradientCheck, GraphReport, KernelReport, TensorReport, Verdict, graph, kernels};
+use crate::data::{Dataset, Targets};
+use crate::device::gpu::Gpu;
+use crate::device::{Feed, Feeds};
+use crate::error::Result;
+use crate::graph::{Context, NodeId};
+use crate::nn::{Assembled, Mode, Model, Objective, TargetKind, assemble, initial_parameters};
+use crate::rng::{Stream, stream};
+use crate::shape::Shape;
+
+/// Which weights.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Point {
+    /// As initialised.
+    Initial,
+    /// After some training, where gradients look as they do in use.
+    BurnedIn {
+        /// Steps taken.
+        steps: u32,
+        /// The loss before.
+        before: f64,
+        /// The loss after.
+        after: f64,
+    },
+}
+
+/// Which part of the loss is differentiated: a large penalty would hide a wrong derivative of the data loss in the sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The loss on the data, the penalty off.
+    Data,
+    /// The penalty alone.
+    Penalty,
+    /// Both, as training differentiates them.
+    Sum,
+}
+
+impl Part {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Data => "data loss",
+            Self::Penalty => "penalty",
+            Self::Sum => "data loss + penalty",
+        }
+    }
+}
+
+/// What was found at one point.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct PointReport {
+    /// Where.
+    pub point: Point,
+    /// The data loss and, where there is a penalty, the penalty and the sum.
+    pub parts: Vec<(Part, GraphReport)>,
+    /// The GPU's loss and gradients, all elements; empty without a GPU.
+    pub kernels: Vec<KernelReport>,
+}
+
+/// What was found in a model.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Report {
+    /// Examples in the batch.
+    pub rows: usize,
+    /// The adapter the kernels ran on.
+    pub adapter: Option<String>,
+    /// The initial weights, and those after the burn-in.
+    pub points: Vec<PointReport>,
+    /// What a person should know beside the verdicts.
+    pub warnings: Vec<String>,
+}
+
+impl Report {
+    /// Whether no dimension failed anywhere, every tensor was decided for every part at one point at least, and on the GPU every
+    /// element is within its bound. Dimensions that crossed a kink or are below resolution count for neither side.
+    pub fn passed(&self) -> bool {
+        let sound = |p: &PointReport| {
+            p.parts.iter().all(|(_, r)| r.tensors.iter().all(TensorReport::sound))
+                && p.kernels.iter().all(KernelReport::passed)
+        };
+        !self.points.is_empty() && self.points.iter().all(sound) && self.undecided().is_empty()
+    }
+
+    /// Tensors about which nothing was proved for a part of the loss, at no point.
+    pub fn undecided(&self) -> Vec<(Part, &str)> {
+        let Some(first) = self.points.first() else { return Vec::new() };
+        let mut open = Vec::new();
+        for (p, (part, report)) in first.parts.iter().enumerate() {
+            for (t, tensor) in report.tensors.iter().enumerate() {
+                if !self.points.iter().any(|point| point.parts[p].1.tensors[t].decided()) {
+                    open.push((*part, tensor.name.as_str()));
+                }
+            }
+        }
+        open
+    }
+
+    /// Each tensor that failed: its point, part and report.
+    pub fn failures(&self) -> impl Iterator<Item = (Point, Part, &TensorReport)> {
+        self.points.iter().flat_map(|point| {
+            point.parts.iter().flat_map(move |(part, report)| {
+                report.tensors.iter().filter(|t| !t.sound()).map(move |t| (point.point, *part, t))
+            })
+        })
+    }
+}
+
+/// Checks the gradients of `model` under `objective`, on examples of shape `input` out of `data`.
+///
+/// **In f64**, on the cpu device: every parameter, sampled as [`GradientCheck::dimensions`] says, against centred differences; at the
+/// initial weights and again after a burn-in (Adam at 1e-2 until the loss has halved); the data loss and the penalty apart and together.
+/// The model is built to train: dropout draws one mask for all evaluations.
+///
+/// **With a GPU**: the loss and all elements of all gradients against the f64 ones, within [`bounds`](super::bounds). Parameters and
+/// examples are rounded to f32 first, so that both devices stand at one point.
+///
+/// # Errors
+///
+/// What [`assemble`] refuses; settings out of range; data that f32 does not hold; a device's own errors.
+///
+/// # Examples
+///
+/// ```
+/// use thalweg::Shape;
+/// use thalweg::check::{GradientCheck, gradients};
+/// use thalweg::data::{Dataset, Targets, Values};
+/// use thalweg::nn::{Linear, Objective, Sequential, Tanh};
+///
+/// let features = Values::F64(vec![0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
+/// let xor = Dataset::new(features, Shape::from([2]), Targets::Classes { labels: vec![0, 1, 1, 0], classes: 2 })?;
+/// let model = Sequential::new().add(Linear::new(8)).add(Tanh).add(Linear::new(2));
+/// let report = gradients(&model, &Shape::from([2]), &Objective::default(), &xor, &GradientCheck::default(), None)?;
+/// assert!(report.passed(), "{report}");
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub fn gradients(
+    model: &dyn Model,
+    input: &Shape,
+    objective: &Objective,
+    data: &Dataset,
+    check: &GradientCheck,
+    gpu: Option<&Gpu>,
+) -> Result<Report> {
+    check.validate()?;
+    if gpu.is_some() {
+        data.check_f32()?;
+    }
+    let kind = match data.targets() {
+        Targets::Classes { classes, .. } => TargetKind::Classes { classes: *classes },
+        Targets::Values { shape, .. } => TargetKind::Values { shape: shape.clone() },
+    };
+    let order = Stream::new(check.seed, 0, stream::CHECK).permutation(data.rows());
+    let take = |rows: usize| -> Result<(Assembled, Dataset)> {
+        let set = data.select(&order[..rows.min(data.rows())]);
+        let assembled = assemble(model, input, kind.clone(), objective, set.rows(), Mode::Train)?;
+        Ok((assembled, set))
+    };
+    let (assembled, set) = take(check.rows)?;
+    let adapter = gpu.map(|gpu| gpu.adapter().name.clone());
+    let mut report = Report { rows: set.rows(), adapter, points: Vec::new(), warnings: Vec::new() };
+    let mut parameters = initial_parameters(&assembled.parameters, check.seed);
+    round(&mut parameters);
+    let look = |point, parameters: &[Vec<f64>]| at(point, &assembled, &set, parameters, check, gpu);
+    report.points.push(look(Point::Initial, &parameters)?);
+    if check.burn_in > 0 {
+        // More examples than the check's own, so that the weights are not fitted to three.
+        let (larger, more) = take(check.rows.max(32))?;
+        let (steps, before, after) =
+            burn_in(&larger, &feeds(&larger, &more, &parameters, 1.0), &mut parameters, check)?;
+        if !(after < before) {
+            report
+                .warnings
+                .push(format!("the loss did not fall in {steps} steps of burn-in: {before} before, {after} after"));
+        }
+        round(&mut parameters);
+        report.points.push(look(Point::BurnedIn { steps, before, after }, &parameters)?);
+    }
+    for (part, name) in report.undecided().into_iter().map(|(part, name)| (part, name.to_owned())).collect::<Vec<_>>() {
+        report.warnings.push(format!("{name}: nothing was decided about the {} at any point", part.name()));
+    }
+    let zero = |t: &TensorReport| t.dimensions.iter().all(|d| d.verdict == Verdict::BothZero);
+    if report.points.iter().all(|p| p.parts[0].1.tensors.iter().all(zero)) {
+        report.warnings.push("every derivative of the data loss is 0: nothing was exercised".into());
+    }
+    Ok(report)
+}
+
+fn at(
+    point: Point,
+    a: &Assembled,
+    set: &Dataset,
+    parameters: &[Vec<f64>],
+    check: &GradientCheck,
+    gpu: Option<&Gpu>,
+) -> Result<PointReport> {
+    let cx = Context { step: 1, seed: check.seed };
+    let feeds = feeds(a, set, parameters, check.scale);
+    let wrt: Vec<NodeId> = a.parameters.iter().map(|p| p.node).collect();
+    // The very nodes that training takes its gradients from.
+    let trained = Subject { graph: &a.graph, y: a.loss, weights: &[check.scale], wrt: &wrt, gradients: &a.gradients };
+    let trained = examine(&trained, &feeds, &cx, check)?;
+    let parts = match a.penalty {
+        None => vec![(Part::Data, trained)],
+        Some(penalty) => {
+            let plain = GradientCheck { sweep: false, ..*check };
+            let data = graph(&a.graph, a.data_loss, &feeds, &wrt, &cx, &plain)?;
+            let penalty = graph(&a.graph, penalty, &feeds, &wrt, &cx, &plain)?;
+            vec![(Part::Data, data), (Part::Penalty, penalty), (Part::Sum, trained)]
+        }
+    };
+    let mut found = Vec::new();
+    if let Some(gpu) = gpu {
+        let gradients = a.parameters.iter().zip(&a.gradients).filter_map(|(p, g)| Some((p.name.as_str(), (*g)?)));
+        let wanted: Vec<(&str, NodeId)> = [("loss", a.loss)].into_iter().chain(gradients).collect();
+        found = kernels(gpu, &a.graph, &feeds, &wanted, &cx)?;
+    }
+    Ok(PointReport { point, parts, kernels: found })
+}
+
+fn feeds(a: &Assembled, set: &Dataset, parameters: &[Vec<f64>], scale: f64) -> Feeds {
+    let rounded = |values: Vec<f64>| Feed::Real(values.into_iter().map(single).collect());
+    let targets = match set.targets() {
+        Targets::Classes { labels, .. } => Feed::Index(labels.clone()),
+        Targets::Values { values, .. } => rounded(values.to_f64()),
+    };
+    let mut feeds = Feeds::from([(a.features, rounded(set.features().to_f64())), (a.targets, targets)]);
+    feeds.insert(a.loss_scale, vec![scale].into());
+    feeds.extend(a.parameters.iter().zip(parameters).map(|(p, values)| (p.node, values.as_slice().into())));
+    feeds
+}
+
+/// As f32 holds it, where it holds it at all.
+fn single(x: f64) -> f64 {
+    let near = f64::from(x as f32);
+    if near.is_finite() { near } else { x }
+}
+
+fn round(parameters: &mut [Vec<f64>]) {
+    parameters.iter_mut().flatten().for_each(|x| *x = single(*x));
+}

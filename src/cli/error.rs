@@ -1,0 +1,62 @@
+//! What can go wrong in the command itself.
+
+use std::path::PathBuf;
+
+/// An error that ends the command with exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The library refused.
+    #[error(transparent)]
+    Library(#[from] thalweg::Error),
+    /// Standard output is gone.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] std::io::Error),
+    /// `--out` names a folder with a run in it.
+    #[error("{} already holds a run; go on with it by `--resume {}`, or choose another `--out`", .folder.display(), .folder.display())]
+    Taken {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// `--resume` and `--out` name two folders.
+    #[error("`--resume {}` goes on in its own folder; leave `--out` out", .folder.display())]
+    ResumeElsewhere {
+        /// The folder resumed.
+        folder: PathBuf,
+    },
+    /// What made the run cannot be read again.
+    #[error("cannot resume {}: its run.toml cannot be read ({source})", .folder.display())]
+    NoRun {
+        /// The folder resumed.
+        folder: PathBuf,
+        /// What the system or the parser said.
+        source: thalweg::Error,
+    },
+    /// Settings that must stay as they were were changed.
+    #[error("cannot resume {}: `[{section}]` differs from the run that is there. Only `train.epochs`, `[optimizer]`'s numbers and `[schedule]` may change; start a new run with `--init {}/model.safetensors` instead", .folder.display(), .folder.display())]
+    ResumeDiffers {
+        /// The folder resumed.
+        folder: PathBuf,
+        /// The section of the TOML.
+        section: &'static str,
+    },
+    /// `--set` without a value.
+    #[error("`--set {found}` must be key=value, for example `--set optimizer.learning_rate=3e-4`")]
+    Set {
+        /// What was given.
+        found: String,
+    },
+    /// The signal handler could not be set.
+    #[error("cannot watch for Ctrl-C: {0}")]
+    Signals(#[from] ctrlc::Error),
+}
+
+macro_rules! library {
+    ($($name:ident),*) => {
+        $(impl From<thalweg::error::$name> for CliError {
+            fn from(error: thalweg::error::$name) -> Self {
+                Self::Library(error.into())
+            }
+        })*
+    };
+}
+library!(ConfigError, DataError, DeviceError, CheckpointError, TrainError, GraphError);

@@ -1,0 +1,258 @@
+//! `thalweg train`
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use thalweg::data::Split;
+use thalweg::device::{Device, Precision};
+use thalweg::train::checkpoint::{OPTIMIZER, RUN, write_atomic};
+use thalweg::train::config::RunConfig;
+use thalweg::train::{End, Event, Flow, Recipe, Trainer};
+
+use super::error::CliError;
+use super::output::{event, line};
+use super::progress::Progress;
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct Arguments {
+    /// What to train; without it, a small network on handwritten digits
+    run: Option<PathBuf>,
+    #[command(flatten)]
+    machine: Machine,
+    /// Change any key of the TOML, e.g. `--set optimizer.learning_rate=3e-4`
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// The same as `--set train.epochs=N`
+    #[arg(long, value_name = "N")]
+    epochs: Option<u32>,
+    /// Start from these weights (PyTorch's names and layouts)
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "resume")]
+    init: Option<PathBuf>,
+    /// Go on with the run in this folder, with the same bits as if it had never stopped
+    #[arg(long, value_name = "DIR")]
+    resume: Option<PathBuf>,
+    /// The run's folder [default: runs/NAME-N, the first that is free]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// One JSON object a line instead of words
+    #[arg(long)]
+    json: bool,
+    /// With --json: a line for every step
+    #[arg(long, requires = "json")]
+    log_steps: bool,
+}
+
+/// Where to compute.
+#[derive(Debug, Args)]
+pub(crate) struct Machine {
+    /// auto, gpu, cpu, or a part of an adapter's name
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: String,
+    /// Width of the cpu device's floats
+    #[arg(long, value_enum, default_value_t = Width::F32)]
+    pub(crate) precision: Width,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self { device: "auto".into(), precision: Width::F32 }
+    }
+}
+
+impl Machine {
+    pub(crate) fn open(&self) -> Result<(Device, String), CliError> {
+        let precision = match self.precision {
+            Width::F32 => Precision::F32,
+            Width::F64 => Precision::F64,
+        };
+        Ok(Device::select(&self.device, precision)?)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Width {
+    /// Trains fast
+    #[default]
+    F32,
+    /// Proves; cpu only
+    F64,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
+    let began = Instant::now();
+    let (config, folder) = prepare(arguments)?;
+    let (device, why) = arguments.machine.open()?;
+    let model = config.model()?;
+    let data = config.data.source.load(Path::new(""), config.data.validation)?;
+    let mut trainer = Trainer::new(&device, &model, &data, recipe(&config))?;
+    if let Some(file) = &arguments.init {
+        trainer.load_weights(file)?;
+    }
+    if let Some(folder) = &arguments.resume {
+        trainer.resume(folder)?;
+    }
+    trainer.keep_in(&folder)?;
+    write_atomic(&folder.join(RUN), config.to_toml().as_bytes())?;
+
+    let parameters: usize = trainer.tensors().iter().map(|t| t.shape.len()).sum();
+    introduce(arguments, &config, &data, &trainer, &why, &folder, parameters)?;
+    let interrupted = watch_interrupts()?;
+    let total = config.train.epochs as u64 * trainer.steps_per_epoch() as u64;
+    let mut progress = Progress::new(total, trainer.step(), config.train.epochs as u32, arguments.json);
+    let (mut trouble, mut last) = (None, None);
+    let end = trainer.run(&mut |happened| {
+        let said = match happened {
+            Event::Step(step) if arguments.log_steps => event("step", step),
+            Event::Step(step) => {
+                progress.step(step);
+                Ok(())
+            }
+            Event::Epoch(epoch) => {
+                last = Some(*epoch);
+                if arguments.json { event("epoch", epoch) } else { progress.epoch(epoch) }
+            }
+        };
+        if let Err(error) = said {
+            trouble = Some(error);
+        }
+        if trouble.is_some() || interrupted.load(Ordering::Relaxed) { Flow::Stop } else { Flow::Continue }
+    });
+    progress.finish();
+    let end = end?;
+    if let Some(error) = trouble {
+        return Err(error);
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    if arguments.json {
+        let end = if end == End::Done { "done" } else { "stopped" };
+        event(
+            "done",
+            json!({
+                "end": end, "step": trainer.step(), "epoch": trainer.epoch(), "seconds": seconds, "run": folder,
+                "val_loss": last.and_then(|e| e.val_loss), "val_accuracy": last.and_then(|e| e.val_accuracy),
+            }),
+        )?;
+    } else {
+        let how = match end {
+            End::Done => format!("done: {} steps in {seconds:.1} s", trainer.step()),
+            End::Stopped => {
+                format!(
+                    "stopped after step {}; go on with `thalweg train --resume {}`",
+                    trainer.step(),
+                    folder.display()
+                )
+            }
+        };
+        line(format!("{how}\nthe run is in {}", folder.display()))?;
+    }
+    Ok(true)
+}
+
+fn recipe(config: &RunConfig) -> Recipe {
+    Recipe {
+        objective: config.objective(),
+        optimizer: config.optimizer(),
+        schedule: config.schedule(),
+        epochs: u32::try_from(config.train.epochs).unwrap_or(u32::MAX),
+        batch_size: config.train.batch_size,
+        seed: config.train.seed,
+        shuffle: config.train.shuffle,
+        input: config.model.input.clone(),
+    }
+}
+
+/// What to run and where to keep it, before anything is opened or written.
+fn prepare(arguments: &Arguments) -> Result<(RunConfig, PathBuf), CliError> {
+    let mut overrides = overrides(&arguments.set)?;
+    overrides.extend(arguments.epochs.map(|n| ("train.epochs".to_owned(), n.to_string())));
+    if let Some(folder) = &arguments.resume {
+        if arguments.out.as_ref().is_some_and(|out| out != folder) {
+            return Err(CliError::ResumeElsewhere { folder: folder.clone() });
+        }
+        let kept = folder.join(RUN);
+        let no_run = |e: thalweg::error::ConfigError| CliError::NoRun { folder: folder.clone(), source: e.into() };
+        let before = RunConfig::load(&kept, &[]).map_err(no_run)?;
+        let now = RunConfig::load(arguments.run.as_ref().unwrap_or(&kept), &overrides)?;
+        let differs = [
+            ("data", before.data != now.data),
+            ("model", before.model != now.model),
+            ("train", before.train != thalweg::train::config::TrainConfig { epochs: before.train.epochs, ..now.train }),
+        ];
+        if let Some((section, _)) = differs.into_iter().find(|(_, differs)| *differs) {
+            return Err(CliError::ResumeDiffers { folder: folder.clone(), section });
+        }
+        return Ok((now, folder.clone()));
+    }
+    let config = match &arguments.run {
+        Some(file) => RunConfig::load(file, &overrides)?,
+        None => RunConfig::parse("", &overrides)?,
+    };
+    let folder = match &arguments.out {
+        Some(folder) if folder.join(OPTIMIZER).exists() => return Err(CliError::Taken { folder: folder.clone() }),
+        Some(folder) => folder.clone(),
+        None => free_folder(arguments.run.as_deref()),
+    };
+    Ok((config, folder))
+}
+
+pub(crate) fn overrides(given: &[String]) -> Result<Vec<(String, String)>, CliError> {
+    let split = |text: &String| match text.split_once('=') {
+        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+        None => Err(CliError::Set { found: text.clone() }),
+    };
+    given.iter().map(split).collect()
+}
+
+/// `runs/digits-1`, or the first number that is free.
+fn free_folder(run: Option<&Path>) -> PathBuf {
+    let name = run.and_then(Path::file_stem).map_or_else(|| "digits".into(), |s| s.to_string_lossy().into_owned());
+    let numbered = |n: u32| Path::new("runs").join(format!("{name}-{n}"));
+    (1..).map(numbered).find(|folder| !folder.exists()).unwrap_or_else(|| numbered(0))
+}
+
+fn introduce(
+    arguments: &Arguments,
+    config: &RunConfig,
+    data: &Split,
+    trainer: &Trainer,
+    device: &str,
+    folder: &Path,
+    parameters: usize,
+) -> Result<(), CliError> {
+    let held_out = data.validation.as_ref().map_or(0, thalweg::data::Dataset::rows);
+    let (rows, bytes) = (data.train.rows(), trainer.bytes());
+    if arguments.json {
+        return event(
+            "start",
+            json!({
+                "device": device, "parameters": parameters, "bytes": bytes, "data": data.description,
+                "train_rows": rows, "val_rows": held_out, "steps_per_epoch": trainer.steps_per_epoch(),
+                "epochs": config.train.epochs, "step": trainer.step(), "run": folder,
+            }),
+        );
+    }
+    line(format!("device: {device}"))?;
+    line(format!("data:   {}: {rows} rows to train on, {held_out} held out", data.description))?;
+    let mib = bytes as f64 / f64::from(1 << 20);
+    line(format!("model:  {parameters} parameters, {mib:.1} MiB on the device with data and minibatch"))?;
+    if trainer.step() > 0 {
+        line(format!("resumed after step {}", trainer.step()))?;
+    }
+    Ok(())
+}
+
+/// Ctrl-C asks for an end after what is under way; a second one ends at once.
+fn watch_interrupts() -> Result<Arc<AtomicBool>, CliError> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let seen = flag.clone();
+    ctrlc::set_handler(move || {
+        if seen.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })?;
+    Ok(flag)
+}

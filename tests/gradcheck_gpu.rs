@@ -1,0 +1,74 @@
+//! The gradient checker's second stage: kernels against f64, where there is an adapter.
+
+mod support;
+
+#[path = "support/faulty.rs"]
+mod faulty;
+
+use faulty::{Curve, Fault, classes, net};
+use libtest_mimic::Failed;
+use thalweg::Shape;
+use thalweg::check::{self, GradientCheck, Report, gradients};
+use thalweg::device::gpu::Options;
+use thalweg::loss::Loss;
+use thalweg::nn::{Dropout, Linear, Model, Objective, Relu, Sequential, Tanh};
+use thalweg::op::{Case, Fill};
+
+fn run(model: &dyn Model, objective: &Objective) -> Result<Report, Failed> {
+    let gpu = support::open(Options::default())?;
+    Ok(gradients(model, &Shape::from([4]), objective, &classes(), &GradientCheck::default(), Some(&gpu))?)
+}
+
+fn passes(model: &dyn Model, objective: &Objective) -> Result<(), Failed> {
+    let report = run(model, objective)?;
+    assert!(report.passed(), "{report}");
+    assert!(report.adapter.is_some());
+    for point in &report.points {
+        // The loss and four gradients, all elements of each, within bounds that say something.
+        let elements: Vec<usize> = point.kernels.iter().map(|k| k.elements).collect();
+        assert_eq!(elements, [1, 24, 6, 18, 3], "{report}");
+        assert!(point.kernels.iter().all(|k| !k.vacuous()), "{report}");
+    }
+    Ok(())
+}
+
+fn right_networks() -> Result<(), Failed> {
+    let plain = Objective::default();
+    let first = || Sequential::new().add(Linear::new(6));
+    passes(&first().add(Tanh).add(Linear::new(3)), &plain)?;
+    passes(&first().add(Relu).add(Linear::new(3)), &Objective { loss: Loss::Hinge, l2: 0.0 })?;
+    passes(&first().add(Tanh).add(Dropout { p: 0.3 }).add(Linear::new(3)), &Objective { l2: 0.01, ..plain })
+}
+
+fn wrong_kernels_fail() -> Result<(), Failed> {
+    assert!(run(&net(Fault::Nothing), &Objective::default())?.passed());
+    for fault in [Fault::Kernel, Fault::GradientKernel, Fault::Short] {
+        let report = run(&net(fault), &Objective::default())?;
+        assert_eq!(report.failures().count(), 0, "the twins are right\n{report}");
+        let wrong: Vec<&str> =
+            report.points[0].kernels.iter().filter(|k| !k.passed()).map(|k| k.name.as_str()).collect();
+        assert!(!report.passed() && wrong.contains(&"first.weight"), "{fault:?}\n{report}");
+        assert_eq!(wrong.contains(&"loss"), fault != Fault::GradientKernel, "{fault:?}\n{report}");
+    }
+    Ok(())
+}
+
+fn an_op_of_ones_own() -> Result<(), Failed> {
+    let gpu = support::open(Options::default())?;
+    let case = |fault| Case::new("some", Curve(fault)).real([3, 67], Fill::Uniform(-1.0, 1.0));
+    let right = check::op(&case(Fault::Nothing), &GradientCheck::default(), Some(&gpu))?;
+    assert!(right.passed() && right.kernels.len() == 2, "{right}");
+    for fault in [Fault::Kernel, Fault::GradientKernel, Fault::Short] {
+        let report = check::op(&case(fault), &GradientCheck::default(), Some(&gpu))?;
+        assert!(!report.passed() && report.derivative.as_ref().is_some_and(|d| d.passed()), "{fault:?}\n{report}");
+    }
+    Ok(())
+}
+
+fn main() {
+    support::main(vec![
+        support::trial("right networks pass", right_networks),
+        support::trial("wrong kernels fail, whatever the twins say", wrong_kernels_fail),
+        support::trial("an op of one's own", an_op_of_ones_own),
+    ]);
+}
