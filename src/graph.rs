@@ -260,7 +260,7 @@ impl Graph {
 
     fn push(&mut self, op: &'static str, node: Node) -> Result<NodeId, GraphError> {
         let elements = node.meta.shape.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis));
-        if !elements.is_some_and(|n| n <= 1 << 31) {
+        if elements.is_none_or(|n| n > 1 << 31) {
             return Err(GraphError::TooManyElements { op, shape: node.meta.shape });
         }
         self.nodes.push(node);

@@ -18,7 +18,7 @@ pub fn fill(input: &CaseInput, stream: Stream) -> Feed {
         Fill::Uniform(low, high) => reals(&|i| low + (high - low) * stream.uniform(i)),
         Fill::Away(low, high) => reals(&|i| {
             let magnitude = low + (high - low) * stream.uniform(i);
-            if stream.word(i) % 2 == 0 { magnitude } else { -magnitude }
+            if stream.word(i).is_multiple_of(2) { magnitude } else { -magnitude }
         }),
         Fill::Index(below) => Feed::Index((0..n).map(|i| stream.word(i) % below.max(1)).collect()),
         Fill::Rows(sum) => {

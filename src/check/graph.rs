@@ -130,7 +130,7 @@ pub(super) fn weights(shape: &Shape, check: &GradientCheck) -> Vec<f64> {
         return vec![check.scale];
     }
     let draw = Stream::new(check.seed, u32::MAX, stream::CHECK);
-    let weight = |i| (0.5 + draw.uniform(i)) * if draw.word(i) % 2 == 0 { check.scale } else { -check.scale };
+    let weight = |i| (0.5 + draw.uniform(i)) * if draw.word(i).is_multiple_of(2) { check.scale } else { -check.scale };
     (0..shape.len() as u32).map(weight).collect()
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub(crate) enum CliError {
     /// The library refused.
     #[error(transparent)]
-    Library(#[from] thalweg::Error),
+    Library(Box<thalweg::Error>),
     /// Standard output is gone.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
@@ -29,7 +29,7 @@ pub(crate) enum CliError {
         /// The folder resumed.
         folder: PathBuf,
         /// What the system or the parser said.
-        source: thalweg::Error,
+        source: Box<thalweg::Error>,
     },
     /// Settings that must stay as they were were changed.
     #[error("cannot resume {}: `[{section}]` differs from the run that is there. Only `train.epochs`, `[optimizer]`'s numbers and `[schedule]` may change; start a new run with `--init {}/model.safetensors` instead", .folder.display(), .folder.display())]
@@ -54,9 +54,15 @@ macro_rules! library {
     ($($name:ident),*) => {
         $(impl From<thalweg::error::$name> for CliError {
             fn from(error: thalweg::error::$name) -> Self {
-                Self::Library(error.into())
+                Self::Library(Box::new(error.into()))
             }
         })*
     };
 }
 library!(ConfigError, DataError, DeviceError, CheckpointError, TrainError, GraphError);
+
+impl From<thalweg::Error> for CliError {
+    fn from(error: thalweg::Error) -> Self {
+        Self::Library(Box::new(error))
+    }
+}

@@ -174,7 +174,8 @@ fn prepare(arguments: &Arguments) -> Result<(RunConfig, PathBuf), CliError> {
             return Err(CliError::ResumeElsewhere { folder: folder.clone() });
         }
         let kept = folder.join(RUN);
-        let no_run = |e: thalweg::error::ConfigError| CliError::NoRun { folder: folder.clone(), source: e.into() };
+        let no_run =
+            |e: thalweg::error::ConfigError| CliError::NoRun { folder: folder.clone(), source: Box::new(e.into()) };
         let before = RunConfig::load(&kept, &[]).map_err(no_run)?;
         let now = RunConfig::load(arguments.run.as_ref().unwrap_or(&kept), &overrides)?;
         let differs = [

@@ -41,7 +41,7 @@ impl Set {
             Ok(engine.compile(step, id)?)
         };
         let full = compile(batch)?;
-        let rest = if rows % batch > 0 { Some(compile(rows % batch)?) } else { None };
+        let rest = if !rows.is_multiple_of(batch) { Some(compile(rows % batch)?) } else { None };
         Ok(Self { id, rows, batch, full, rest })
     }
 
