@@ -11,7 +11,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use thalweg::device::Column;
 use thalweg::device::gpu::{Gpu, Prepared};
-use thalweg::kernel::{Binding, Kernel, Launch, Operand, fold};
+use thalweg::kernel::{Binding, Kernel, Launch, Operand, Tiling, fold};
 use thalweg::optim::{ALL, Convention, DynRule, Span, bytes_per_parameter, hyper_offset, segment};
 
 const SIZES: [usize; 2] = [1 << 20, 1 << 24];
@@ -88,11 +88,13 @@ fn update(gpu: &Gpu, rule: &dyn DynRule, size: usize) -> Prepared {
     bindings.extend((0..=states.len()).map(|s| Binding::write(Operand::Input(3 + s), size)));
     bindings.push(Binding::write(Operand::Input(4 + states.len()), flags.len()));
     let span = Span::whole(size, 1, 1);
+    let per = if gpu.tiling() == Tiling::Register { 16 } else { 1 };
     let launch = Launch {
-        kernel: Kernel::new(rule.name(), rule.source(), "update"),
+        // As the engine launches it.
+        kernel: Kernel::new(rule.name(), rule.source(), "update").constant("PER", per as f64),
         params: span.params(),
         bindings,
-        groups: groups(span.invocations()),
+        groups: groups(span.invocations(per, 64)),
         flops: 0,
     };
     let prepared = gpu.prepare(launch.into(), &inputs, 0).expect("the update compiles");

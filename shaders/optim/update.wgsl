@@ -29,15 +29,24 @@ struct Updated {
     s: State,
 }
 
+// vec4s that an invocation updates, a workgroup apart so that neighbours read neighbours. What is equal for a parameter
+// group is then read once for all of them: on a software adapter each read costs as much as a vec4's.
+override PER: u32 = 1u;
+const NO_GROUP = 0xffffffffu;
+
+// First vec4 of an invocation.
+fn first_of(invocation: u32) -> u32 {
+    return invocation / WORKGROUP * WORKGROUP * PER + invocation % WORKGROUP;
+}
+
 // 64 elements, 16 vec4s, share a segment word: tensor in the low 24 bits, parameter group in the high 8.
 fn segment_of(i: u32) -> u32 {
     return segments[(params.first4 + i) / 16u];
 }
 
-fn hyper_of(segment: u32, z: u32) -> array<f32, 8> {
+fn hyper_of(group: u32, z: u32) -> array<f32, 8> {
     let slot = control_slot();
     let member = params.first_member + z;
-    let group = segment >> 24u;
     return array(
         hyper_word(slot, member, group, 0u), hyper_word(slot, member, group, 1u),
         hyper_word(slot, member, group, 2u), hyper_word(slot, member, group, 3u),

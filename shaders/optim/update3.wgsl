@@ -1,5 +1,5 @@
 // One step of a rule with three states, for every tensor of the model in one pass: 36 bytes a parameter.
-// An invocation updates one vec4; workgroups are folded over x and y, z is the member.
+// An invocation updates PER vec4s; workgroups are folded over x and y, z is the member.
 // Uses: optim/update.wgsl, the rule's file, lib/control.wgsl, lib/grid.wgsl. Twin: `Rule::update`, src/optim/dynamic.rs
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -17,18 +17,25 @@ fn update(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let i = linear_index(id, groups);
-    if i >= params.len4 {
-        return;
+    var h: array<f32, 8>;
+    var known = NO_GROUP;
+    let first = first_of(linear_index(id, groups));
+    for (var n = 0u; n < PER; n++) {
+        let i = first + n * WORKGROUP;
+        if i < params.len4 {
+            let segment = segment_of(i);
+            if segment >> 24u != known {
+                known = segment >> 24u;
+                h = hyper_of(known, id.z);
+            }
+            let at = id.z * params.stride4 + i;
+            let g = gradients[at];
+            let next = rule(h, g, parameters[at], State(state_a[at], state_b[at], state_c[at]));
+            parameters[at] = next.p;
+            state_a[at] = next.s.a;
+            state_b[at] = next.s.b;
+            state_c[at] = next.s.c;
+            report(segment, g, next.p);
+        }
     }
-    let segment = segment_of(i);
-    let h = hyper_of(segment, id.z);
-    let at = id.z * params.stride4 + i;
-    let g = gradients[at];
-    let next = rule(h, g, parameters[at], State(state_a[at], state_b[at], state_c[at]));
-    parameters[at] = next.p;
-    state_a[at] = next.s.a;
-    state_b[at] = next.s.b;
-    state_c[at] = next.s.c;
-    report(segment, g, next.p);
 }

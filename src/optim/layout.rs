@@ -87,8 +87,9 @@ impl Span {
         ]
     }
 
-    /// Invocations of one member: one for each vec4. Workgroups: [`fold`](crate::kernel::fold) them over x and y.
-    pub fn invocations(&self) -> usize {
-        self.len / 4
+    /// Invocations of one member where each updates `per` vec4s (the kernel's override `PER`), `workgroup` of them in a
+    /// group. Workgroups: [`fold`](crate::kernel::fold) them over x and y.
+    pub fn invocations(&self, per: usize, workgroup: usize) -> usize {
+        (self.len / 4).div_ceil(per * workgroup) * workgroup
     }
 }

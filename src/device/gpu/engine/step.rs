@@ -9,7 +9,7 @@ use crate::device::engine::{self, DataId, StepGraph};
 use crate::device::memory;
 use crate::error::DeviceError;
 use crate::graph::{Graph, Kind, NodeId};
-use crate::kernel::{ALIGN, Kernel, fold, wgsl};
+use crate::kernel::{ALIGN, Kernel, Tiling, fold, wgsl};
 use crate::optim::Span;
 
 impl GpuEngine {
@@ -150,8 +150,11 @@ impl GpuEngine {
             ];
             shown.extend(states.iter().map(|s| part(Access::Write, s)));
             shown.push(write(&flags, 2 * self.setup.tensors.len()));
+            // A software adapter pays for every read; a card wants as many invocations as there are.
+            let per = if self.gpu.tiling() == Tiling::Register { 16 } else { 1 };
             let kernel = Kernel::new(self.setup.rule.name(), self.setup.rule.source(), "update");
-            let groups = self.linear(span.invocations(), members as u32);
+            let groups = self.linear(span.invocations(per, 64), members as u32);
+            let kernel = kernel.constant("PER", per as f64);
             all.add(&self.gpu, kernel, &span.params(), &shown, groups, members as u32)?;
         }
         Ok(())
