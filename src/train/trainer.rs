@@ -4,6 +4,7 @@ mod keep;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::event::{EpochEvent, Event, Flow, StepEvent};
@@ -15,17 +16,25 @@ use crate::device::gpu::GpuEngine;
 use crate::device::{Call, Device, Engine, Precision, Setup, Tensor};
 use crate::error::{Result, TrainError};
 use crate::nn::{Mode, Model, Objective, ParameterSpec, initial_parameters, output_shape};
-use crate::optim::Optimizer;
+use crate::optim::{DynRule, Optimizer};
 use crate::schedule::Schedule;
 use crate::shape::Shape;
 
 /// How a model is trained.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// ```
+/// use thalweg::optim::Momentum;
+/// use thalweg::train::Recipe;
+///
+/// let recipe = Recipe { optimizer: Momentum { learning_rate: 0.1, ..Momentum::default() }.into(), ..Recipe::default() };
+/// assert_eq!((recipe.optimizer.name(), recipe.batch_size), ("momentum", 64));
+/// ```
+#[derive(Clone, Debug)]
 pub struct Recipe {
     /// What is made small.
     pub objective: Objective,
-    /// The update rule; default Adam as PyTorch has it.
-    pub optimizer: Optimizer,
+    /// The update rule: one of the library's (`.into()`) or one of your own (`Arc::new`); default Adam as PyTorch has it.
+    pub optimizer: Arc<dyn DynRule>,
     /// The learning rate's course; default constant.
     pub schedule: Schedule,
     /// Passes over the data, at least 1; default 20.
@@ -44,7 +53,7 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             objective: Objective::default(),
-            optimizer: Optimizer::default(),
+            optimizer: Optimizer::default().into(),
             schedule: Schedule::default(),
             epochs: 20,
             batch_size: 64,
@@ -153,7 +162,7 @@ impl Trainer {
                 return Err(TrainError::Zero { field }.into());
             }
         }
-        recipe.optimizer.rule().validate()?;
+        recipe.optimizer.validate()?;
         recipe.schedule.validate()?;
         data.train.check_batch(recipe.batch_size)?;
         for part in [Some(&data.train), data.validation.as_ref()].into_iter().flatten() {
@@ -166,7 +175,7 @@ impl Trainer {
         let setup = Setup {
             groups: vec![0; tensors.len()],
             tensors: tensors.clone(),
-            rule: recipe.optimizer.clone().into_rule(),
+            rule: recipe.optimizer.clone(),
             seeds: vec![recipe.seed],
         };
         let mut engine: Box<dyn Engine> = match device {
@@ -289,7 +298,7 @@ impl Trainer {
 
     /// Submits up to `most` steps of the epoch from the n-th on; returns how many.
     fn send(&mut self, n: usize, most: usize, sent: &mut VecDeque<Sent>) -> Result<usize> {
-        let rule = self.recipe.optimizer.rule();
+        let rule = &self.recipe.optimizer;
         let begun = self.position.step - self.position.step_in_epoch as u64;
         let count = most.min(self.train.steps() - n);
         let mut calls = Vec::with_capacity(count);
@@ -332,7 +341,7 @@ impl Trainer {
             return Err(TrainError::NonFiniteTensor { first, checkpoint }.into());
         }
         let sums = std::mem::take(&mut self.sums);
-        let base = self.recipe.optimizer.rule().learning_rate();
+        let base = self.recipe.optimizer.learning_rate();
         let learning_rate = self.recipe.schedule.rate(base, self.position.step - 1, u64::from(self.position.epoch));
         self.position.epoch += 1;
         self.position.step_in_epoch = 0;
