@@ -1,0 +1,45 @@
+//! Trains a network on 1,438 handwritten digits, judges it by the 359 held out, and keeps the weights for PyTorch.
+//!
+//! `cargo run --release --example digits [auto|gpu|cpu|NAME]`
+
+use thalweg::data::Source;
+use thalweg::device::Precision;
+use thalweg::nn::{Flatten, Linear, Relu};
+use thalweg::{Device, Event, Flow, Recipe, Result, Sequential, Trainer};
+
+pub fn main() -> Result<()> {
+    let wanted = std::env::args().nth(1).unwrap_or_else(|| "auto".into());
+    train(&wanted).map(drop)
+}
+
+/// Trains on the device of that name; the share of the held-out digits that is read right.
+pub fn train(device: &str) -> Result<f64> {
+    let (device, why) = Device::select(device, Precision::F32)?;
+    println!("device: {why}");
+    let data = Source::Digits.load(".".as_ref(), 0.2)?;
+    println!("data:   {}", data.description);
+
+    let model = Sequential::new().add(Flatten).add(Linear::new(64)).add(Relu).add(Linear::new(10));
+    let mut trainer = Trainer::new(&device, &model, &data, Recipe { epochs: 30, ..Recipe::default() })?;
+    let mut accuracy = 0.0;
+    trainer.run(&mut |event| {
+        if let Event::Epoch(e) = event {
+            accuracy = e.val_accuracy.unwrap_or(0.0);
+            if e.epoch % 5 == 0 {
+                println!(
+                    "epoch {:3}: loss {:.4}, {:.2} % of the held-out digits",
+                    e.epoch,
+                    e.train_loss,
+                    100.0 * accuracy
+                );
+            }
+        }
+        Flow::Continue
+    })?;
+
+    // model.safetensors loads with `torch.nn.Sequential(...).load_state_dict(load_file(...))`.
+    let folder = std::env::temp_dir().join(format!("thalweg-digits-{}", std::process::id()));
+    trainer.checkpoint()?.save(&folder)?;
+    println!("weights: {}", folder.join(thalweg::train::checkpoint::MODEL).display());
+    Ok(accuracy)
+}
