@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --example digits [auto|gpu|cpu|NAME]`
 
+use std::path::Path;
+
 use thalweg::data::Source;
 use thalweg::device::Precision;
 use thalweg::nn::{Flatten, Linear, Relu};
@@ -9,11 +11,11 @@ use thalweg::{Device, Event, Flow, Recipe, Result, Sequential, Trainer};
 
 pub fn main() -> Result<()> {
     let wanted = std::env::args().nth(1).unwrap_or_else(|| "auto".into());
-    train(&wanted).map(drop)
+    train(&wanted, &std::env::temp_dir().join("thalweg-digits")).map(drop)
 }
 
-/// Trains on the device of that name; the share of the held-out digits that is read right.
-pub fn train(device: &str) -> Result<f64> {
+/// Trains on the device of that name and keeps the run in `folder`; gives the share of the held-out digits read right.
+pub fn train(device: &str, folder: &Path) -> Result<f64> {
     let (device, why) = Device::select(device, Precision::F32)?;
     println!("device: {why}");
     let data = Source::Digits.load(".".as_ref(), 0.2)?;
@@ -21,6 +23,7 @@ pub fn train(device: &str) -> Result<f64> {
 
     let model = Sequential::new().add(Flatten).add(Linear::new(64)).add(Relu).add(Linear::new(10));
     let mut trainer = Trainer::new(&device, &model, &data, Recipe { epochs: 30, ..Recipe::default() })?;
+    trainer.keep_in(folder)?;
     let mut accuracy = 0.0;
     trainer.run(&mut |event| {
         if let Event::Epoch(e) = event {
@@ -37,9 +40,7 @@ pub fn train(device: &str) -> Result<f64> {
         Flow::Continue
     })?;
 
-    // model.safetensors loads with `torch.nn.Sequential(...).load_state_dict(load_file(...))`.
-    let folder = std::env::temp_dir().join(format!("thalweg-digits-{}", std::process::id()));
-    trainer.checkpoint()?.save(&folder)?;
+    // PyTorch reads it: `model.load_state_dict(safetensors.torch.load_file(...))`, names and layouts are its own.
     println!("weights: {}", folder.join(thalweg::train::checkpoint::MODEL).display());
     Ok(accuracy)
 }

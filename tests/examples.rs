@@ -24,7 +24,9 @@ fn custom_optimizer_follows_its_rule_and_trains() -> thalweg::Result<()> {
 
 #[test]
 fn digits_are_read() -> thalweg::Result<()> {
-    let accuracy = digits::train("cpu")?;
+    let folder = tempfile::tempdir().expect("a folder");
+    let accuracy = digits::train("cpu", folder.path())?;
+    assert!(folder.path().join("model.safetensors").is_file());
     assert!(accuracy >= 0.95, "{accuracy}");
     Ok(())
 }
