@@ -6,7 +6,9 @@ use std::path::Path;
 
 use thalweg::data::Source;
 use thalweg::device::Precision;
-use thalweg::nn::{Flatten, Linear, Relu};
+use thalweg::nn::{Dropout, Flatten, Linear, Relu};
+use thalweg::optim::Adam;
+use thalweg::schedule::{Schedule, Step};
 use thalweg::{Device, Event, Flow, Recipe, Result, Sequential, Trainer};
 
 pub fn main() -> Result<()> {
@@ -21,8 +23,22 @@ pub fn train(device: &str, folder: &Path) -> Result<f64> {
     let data = Source::Digits.load(".".as_ref(), 0.2)?;
     println!("data:   {}", data.description);
 
-    let model = Sequential::new().add(Flatten).add(Linear::new(64)).add(Relu).add(Linear::new(10));
-    let mut trainer = Trainer::new(&device, &model, &data, Recipe { epochs: 30, ..Recipe::default() })?;
+    let model = Sequential::new()
+        .add(Flatten)
+        .add(Linear::new(128))
+        .add(Relu)
+        .add(Dropout { p: 0.3 })
+        .add(Linear::new(128))
+        .add(Relu)
+        .add(Dropout { p: 0.3 })
+        .add(Linear::new(10));
+    let recipe = Recipe {
+        optimizer: Adam { learning_rate: 3e-3, ..Adam::default() }.into(),
+        schedule: Schedule::Step(Step { every: 20, factor: 0.1 }),
+        epochs: 30,
+        ..Recipe::default()
+    };
+    let mut trainer = Trainer::new(&device, &model, &data, recipe)?;
     trainer.keep_in(folder)?;
     let mut accuracy = 0.0;
     trainer.run(&mut |event| {

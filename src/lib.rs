@@ -139,3 +139,8 @@ pub use nn::Sequential;
 pub use scalar::Scalar;
 pub use shape::Shape;
 pub use train::{Event, Flow, Recipe, Trainer};
+
+/// The README's Rust runs as a doc-test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,65 +4,19 @@ mod keep;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::event::{EpochEvent, Event, Flow, StepEvent};
 use super::pace::Pace;
+use super::recipe::Recipe;
 use super::set::{Set, build, input};
 use crate::data::{Dataset, Split, Targets, order};
 use crate::device::cpu::CpuEngine;
 use crate::device::gpu::GpuEngine;
 use crate::device::{Call, Device, Engine, Precision, Setup, Tensor};
 use crate::error::{Result, TrainError};
-use crate::nn::{Mode, Model, Objective, ParameterSpec, initial_parameters, output_shape};
-use crate::optim::{DynRule, Optimizer};
-use crate::schedule::Schedule;
+use crate::nn::{Mode, Model, ParameterSpec, initial_parameters, output_shape};
 use crate::shape::Shape;
-
-/// How a model is trained.
-///
-/// ```
-/// use thalweg::optim::Momentum;
-/// use thalweg::train::Recipe;
-///
-/// let recipe = Recipe { optimizer: Momentum { learning_rate: 0.1, ..Momentum::default() }.into(), ..Recipe::default() };
-/// assert_eq!((recipe.optimizer.name(), recipe.batch_size), ("momentum", 64));
-/// ```
-#[derive(Clone, Debug)]
-pub struct Recipe {
-    /// What is made small.
-    pub objective: Objective,
-    /// The update rule: one of the library's (`.into()`) or one of your own (`Arc::new`); default Adam as PyTorch has it.
-    pub optimizer: Arc<dyn DynRule>,
-    /// The learning rate's course; default constant.
-    pub schedule: Schedule,
-    /// Passes over the data, at least 1; default 20.
-    pub epochs: u32,
-    /// Rows a step, at least 1 and at most the training rows; default 64. A last short minibatch is trained on too.
-    pub batch_size: usize,
-    /// Of initial weights, order of rows and dropout; default 1.
-    pub seed: u64,
-    /// Whether each epoch has an order of its own; default true.
-    pub shuffle: bool,
-    /// The shape the model takes an example in; default `None`: the data's.
-    pub input: Option<Shape>,
-}
-
-impl Default for Recipe {
-    fn default() -> Self {
-        Self {
-            objective: Objective::default(),
-            optimizer: Optimizer::default().into(),
-            schedule: Schedule::default(),
-            epochs: 20,
-            batch_size: 64,
-            seed: 1,
-            shuffle: true,
-            input: None,
-        }
-    }
-}
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
