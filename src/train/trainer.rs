@@ -16,7 +16,6 @@ use crate::device::gpu::GpuEngine;
 use crate::device::{Call, Device, Engine, Precision, Setup, Tensor};
 use crate::error::{Result, TrainError};
 use crate::nn::{Mode, Model, ParameterSpec, initial_parameters, output_shape};
-use crate::shape::Shape;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
