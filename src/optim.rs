@@ -109,7 +109,15 @@ macro_rules! rules {
 
         $(impl From<$rule> for Optimizer {
             fn from(rule: $rule) -> Self { Self::$rule(rule) }
+        }
+
+        impl From<$rule> for std::sync::Arc<dyn DynRule> {
+            fn from(rule: $rule) -> Self { std::sync::Arc::new(rule) }
         })*
+
+        impl From<Optimizer> for std::sync::Arc<dyn DynRule> {
+            fn from(optimizer: Optimizer) -> Self { optimizer.into_rule() }
+        }
     };
 }
 

@@ -4,8 +4,10 @@ pub mod checkpoint;
 pub mod config;
 mod event;
 mod pace;
+mod recipe;
 mod set;
 mod trainer;
 
 pub use event::{EpochEvent, Event, Flow, StepEvent};
-pub use trainer::{End, Recipe, Trainer};
+pub use recipe::Recipe;
+pub use trainer::{End, Trainer};

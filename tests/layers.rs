@@ -40,12 +40,18 @@ const NEVER: &[(&str, &str)] =
 
 /// What the crate page (`lib.rs`) puts at the root, and whose it is.
 const AT_THE_ROOT: &[(&str, &str)] = &[
+    ("Device", "device"),
     ("Error", "error"),
     ("Result", "error"),
     ("Graph", "graph"),
     ("NodeId", "graph"),
     ("Scalar", "scalar"),
+    ("Sequential", "nn"),
     ("Shape", "shape"),
+    ("Event", "train"),
+    ("Flow", "train"),
+    ("Recipe", "train"),
+    ("Trainer", "train"),
 ];
 
 fn row(room: &str) -> Option<usize> {

@@ -155,7 +155,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
 fn recipe(config: &RunConfig) -> Recipe {
     Recipe {
         objective: config.objective(),
-        optimizer: config.optimizer(),
+        optimizer: config.optimizer().into(),
         schedule: config.schedule(),
         epochs: u32::try_from(config.train.epochs).unwrap_or(u32::MAX),
         batch_size: config.train.batch_size,

@@ -1,6 +1,6 @@
 //! Errors of reading and writing weights and runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::shape::Shape;
 
@@ -38,8 +38,8 @@ pub enum CheckpointError {
     /// Tensors that are not those of the model: every difference is listed.
     #[error("`{}` does not fit the model:{}", path.display(), differences(missing, extra, misshaped, wrong_dtype))]
     Mismatch {
-        /// The file.
-        path: PathBuf,
+        /// The file. Boxed to keep [`Error`](crate::Error) below 128 bytes, where clippy calls a result too large.
+        path: Box<Path>,
         /// Tensors that the model has and the file lacks, with the model's shape.
         missing: Vec<(String, Shape)>,
         /// Tensors that the file has and the model lacks, with the file's shape.

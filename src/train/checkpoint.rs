@@ -291,7 +291,7 @@ fn compare(path: &Path, expected: &[(String, Shape)], found: &[(String, Shape)])
     if missing.is_empty() && extra.is_empty() && misshaped.is_empty() {
         return Ok(());
     }
-    Err(CheckpointError::Mismatch { path: path.to_owned(), missing, extra, misshaped, wrong_dtype: Vec::new() })
+    Err(CheckpointError::Mismatch { path: path.into(), missing, extra, misshaped, wrong_dtype: Vec::new() })
 }
 
 /// Numbers, texts and lists of them have no way to fail as JSON.

@@ -1,6 +1,6 @@
 //! A data set with the programs that run over it: one for full minibatches, one for a last short one.
 
-use super::trainer::Recipe;
+use super::recipe::Recipe;
 use crate::data::{Dataset, Targets, Values};
 use crate::device::{Column, DataId, Engine, ProgramId, StepGraph};
 use crate::error::{Result, TrainError};

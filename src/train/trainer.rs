@@ -8,52 +8,14 @@ use std::time::Instant;
 
 use super::event::{EpochEvent, Event, Flow, StepEvent};
 use super::pace::Pace;
+use super::recipe::Recipe;
 use super::set::{Set, build, input};
 use crate::data::{Dataset, Split, Targets, order};
 use crate::device::cpu::CpuEngine;
 use crate::device::gpu::GpuEngine;
 use crate::device::{Call, Device, Engine, Precision, Setup, Tensor};
 use crate::error::{Result, TrainError};
-use crate::nn::{Mode, Model, Objective, ParameterSpec, initial_parameters, output_shape};
-use crate::optim::Optimizer;
-use crate::schedule::Schedule;
-use crate::shape::Shape;
-
-/// How a model is trained.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Recipe {
-    /// What is made small.
-    pub objective: Objective,
-    /// The update rule; default Adam as PyTorch has it.
-    pub optimizer: Optimizer,
-    /// The learning rate's course; default constant.
-    pub schedule: Schedule,
-    /// Passes over the data, at least 1; default 20.
-    pub epochs: u32,
-    /// Rows a step, at least 1 and at most the training rows; default 64. A last short minibatch is trained on too.
-    pub batch_size: usize,
-    /// Of initial weights, order of rows and dropout; default 1.
-    pub seed: u64,
-    /// Whether each epoch has an order of its own; default true.
-    pub shuffle: bool,
-    /// The shape the model takes an example in; default `None`: the data's.
-    pub input: Option<Shape>,
-}
-
-impl Default for Recipe {
-    fn default() -> Self {
-        Self {
-            objective: Objective::default(),
-            optimizer: Optimizer::default(),
-            schedule: Schedule::default(),
-            epochs: 20,
-            batch_size: 64,
-            seed: 1,
-            shuffle: true,
-            input: None,
-        }
-    }
-}
+use crate::nn::{Mode, Model, ParameterSpec, initial_parameters, output_shape};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +115,7 @@ impl Trainer {
                 return Err(TrainError::Zero { field }.into());
             }
         }
-        recipe.optimizer.rule().validate()?;
+        recipe.optimizer.validate()?;
         recipe.schedule.validate()?;
         data.train.check_batch(recipe.batch_size)?;
         for part in [Some(&data.train), data.validation.as_ref()].into_iter().flatten() {
@@ -166,7 +128,7 @@ impl Trainer {
         let setup = Setup {
             groups: vec![0; tensors.len()],
             tensors: tensors.clone(),
-            rule: recipe.optimizer.clone().into_rule(),
+            rule: recipe.optimizer.clone(),
             seeds: vec![recipe.seed],
         };
         let mut engine: Box<dyn Engine> = match device {
@@ -289,7 +251,7 @@ impl Trainer {
 
     /// Submits up to `most` steps of the epoch from the n-th on; returns how many.
     fn send(&mut self, n: usize, most: usize, sent: &mut VecDeque<Sent>) -> Result<usize> {
-        let rule = self.recipe.optimizer.rule();
+        let rule = &self.recipe.optimizer;
         let begun = self.position.step - self.position.step_in_epoch as u64;
         let count = most.min(self.train.steps() - n);
         let mut calls = Vec::with_capacity(count);
@@ -332,7 +294,7 @@ impl Trainer {
             return Err(TrainError::NonFiniteTensor { first, checkpoint }.into());
         }
         let sums = std::mem::take(&mut self.sums);
-        let base = self.recipe.optimizer.rule().learning_rate();
+        let base = self.recipe.optimizer.learning_rate();
         let learning_rate = self.recipe.schedule.rate(base, self.position.step - 1, u64::from(self.position.epoch));
         self.position.epoch += 1;
         self.position.step_in_epoch = 0;

@@ -118,7 +118,7 @@ impl File {
         if missing.is_empty() && extra.is_empty() && misshaped.is_empty() && wrong_dtype.is_empty() {
             Ok(out)
         } else {
-            Err(CheckpointError::Mismatch { path: path.to_owned(), missing, extra, misshaped, wrong_dtype })
+            Err(CheckpointError::Mismatch { path: path.into(), missing, extra, misshaped, wrong_dtype })
         }
     }
 

@@ -40,7 +40,7 @@ impl Trainer {
     /// No checkpoint there, one of another model, or one made with another seed, optimizer, convention or precision.
     pub fn resume(&mut self, folder: &Path) -> Result<()> {
         let from = Checkpoint::load(folder)?;
-        let rule = self.recipe.optimizer.rule();
+        let rule = &self.recipe.optimizer;
         let (name, convention) = (rule.name(), rule.convention().to_string());
         from.check_settings(folder, self.recipe.seed, name, &convention, self.precision.name())?;
         from.check_parameters(folder, &self.expected())?;
@@ -64,7 +64,7 @@ impl Trainer {
     ///
     /// A lost device.
     pub fn checkpoint(&mut self) -> Result<Checkpoint> {
-        let rule = self.recipe.optimizer.rule();
+        let rule = &self.recipe.optimizer;
         let (name, convention, states) = (rule.name(), rule.convention(), rule.states());
         let named = |values: Vec<Vec<f64>>, tensors: &[Tensor], precision: Precision| -> Vec<checkpoint::Tensor> {
             let hold = |v: Vec<f64>| match precision {

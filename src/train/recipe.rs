@@ -1,0 +1,52 @@
+//! How a model is trained: all that a run is but for model, data and device.
+
+use std::sync::Arc;
+
+use crate::nn::Objective;
+use crate::optim::{DynRule, Optimizer};
+use crate::schedule::Schedule;
+use crate::shape::Shape;
+
+/// How a model is trained.
+///
+/// ```
+/// use thalweg::optim::Momentum;
+/// use thalweg::train::Recipe;
+///
+/// let recipe = Recipe { optimizer: Momentum { learning_rate: 0.1, ..Momentum::default() }.into(), ..Recipe::default() };
+/// assert_eq!((recipe.optimizer.name(), recipe.batch_size), ("momentum", 64));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// What is made small.
+    pub objective: Objective,
+    /// The update rule: one of the library's (`.into()`) or one of your own (`Arc::new`); default Adam as PyTorch has it.
+    pub optimizer: Arc<dyn DynRule>,
+    /// The learning rate's course; default constant.
+    pub schedule: Schedule,
+    /// Passes over the data, at least 1; default 20.
+    pub epochs: u32,
+    /// Rows a step, at least 1 and at most the training rows; default 64. A last short minibatch is trained on too.
+    pub batch_size: usize,
+    /// Of initial weights, order of rows and dropout; default 1.
+    pub seed: u64,
+    /// Whether each epoch has an order of its own; default true.
+    pub shuffle: bool,
+    /// The shape the model takes an example in; default `None`: the data's.
+    pub input: Option<Shape>,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            objective: Objective::default(),
+            optimizer: Optimizer::default().into(),
+            schedule: Schedule::default(),
+            epochs: 20,
+            batch_size: 64,
+            seed: 1,
+            shuffle: true,
+            input: None,
+        }
+    }
+}
