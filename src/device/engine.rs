@@ -79,7 +79,8 @@ pub struct StepGraph {
     pub targets: NodeId,
     /// Scalars to record: loss, data loss, penalty, accuracy. The first is always there.
     pub record: [Option<NodeId>; 4],
-    /// For each tensor of [`Setup::tensors`] its gradient; `None` inside stays zero. Empty for evaluation: no update.
+    /// For each tensor of [`Setup::tensors`] its gradient; `None` inside is a gradient of zero, the same tensors in all
+    /// steps of an engine. Empty for evaluation: no update.
     pub gradients: Vec<Option<NodeId>>,
 }
 
@@ -159,11 +160,11 @@ pub trait Engine: Send {
     /// A lost device.
     fn parameters(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError>;
 
-    /// Replaces the parameters of a member.
+    /// Replaces the parameters of a member, and forgets what was non-finite before.
     ///
     /// # Errors
     ///
-    /// A lost device.
+    /// Values that do not fit the tensors, a lost device.
     fn set_parameters(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError>;
 
     /// The optimizer's states of a member, `[state][tensor]`; exact.
@@ -278,4 +279,94 @@ pub(super) fn check_values(tensors: &[Tensor], values: &[Vec<f64>]) -> Result<()
         }
     }
     Ok(())
+}
+
+/// States must be those of the rule, tensor by tensor.
+pub(super) fn check_states(setup: &Setup, values: &[Vec<Vec<f64>>]) -> Result<(), DeviceError> {
+    let names = setup.rule.states();
+    if names.len() != values.len() {
+        let expected = format!("{} states ({})", names.len(), names.join(", "));
+        return Err(DeviceError::Feed { name: "states".into(), expected, found: values.len().to_string() });
+    }
+    values.iter().try_for_each(|state| check_values(&setup.tensors, state))
+}
+
+pub(super) fn check_member(setup: &Setup, member: usize) -> Result<(), DeviceError> {
+    if member < setup.seeds.len() {
+        return Ok(());
+    }
+    let expected = format!("a number below {}", setup.seeds.len());
+    Err(DeviceError::Feed { name: "member".into(), expected, found: member.to_string() })
+}
+
+/// What a submission must know of a program.
+#[derive(Clone, Copy)]
+pub(super) struct Extent {
+    /// Rows of its minibatch.
+    pub batch: usize,
+    /// Rows of its data set.
+    pub rows: usize,
+    /// Whether it updates parameters.
+    pub trains: bool,
+}
+
+/// Kernels look at no bounds: rows and numbers of the update must be there before anything is submitted.
+pub(super) fn check_calls(
+    setup: &Setup,
+    capacity: usize,
+    cursor: u32,
+    calls: &[Call],
+    extent: impl Fn(usize) -> Option<Extent>,
+) -> Result<(), DeviceError> {
+    let refuse = |name: &str, expected: String, found: usize| {
+        Err(DeviceError::Feed { name: name.into(), expected, found: found.to_string() })
+    };
+    if calls.is_empty() || calls.len() > capacity {
+        return refuse("submission", format!("1 to {capacity} steps"), calls.len());
+    }
+    let mut end = cursor as usize;
+    for call in calls {
+        let Some(Extent { batch, rows, trains }) = extent(call.program.0) else {
+            return refuse("program", "one that this engine compiled".into(), call.program.0);
+        };
+        end += batch;
+        if end > rows {
+            return refuse("minibatch", format!("rows below {rows}"), end - 1);
+        }
+        let wanted = setup.seeds.len() * setup.group_count();
+        if trains && call.hyper.len() != wanted {
+            return refuse("hyper-parameters", format!("{wanted}, one for each member and group"), call.hyper.len());
+        }
+    }
+    Ok(())
+}
+
+/// A step's own demands on its graph: features and targets are its only inputs, a loss is recorded, and there is a place for
+/// every gradient.
+pub(super) fn check_step(step: &StepGraph, tensors: &[Tensor]) -> Result<(), DeviceError> {
+    for (name, id) in step.graph.inputs().filter(|&(_, id)| id != step.features && id != step.targets) {
+        let shape = step.graph.shape(id).to_string();
+        return Err(DeviceError::NotFed { kind: "input", name: name.into(), shape });
+    }
+    let refuse = |name: &str, expected: String, found: String| {
+        Err(DeviceError::Feed { name: name.into(), expected, found })
+    };
+    if step.record[0].is_none() {
+        return refuse("record", "a loss in the first place".into(), "none".into());
+    }
+    for id in step.record.iter().flatten() {
+        if step.graph.shape(*id).len() != 1 {
+            return refuse("record", "scalars".into(), format!("a node of shape {}", step.graph.shape(*id)));
+        }
+    }
+    let count = step.gradients.len();
+    if count != 0 && count != tensors.len() {
+        return refuse("gradients", format!("{} or none", tensors.len()), count.to_string());
+    }
+    for (tensor, gradient) in tensors.iter().zip(&step.gradients) {
+        if let Some(found) = gradient.map(|id| step.graph.shape(id)).filter(|found| **found != tensor.shape) {
+            return refuse("gradients", format!("shape {} for `{}`", tensor.shape, tensor.name), found.to_string());
+        }
+    }
+    same_tensors(&step.graph, tensors).map_err(Into::into)
 }
