@@ -215,6 +215,8 @@ fn direct(graph: &Graph, step: &StepGraph) -> Vec<Option<NodeId>> {
     for id in step.gradients.iter().chain(&step.record).flatten() {
         readers[roots[id.0].0] += 1;
     }
-    let alone = |id: NodeId| readers[id.0] == 1 && matches!(graph.node(id).kind, Kind::Op { .. });
+    // What all members share is computed once, and each member's place needs a copy.
+    let per = graph.per_member();
+    let alone = |id: NodeId| per[id.0] && readers[id.0] == 1 && matches!(graph.node(id).kind, Kind::Op { .. });
     step.gradients.iter().map(|g| g.map(|id| roots[id.0]).filter(|&root| alone(root))).collect()
 }
