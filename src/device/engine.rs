@@ -348,9 +348,8 @@ pub(super) fn check_step(step: &StepGraph, tensors: &[Tensor]) -> Result<(), Dev
         let shape = step.graph.shape(id).to_string();
         return Err(DeviceError::NotFed { kind: "input", name: name.into(), shape });
     }
-    let refuse = |name: &str, expected: String, found: String| {
-        Err(DeviceError::Feed { name: name.into(), expected, found })
-    };
+    let refuse =
+        |name: &str, expected: String, found: String| Err(DeviceError::Feed { name: name.into(), expected, found });
     if step.record[0].is_none() {
         return refuse("record", "a loss in the first place".into(), "none".into());
     }

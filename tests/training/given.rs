@@ -6,40 +6,29 @@ use thalweg::graph::Graph;
 use thalweg::optim::{DynRule, Optimizer};
 
 /// Numbers of one row.
-pub const WIDTH: usize = 300;
+pub const WIDTH: usize = 3000;
 
-/// A step of one row over five tensors of 300, 150, 100, 60 and 1 elements. The gradient of the first is the row; of the others
+/// A step of one row over five tensors of 3000, 1500, 1000, 600 and 1 elements. The gradient of the first is the row; of the others
 /// the maxima of its parts, which no arithmetic rounds.
 pub fn step() -> (Vec<Tensor>, StepGraph) {
     let mut g = Graph::new();
     let features = g.input("x", [1, WIDTH]).expect("an input");
     let targets = g.index_input("y", [1]).expect("an input");
     let mut gradients = vec![g.reshape(features, [WIDTH]).expect("a view")];
-    for (shape, axis) in [([2, 150], 0), ([3, 100], 0), ([60, 5], 1)] {
+    for (shape, axis) in [([2, 1500], 0), ([3, 1000], 0), ([600, 5], 1)] {
         let parts = g.reshape(features, shape).expect("a view");
         gradients.push(g.max(parts, axis, false).expect("maxima"));
     }
     gradients.push(g.max_all(features).expect("a maximum"));
     let name = |i: usize| format!("{i}.weight");
-    let tensors: Vec<Tensor> = gradients
-        .iter()
-        .enumerate()
-        .map(|(i, &id)| Tensor { name: name(i), shape: g.shape(id).clone() })
-        .collect();
+    let tensors: Vec<Tensor> =
+        gradients.iter().enumerate().map(|(i, &id)| Tensor { name: name(i), shape: g.shape(id).clone() }).collect();
     for tensor in &tensors {
         g.parameter(&tensor.name, tensor.shape.clone()).expect("a parameter");
     }
     let loss = gradients[4];
     let gradients = gradients.into_iter().map(Some).collect();
     (tensors, StepGraph { graph: g, features, targets, record: [Some(loss), None, None, None], gradients })
-}
-
-/// The gradients of that step, in f64.
-pub fn gradients(row: &[f64]) -> Vec<Vec<f64>> {
-    let most = |values: &mut dyn Iterator<Item = f64>| values.fold(f64::NEG_INFINITY, f64::max);
-    let columns = |n: usize| (0..n).map(|j| most(&mut row.iter().skip(j).step_by(n).copied())).collect::<Vec<_>>();
-    let rows = row.chunks(5).map(|part| most(&mut part.iter().copied())).collect();
-    vec![row.to_vec(), columns(150), columns(100), rows, vec![most(&mut row.iter().copied())]]
 }
 
 pub fn engine(device: &Device, setup: Setup) -> thalweg::Result<Box<dyn Engine>> {

@@ -14,7 +14,8 @@ use super::common::{data, go, optimizer, plain, recipe, rows, trainer};
 
 fn assembled(batch: usize, l2: f64) -> Assembled {
     let objective = Objective { l2, ..Objective::default() };
-    assemble(&plain(), &[5].into(), TargetKind::Classes { classes: 3 }, &objective, batch, Mode::Train).expect("a model")
+    assemble(&plain(), &[5].into(), TargetKind::Classes { classes: 3 }, &objective, batch, Mode::Train)
+        .expect("a model")
 }
 
 fn feeds(a: &Assembled, data: &Dataset, rows: &[u32], parameters: &[Vec<f64>]) -> HashMap<NodeId, Feed> {
@@ -110,9 +111,8 @@ pub fn losses_are_those_before_the_update(device: &Device) {
         assert_eq!(step.epoch, (i / 6) as f64 + done);
     }
     for (epoch, steps) in told.epochs.iter().zip(told.steps.chunks(6)) {
-        let mean = |of: fn(&thalweg::train::StepEvent) -> f64| {
-            steps.iter().map(|s| s.rows as f64 * of(s)).sum::<f64>() / 22.0
-        };
+        let mean =
+            |of: fn(&thalweg::train::StepEvent) -> f64| steps.iter().map(|s| s.rows as f64 * of(s)).sum::<f64>() / 22.0;
         assert_eq!(epoch.train_loss, mean(|s| s.data_loss));
         assert_eq!(epoch.train_accuracy, Some(mean(|s| s.accuracy.expect("classes"))));
         assert!(epoch.penalty.is_some() && epoch.val_loss.is_some());

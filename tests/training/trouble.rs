@@ -44,7 +44,10 @@ pub fn a_rate_too_high_is_named(device: &Device) {
             Some(Error::Train(TrainError::NonFiniteLoss { step, loss, first, checkpoint })) => {
                 assert!(step > 7 && !loss.is_finite(), "step {step}: {loss}");
                 let first = first.expect("a tensor");
-                assert!(["0.weight", "0.bias", "1.weight", "1.bias"].iter().any(|name| first.contains(name)), "{first}");
+                assert!(
+                    ["0.weight", "0.bias", "1.weight", "1.bias"].iter().any(|name| first.contains(name)),
+                    "{first}"
+                );
                 assert_eq!(checkpoint.as_deref(), Some(folder.path()));
             }
             other => panic!("{other:?}"),
@@ -144,7 +147,8 @@ pub fn misuse_is_refused(device: &Device) {
         other => panic!("{other:?}"),
     }
     let longer: Vec<Tensor> = tensors.iter().map(|t| Tensor { shape: [7].into(), ..t.clone() }).collect();
-    let setup = thalweg::device::Setup { tensors: longer, groups: vec![0; 5], rule: adam.clone().into_rule(), seeds: vec![1] };
+    let setup =
+        thalweg::device::Setup { tensors: longer, groups: vec![0; 5], rule: adam.clone().into_rule(), seeds: vec![1] };
     let mut other = given::engine(device, setup).expect("an engine");
     let rows = other.add_data(3, Column::F64(&noise(3 * WIDTH, 1)), Column::Index(&[0; 3])).expect("data");
     assert!(other.compile(good, rows).is_err());

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 
 use super::Program;
-use crate::device::engine::{self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph};
+use crate::device::engine::{
+    self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph,
+};
 use crate::error::DeviceError;
 use crate::graph::{Context, Dtype, NodeId, TwinIn};
 use crate::optim::DynRule;

@@ -8,7 +8,9 @@ use std::collections::{HashMap, VecDeque};
 use super::Gpu;
 use super::buffer::{Bound, Buffer, to_reals, to_words};
 use super::compile::{Dispatch, encode};
-use crate::device::engine::{self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph};
+use crate::device::engine::{
+    self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph,
+};
 use crate::error::DeviceError;
 use crate::kernel::padded;
 use crate::optim::{CONTROL_HEADER, HYPER_WORDS, NO_FLAG, control_words, hyper_offset, segment};
