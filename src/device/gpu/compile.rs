@@ -264,7 +264,8 @@ pub(super) fn compile(
             .map(|(&slot, &len)| Bound {
                 buffer: compiled.slots[slot].clone(),
                 offset: 0,
-                stride: stride(len, per[i]),
+                // What the op was told, sentinels or not: launches over all members and over one must agree.
+                stride: if per[i] && around.members > 1 { padded(len) } else { 0 },
                 guard: 0,
             })
             .collect();
