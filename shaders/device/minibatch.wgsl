@@ -3,7 +3,9 @@
 // One invocation a word. Twin: device/cpu/engine.rs.  Uses: lib/grid.wgsl, lib/control.wgsl
 
 struct Params {
-    rows: u32,
+    // The words of the minibatch that are bound, counted from its beginning.
+    first: u32,
+    len: u32,
     width: u32,
     first_row: u32,
     row_count: u32,
@@ -21,11 +23,12 @@ fn minibatch(
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let i = linear_index(id, groups);
-    if i >= params.rows * params.width {
+    if i >= params.len {
         return;
     }
-    let row = order[control_cursor() + i / params.width] - params.first_row;
+    let at = params.first + i;
+    let row = order[control_cursor() + at / params.width] - params.first_row;
     if row < params.row_count {
-        batch[i] = table[row * params.width + i % params.width];
+        batch[i] = table[row * params.width + at % params.width];
     }
 }

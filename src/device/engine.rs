@@ -1,9 +1,15 @@
 //! What a training run asks of a device: parameters that stay there, data sets, compiled steps, and submissions of many
 //! steps whose results come back together.
 
+mod check;
+
+pub(super) use check::{
+    Extent, check_calls, check_columns, check_member, check_order, check_states, check_step, check_values,
+};
+
 use std::sync::Arc;
 
-use crate::error::{DeviceError, GraphError};
+use crate::error::DeviceError;
 use crate::graph::{Graph, NodeId};
 use crate::optim::{DynRule, Hyper};
 use crate::shape::Shape;
@@ -79,7 +85,8 @@ pub struct StepGraph {
     pub targets: NodeId,
     /// Scalars to record: loss, data loss, penalty, accuracy. The first is always there.
     pub record: [Option<NodeId>; 4],
-    /// For each tensor of [`Setup::tensors`] its gradient; `None` inside stays zero. Empty for evaluation: no update.
+    /// For each tensor of [`Setup::tensors`] its gradient; `None` inside is a gradient of zero, the same tensors in all
+    /// steps of an engine. Empty for evaluation: no update.
     pub gradients: Vec<Option<NodeId>>,
 }
 
@@ -159,11 +166,11 @@ pub trait Engine: Send {
     /// A lost device.
     fn parameters(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError>;
 
-    /// Replaces the parameters of a member.
+    /// Replaces the parameters of a member, and forgets what was non-finite before.
     ///
     /// # Errors
     ///
-    /// A lost device.
+    /// Values that do not fit the tensors, a lost device.
     fn set_parameters(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError>;
 
     /// The optimizer's states of a member, `[state][tensor]`; exact.
@@ -192,30 +199,6 @@ pub trait Engine: Send {
     fn bytes(&self) -> u64;
 }
 
-/// The graph's parameters must be the engine's, name by name: programs share one flat buffer.
-pub(super) fn same_tensors(graph: &Graph, tensors: &[Tensor]) -> Result<(), GraphError> {
-    for (name, id) in graph.parameters() {
-        match tensors.iter().find(|t| t.name == name) {
-            Some(t) if t.shape == *graph.shape(id) => {}
-            Some(t) => {
-                return Err(GraphError::Shape {
-                    op: "compile",
-                    operand: "parameter",
-                    expected: format!("{} for `{name}`", t.shape),
-                    found: graph.shape(id).clone(),
-                });
-            }
-            None => {
-                return Err(GraphError::UnknownParameter {
-                    name: name.into(),
-                    known: tensors.iter().map(|t| t.name.clone()).collect(),
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
 /// The earliest of the flags `[tensor] → (gradient, parameter)` counted from 0, `u32::MAX` for never.
 pub(super) fn earliest(tensors: &[Tensor], flags: impl Iterator<Item = (u32, u32)>) -> Option<NonFinite> {
     let mut first: Option<(u32, &'static str, usize)> = None;
@@ -229,53 +212,4 @@ pub(super) fn earliest(tensors: &[Tensor], flags: impl Iterator<Item = (u32, u32
         }
     }
     first.map(|(step, what, t)| NonFinite { tensor: tensors[t].name.clone(), what, step: step + 1 })
-}
-
-/// An order must name rows that exist: a kernel does not look.
-pub(super) fn check_order(order: &[u32], rows: usize) -> Result<(), DeviceError> {
-    let fits = order.len() == rows && order.iter().all(|&row| (row as usize) < rows);
-    if fits {
-        Ok(())
-    } else {
-        let found = format!("{} rows, the largest {:?}", order.len(), order.iter().max());
-        Err(DeviceError::Feed { name: "order".into(), expected: format!("{rows} rows below {rows}"), found })
-    }
-}
-
-/// A data set's columns must hold `rows` times what the graph takes a row.
-pub(super) fn check_columns(
-    step: &StepGraph,
-    rows: usize,
-    features: usize,
-    (targets, dtype): (usize, crate::graph::Dtype),
-) -> Result<(), DeviceError> {
-    for (name, id, len) in [("features", step.features, features), ("targets", step.targets, targets)] {
-        let shape = step.graph.shape(id);
-        let width = shape.iter().skip(1).product::<usize>();
-        let batch = shape.first().copied().unwrap_or(0);
-        if width * rows != len || batch > rows || batch == 0 {
-            let expected = format!("{rows} rows of {width} for a batch of shape {shape}");
-            return Err(DeviceError::Feed { name: name.into(), expected, found: format!("{len} values") });
-        }
-    }
-    let wanted = step.graph.node(step.targets).meta.dtype;
-    if wanted != dtype {
-        let (expected, found) = (wanted.describe().into(), dtype.describe().into());
-        return Err(DeviceError::Feed { name: "targets".into(), expected, found });
-    }
-    Ok(())
-}
-
-pub(super) fn check_values(tensors: &[Tensor], values: &[Vec<f64>]) -> Result<(), DeviceError> {
-    if tensors.len() != values.len() {
-        let (expected, found) = (format!("{} tensors", tensors.len()), format!("{}", values.len()));
-        return Err(DeviceError::Feed { name: "parameters".into(), expected, found });
-    }
-    for (tensor, values) in tensors.iter().zip(values) {
-        if tensor.shape.len() != values.len() {
-            let (expected, found) = (format!("{} values (shape {})", tensor.shape.len(), tensor.shape), values.len());
-            return Err(DeviceError::Feed { name: tensor.name.clone(), expected, found: found.to_string() });
-        }
-    }
-    Ok(())
 }

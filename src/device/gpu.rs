@@ -34,6 +34,8 @@ pub struct Options {
     pub default_limits: bool,
     /// Most elements one storage binding may hold, below the adapter's own limit: large tensors are split sooner.
     pub max_elements: Option<usize>,
+    /// Most workgroups along one axis of a dispatch, below the adapter's own limit: large tensors are folded sooner.
+    pub max_groups: Option<u32>,
     /// Most bytes this device may allocate.
     pub memory_limit: Option<u64>,
     /// Which product kernels to use; by default what suits the kind of adapter.
@@ -168,6 +170,12 @@ impl Gpu {
             .unwrap_or(usize::MAX)
             .min(self.shared.options.max_elements.unwrap_or(usize::MAX));
         (most / ALIGN * ALIGN).max(ALIGN)
+    }
+
+    /// Workgroups that one axis of a dispatch takes.
+    fn max_groups(&self) -> u32 {
+        let most = self.shared.limits.max_compute_workgroups_per_dimension;
+        most.min(self.shared.options.max_groups.unwrap_or(most)).max(1)
     }
 
     fn name(&self) -> String {

@@ -6,7 +6,7 @@ use super::rounding::{TINY, gamma};
 use super::{Case, Fill};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
-use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, padded, wgsl};
+use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, padded, wgsl};
 use crate::scalar::Scalar;
 use crate::shape::Shape;
 
@@ -65,6 +65,63 @@ fn checked(op: &'static str, whole: &Shape, part: &Shape, operand: &'static str)
     Ok(())
 }
 
+/// Sums `source` into `target`, each a window and its stride between members, through as many scratch tensors as it takes.
+fn tree(
+    plan: &Plan,
+    mut kept: Vec<Axis<1>>,
+    mut summed: Vec<Axis<1>>,
+    mut source: (Window, usize),
+    target: (Window, usize),
+    all: &mut Launches,
+) {
+    let outputs = target.0.len;
+    let mut terms: usize = summed.iter().map(|axis| axis.0).product();
+    loop {
+        // Enough invocations to fill a card, each with enough terms to be worth its place.
+        let chunk = (terms * outputs).div_ceil(16_384).max(32);
+        let parts = if terms <= 128 { 1 } else { terms.div_ceil(chunk) };
+        let chunk = if parts == 1 { terms } else { chunk };
+        let len = parts * outputs;
+        let to = if parts == 1 {
+            target
+        } else {
+            all.scratch.push(len);
+            (Window { operand: Operand::Scratch(all.scratch.len() - 1), offset: 0, len }, padded(len))
+        };
+        let field = |axes: &[Axis<1>], i: usize| axes.get(i).copied().unwrap_or((1, [0]));
+        let mut params = vec![
+            ("len", len.into()),
+            ("outputs", outputs.into()),
+            ("terms", terms.into()),
+            ("chunk", chunk.into()),
+            ("x_stride", source.1.into()),
+            ("y_stride", to.1.into()),
+        ];
+        let names = [
+            (&kept, [("kept0", "kept_step0"), ("kept1", "kept_step1"), ("kept2", "kept_step2")]),
+            (&summed, [("summed0", "summed_step0"), ("summed1", "summed_step1"), ("summed2", "summed_step2")]),
+        ];
+        for (axes, names) in names {
+            for (i, (length, step)) in names.into_iter().enumerate() {
+                let (d, [s]) = field(axes, i);
+                params.extend([(length, d.into()), (step, s.into())]);
+            }
+        }
+        let kernel = Kernel::new("sum_to", wgsl!("op/sum_to", "lib/grid"), "sum_to")
+            .constant("KEPT", kept.len().max(1) as f64)
+            .constant("SUMMED", summed.len().max(1) as f64);
+        let bindings = vec![Binding::Read(source.0), Binding::Write(to.0)];
+        all.list.push(Launch { kernel, params, bindings, groups: plan.linear(len, 64), flops: 0 });
+        if parts == 1 {
+            return;
+        }
+        source = to;
+        kept = vec![(outputs, [1])];
+        summed = vec![(parts, [outputs])];
+        terms = parts;
+    }
+}
+
 impl Op for SumTo {
     fn name(&self) -> &'static str {
         "sum_to"
@@ -95,61 +152,52 @@ impl Op for SumTo {
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
-        plan.whole("sum_to")?;
-        let [mut kept, mut summed] = split(&plan.inputs[0].shape, &self.shape);
-        let outputs = plan.output.len();
-        let mut terms: usize = summed.iter().map(|axis| axis.0).product();
-        let mut launches = Launches::default();
-        let mut source = (Operand::Input(0), plan.inputs[0].len(), plan.inputs[0].stride);
-        loop {
-            // Enough invocations to fill a card, each with enough terms to be worth its place.
-            let chunk = (terms * outputs).div_ceil(16_384).max(32);
-            let parts = if terms <= 128 { 1 } else { terms.div_ceil(chunk) };
-            let chunk = if parts == 1 { terms } else { chunk };
-            let len = parts * outputs;
-            let target = if parts == 1 {
-                (Operand::Output, outputs, plan.output.stride)
-            } else {
-                launches.scratch.push(len);
-                (Operand::Scratch(launches.scratch.len() - 1), len, padded(len))
-            };
-            let field = |axes: &[Axis<1>], i: usize| axes.get(i).copied().unwrap_or((1, [0]));
-            let mut params = vec![
-                ("len", len.into()),
-                ("outputs", outputs.into()),
-                ("terms", terms.into()),
-                ("chunk", chunk.into()),
-                ("x_stride", source.2.into()),
-                ("y_stride", target.2.into()),
-            ];
-            let names = [
-                (&kept, [("kept0", "kept_step0"), ("kept1", "kept_step1"), ("kept2", "kept_step2")]),
-                (&summed, [("summed0", "summed_step0"), ("summed1", "summed_step1"), ("summed2", "summed_step2")]),
-            ];
-            for (axes, names) in names {
-                for (i, (length, step)) in names.into_iter().enumerate() {
-                    let (d, [s]) = field(axes, i);
-                    params.extend([(length, d.into()), (step, s.into())]);
-                }
-            }
-            let kernel = Kernel::new("sum_to", wgsl!("op/sum_to", "lib/grid"), "sum_to")
-                .constant("KEPT", kept.len().max(1) as f64)
-                .constant("SUMMED", summed.len().max(1) as f64);
-            launches.list.push(Launch {
-                kernel,
-                params,
-                bindings: vec![Binding::read(source.0, source.1), Binding::write(target.0, target.1)],
-                groups: plan.linear(len, 64),
-                flops: 0,
-            });
-            if parts == 1 {
-                return Ok(launches);
-            }
-            source = target;
-            kept = vec![(outputs, [1])];
-            summed = vec![(parts, [outputs])];
-            terms = parts;
+        let (x, outputs) = (&plan.inputs[0], plan.output.len());
+        let [kept, summed] = split(&x.shape, &self.shape);
+        let mut all = Launches::default();
+        let whole = |operand, len| Window { operand, offset: 0, len };
+        let target = (whole(Operand::Output, outputs), plan.output.stride);
+        if x.len() <= plan.max_elements {
+            tree(plan, kept, summed, (whole(Operand::Input(0), x.len()), x.stride), target, &mut all);
+            return Ok(all);
         }
+        // Cut along the outermost axis, where runs lie together.
+        let part = |axes: &[Axis<1>], count: usize| {
+            let mut axes = axes.to_vec();
+            axes.iter_mut().last().expect("the outermost axis is one of these").0 = count;
+            axes
+        };
+        let step = |axes: &[Axis<1>]| axes.last().map_or(0, |&(_, [step])| step);
+        let window = |first: usize, count: usize, width: usize| {
+            (Window { operand: Operand::Input(0), offset: first * width, len: count * width }, x.stride)
+        };
+        if step(&kept) > step(&summed) {
+            let (rows, width) = (kept[kept.len() - 1].0, step(&kept));
+            let answers = outputs / rows;
+            for (first, count) in plan.runs("sum_to", rows, &[width, answers])? {
+                let target = Window { operand: Operand::Output, offset: first * answers, len: count * answers };
+                let target = (target, plan.output.stride);
+                tree(plan, part(&kept, count), summed.clone(), window(first, count, width), target, &mut all);
+            }
+        } else {
+            // A partial sum for each run, then the sum of those.
+            let (rows, width) = (summed[summed.len() - 1].0, step(&summed));
+            let runs = plan.runs("sum_to", rows, &[width])?;
+            let len = runs.len() * padded(outputs);
+            if len > plan.max_elements {
+                return Err(GraphError::TooLarge { op: "sum_to", elements: len, limit: plan.max_elements });
+            }
+            let partial = (whole(Operand::Scratch(0), len), len);
+            all.scratch.push(len);
+            for (r, &(first, count)) in runs.iter().enumerate() {
+                let target = Window { offset: r * padded(outputs), len: outputs, ..partial.0 };
+                let source = window(first, count, width);
+                tree(plan, kept.clone(), part(&summed, count), source, (target, len), &mut all);
+            }
+            let summed = vec![(runs.len(), [padded(outputs)])];
+            tree(plan, vec![(outputs, [1])], summed, partial, target, &mut all);
+        }
+        Ok(all)
     }
 
     fn bound(&self, inputs: &[BoundArg<'_>], y: &[f64], error: &mut [f64]) {

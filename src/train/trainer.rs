@@ -205,6 +205,7 @@ impl Trainer {
     ///
     /// [`TrainError::NonFiniteLoss`], a lost device, a folder that cannot be written to. The last checkpoint stays as it is.
     pub fn run(&mut self, watch: &mut dyn FnMut(&Event) -> Flow) -> Result<End> {
+        self.settle()?;
         let mut pace = Pace::new(self.engine.capacity());
         while self.position.epoch < self.recipe.epochs {
             let rows = order(self.recipe.seed, self.position.epoch, self.train.rows, self.recipe.shuffle);
@@ -223,6 +224,14 @@ impl Trainer {
             }
         }
         Ok(End::Done)
+    }
+
+    /// Forgets steps under way whose records nobody awaits, after an error.
+    fn settle(&mut self) -> Result<()> {
+        while self.engine.pending() > 0 {
+            self.engine.collect()?;
+        }
+        Ok(())
     }
 
     /// Runs the rest of the present epoch, with up to two submissions under way.
@@ -319,6 +328,7 @@ impl Trainer {
     ///
     /// A lost device.
     pub fn evaluate(&mut self) -> Result<Option<(f64, Option<f64>)>> {
+        self.settle()?;
         let Some(set) = &self.validation else { return Ok(None) };
         let mut sums = Sums::default();
         let mut n = 0;

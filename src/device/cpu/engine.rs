@@ -3,11 +3,16 @@
 use std::collections::VecDeque;
 
 use super::Program;
-use crate::device::engine::{self, Call, Column, DataId, Engine, NonFinite, ProgramId, Record, Setup, StepGraph};
+use crate::device::engine::{
+    self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph,
+};
 use crate::error::DeviceError;
 use crate::graph::{Context, Dtype, NodeId, TwinIn};
 use crate::optim::DynRule;
 use crate::scalar::Scalar;
+
+/// Steps of one submission.
+const CAPACITY: usize = 64;
 
 /// The CPU in training, in f32 or f64.
 pub struct CpuEngine<T> {
@@ -101,8 +106,14 @@ impl<T: EngineScalar> CpuEngine<T> {
             }
             record.push(step.record.map(|id| id.map_or(f64::NAN, |id| step.program.value(id)[0].f64())));
             for (tensor, gradient) in step.gradients.iter().enumerate() {
-                let Some(gradient) = gradient else { continue };
-                let g = step.program.value(*gradient);
+                let nothing;
+                let g = match gradient {
+                    Some(id) => step.program.value(*id),
+                    None => {
+                        nothing = vec![T::zero(); member.parameters[tensor].len()];
+                        &nothing
+                    }
+                };
                 let hyper = &call.hyper[m * groups + self.setup.groups[tensor]];
                 let mut states: Vec<&mut [T]> = member.states.iter_mut().map(|s| s[tensor].as_mut_slice()).collect();
                 let parameter = &mut member.parameters[tensor];
@@ -159,7 +170,7 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
     }
 
     fn compile(&mut self, step: StepGraph, data: DataId) -> Result<ProgramId, DeviceError> {
-        engine::same_tensors(&step.graph, &self.setup.tensors)?;
+        engine::check_step(&step, &self.setup.tensors)?;
         let set = &self.data[data.0];
         let targets = match &set.targets {
             Targets::Real(v) => (v.len(), Dtype::Real),
@@ -184,10 +195,15 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
     }
 
     fn capacity(&self) -> usize {
-        64
+        CAPACITY
     }
 
     fn submit(&mut self, step: u32, cursor: u32, calls: &[Call]) -> Result<(), DeviceError> {
+        engine::check_calls(&self.setup, CAPACITY, cursor, calls, |n| {
+            let program = self.programs.get(n)?;
+            let rows = self.data[program.data].rows;
+            Some(Extent { batch: program.rows, rows, trains: !program.gradients.is_empty() })
+        })?;
         let mut records = Vec::with_capacity(calls.len());
         let (mut step, mut cursor) = (step, cursor as usize);
         for call in calls {
@@ -209,23 +225,26 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
     }
 
     fn parameters(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
+        engine::check_member(&self.setup, member)?;
         Ok(widened(&self.members[member].parameters))
     }
 
     fn set_parameters(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError> {
+        engine::check_member(&self.setup, member)?;
         engine::check_values(&self.setup.tensors, values)?;
+        self.flags.fill((u32::MAX, u32::MAX));
         self.members[member].parameters = narrowed(values);
         Ok(())
     }
 
     fn states(&mut self, member: usize) -> Result<Vec<Vec<Vec<f64>>>, DeviceError> {
+        engine::check_member(&self.setup, member)?;
         Ok(self.members[member].states.iter().map(|s| widened(s)).collect())
     }
 
     fn set_states(&mut self, member: usize, values: &[Vec<Vec<f64>>]) -> Result<(), DeviceError> {
-        for state in values {
-            engine::check_values(&self.setup.tensors, state)?;
-        }
+        engine::check_member(&self.setup, member)?;
+        engine::check_states(&self.setup, values)?;
         self.members[member].states = values.iter().map(|s| narrowed(s)).collect();
         Ok(())
     }

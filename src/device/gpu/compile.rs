@@ -4,7 +4,7 @@ use super::Gpu;
 use super::buffer::{Bound, Buffer};
 use super::pipeline::{Access, Pipeline};
 use crate::device::memory::{self, Home, Memory};
-use crate::error::DeviceError;
+use crate::error::{DeviceError, GraphError};
 use crate::graph::{DynOp, Graph, Kind, NodeId};
 use crate::kernel::{ALIGN, Binding, Kernel, Launch, Launches, Operand, Place, Plan, Word, padded};
 
@@ -65,6 +65,12 @@ impl Drafts {
         // Where all members together need more than one binding holds, each gets its own dispatch.
         let runs = if fits || members == 1 { vec![(0, members)] } else { (0..members).map(|m| (m, 1)).collect() };
         for (first_member, count) in runs {
+            // Nothing that a binding cannot show goes on: the driver would refuse it in words of its own.
+            let limit = gpu.max_elements();
+            let longest = shown.iter().map(|s| (count as usize - 1) * s.bound.stride + s.len).max().unwrap_or(0);
+            if longest > limit {
+                return Err(GraphError::TooLarge { op: kernel.entry, elements: longest, limit }.into());
+            }
             let ranges = shown
                 .iter()
                 .map(|s| {
@@ -230,7 +236,7 @@ pub(super) fn compile(
                 output: place(NodeId(i)),
                 members: if per[i] { around.members } else { 1 },
                 max_elements: gpu.max_elements(),
-                max_groups: gpu.shared.limits.max_compute_workgroups_per_dimension,
+                max_groups: gpu.max_groups(),
                 tiling: gpu.tiling(),
             };
             described[i] = Some(op.launches(&plan)?);
@@ -258,7 +264,8 @@ pub(super) fn compile(
             .map(|(&slot, &len)| Bound {
                 buffer: compiled.slots[slot].clone(),
                 offset: 0,
-                stride: stride(len, per[i]),
+                // What the op was told, sentinels or not: launches over all members and over one must agree.
+                stride: if per[i] && around.members > 1 { padded(len) } else { 0 },
                 guard: 0,
             })
             .collect();

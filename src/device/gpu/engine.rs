@@ -8,7 +8,9 @@ use std::collections::{HashMap, VecDeque};
 use super::Gpu;
 use super::buffer::{Bound, Buffer, to_reals, to_words};
 use super::compile::{Dispatch, encode};
-use crate::device::engine::{self, Call, Column, DataId, Engine, NonFinite, ProgramId, Record, Setup, StepGraph};
+use crate::device::engine::{
+    self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph,
+};
 use crate::error::DeviceError;
 use crate::kernel::padded;
 use crate::optim::{CONTROL_HEADER, HYPER_WORDS, NO_FLAG, control_words, hyper_offset, segment};
@@ -44,6 +46,7 @@ pub struct GpuEngine {
 
 struct Program {
     dispatches: Vec<Dispatch>,
+    extent: Extent,
     /// Which of the recorded scalars the graph has.
     recorded: [bool; RECORDED],
 }
@@ -178,6 +181,8 @@ impl Engine for GpuEngine {
     }
 
     fn submit(&mut self, step: u32, cursor: u32, calls: &[Call]) -> Result<(), DeviceError> {
+        let extent = |n: usize| self.programs.get(n).map(|program| program.extent);
+        engine::check_calls(&self.setup, CAPACITY, cursor, calls, extent)?;
         let members = self.setup.seeds.len();
         let per_step = members * self.setup.group_count() * HYPER_WORDS;
         let mut table = vec![0u32; calls.len() * per_step];
@@ -221,20 +226,27 @@ impl Engine for GpuEngine {
     }
 
     fn parameters(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
+        engine::check_member(&self.setup, member)?;
         self.read_flat(&self.parameters, member)
     }
 
     fn set_parameters(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        engine::check_values(&self.setup.tensors, values)?;
+        self.gpu.write(&self.flags, 0, &vec![NO_FLAG; 2 * self.setup.tensors.len()]);
         let buffer = self.parameters.clone();
         self.write_flat(&buffer, member, values)
     }
 
     fn states(&mut self, member: usize) -> Result<Vec<Vec<Vec<f64>>>, DeviceError> {
+        engine::check_member(&self.setup, member)?;
         self.states.iter().map(|buffer| self.read_flat(buffer, member)).collect()
     }
 
     fn set_states(&mut self, member: usize, values: &[Vec<Vec<f64>>]) -> Result<(), DeviceError> {
-        for (s, state) in values.iter().enumerate().take(self.states.len()) {
+        engine::check_member(&self.setup, member)?;
+        engine::check_states(&self.setup, values)?;
+        for (s, state) in values.iter().enumerate() {
             let buffer = self.states[s].clone();
             self.write_flat(&buffer, member, state)?;
         }

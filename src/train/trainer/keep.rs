@@ -44,6 +44,14 @@ impl Trainer {
         let (name, convention) = (rule.name(), rule.convention().to_string());
         from.check_settings(folder, self.recipe.seed, name, &convention, self.precision.name())?;
         from.check_parameters(folder, &self.expected())?;
+        for (setting, expected) in self.course() {
+            // Files of a version before these were kept pass.
+            if let Some(&found) = from.scalars.get(setting).filter(|&&found| found != expected) {
+                let (found, expected) = (found.to_string(), expected.to_string());
+                let path = folder.join(checkpoint::OPTIMIZER);
+                return Err(CheckpointError::Differs { path, setting, found, expected }.into());
+            }
+        }
         let values = |tensors: &[checkpoint::Tensor]| tensors.iter().map(|t| t.data.to_f64()).collect::<Vec<_>>();
         self.engine.set_parameters(0, &values(&from.parameters))?;
         let states: Vec<_> = from.states.iter().map(|(_, tensors)| values(tensors)).collect();
@@ -100,8 +108,10 @@ impl Trainer {
                 ("penalty", sums.penalty),
                 ("accuracy", sums.accuracy),
             ]
+            .into_iter()
+            .chain(self.course())
             .map(|(name, value)| (name.to_owned(), value))
-            .into(),
+            .collect(),
         })
     }
 
@@ -125,6 +135,12 @@ impl Trainer {
     /// The folder, if a checkpoint lies in it.
     pub(super) fn kept(&self) -> Option<PathBuf> {
         self.folder.clone().filter(|_| self.saved)
+    }
+
+    /// What decides which rows a step takes: a step of the epoch means nothing under another.
+    fn course(&self) -> [(&'static str, f64); 3] {
+        let shuffle = if self.recipe.shuffle { 1.0 } else { 0.0 };
+        [("training_rows", self.train.rows as f64), ("batch_size", self.train.batch as f64), ("shuffle", shuffle)]
     }
 
     fn expected(&self) -> Vec<(String, crate::shape::Shape)> {

@@ -15,7 +15,7 @@ use crate::optim::Span;
 impl GpuEngine {
     pub(super) fn compile_step(&mut self, step: &StepGraph, data: DataId) -> Result<Program, DeviceError> {
         let (graph, members) = (&step.graph, self.setup.seeds.len());
-        engine::same_tensors(graph, &self.setup.tensors)?;
+        engine::check_step(step, &self.setup.tensors)?;
         let set = &self.data[data.0];
         engine::check_columns(step, set.rows, set.features.values, (set.targets.values, set.targets.dtype))?;
         let batch = graph.shape(step.features)[0];
@@ -59,7 +59,8 @@ impl GpuEngine {
         }
         let scalars = step.record.map(|id| id.map(|id| compiled.value(graph, id, &around)));
         self.record(&mut all, scalars, &control, batch, !step.gradients.is_empty())?;
-        Ok(Program { dispatches: all.finish(&self.gpu)?, recorded: step.record.map(|id| id.is_some()) })
+        let extent = engine::Extent { batch, rows, trains: !step.gradients.is_empty() };
+        Ok(Program { dispatches: all.finish(&self.gpu)?, extent, recorded: step.record.map(|id| id.is_some()) })
     }
 
     fn tensor(&self, name: &str) -> usize {
@@ -87,7 +88,7 @@ impl GpuEngine {
     }
 
     fn linear(&self, count: usize, members: u32) -> [u32; 3] {
-        let [x, y] = fold(count.div_ceil(64), self.gpu.shared.limits.max_compute_workgroups_per_dimension);
+        let [x, y] = fold(count.div_ceil(64), self.gpu.max_groups());
         [x, y, members]
     }
 
@@ -102,29 +103,44 @@ impl GpuEngine {
     ) -> Result<(), DeviceError> {
         let width = table.values / rows.max(1);
         for part in &table.parts {
-            let kernel = Kernel::new("minibatch", wgsl!("device/minibatch", "lib/grid", "lib/control"), "minibatch");
-            let params = [
-                ("rows", batch.into()),
-                ("width", width.into()),
-                ("first_row", part.first_row.into()),
-                ("row_count", part.rows.into()),
-            ];
-            let shown = [
-                read(control, control.buffer.elements()),
-                read(order, rows),
-                read(&part.bound, part.rows * width),
-                write(to, batch * width),
-            ];
-            all.add(&self.gpu, kernel, &params, &shown, self.linear(batch * width, 1), 1)?;
+            for (first, len) in self.windows(batch * width) {
+                let kernel =
+                    Kernel::new("minibatch", wgsl!("device/minibatch", "lib/grid", "lib/control"), "minibatch");
+                let params = [
+                    ("first", first.into()),
+                    ("len", len.into()),
+                    ("width", width.into()),
+                    ("first_row", part.first_row.into()),
+                    ("row_count", part.rows.into()),
+                ];
+                let shown = [
+                    read(control, control.buffer.elements()),
+                    read(order, rows),
+                    read(&part.bound, part.rows * width),
+                    Shown { access: Access::Write, bound: to, first, len },
+                ];
+                all.add(&self.gpu, kernel, &params, &shown, self.linear(len, 1), 1)?;
+            }
         }
         Ok(())
     }
 
     fn copy(&self, all: &mut Drafts, from: &Bound, to: &Bound, len: usize) -> Result<(), DeviceError> {
-        let kernel = Kernel::new("copy", wgsl!("device/copy", "lib/grid"), "copy");
-        let params = [("len", len.into()), ("x_stride", from.stride.into()), ("y_stride", to.stride.into())];
         let members = self.setup.seeds.len() as u32;
-        all.add(&self.gpu, kernel, &params, &[read(from, len), write(to, len)], self.linear(len, members), members)
+        for (first, len) in self.windows(len) {
+            let kernel = Kernel::new("copy", wgsl!("device/copy", "lib/grid"), "copy");
+            let params = [("len", len.into()), ("x_stride", from.stride.into()), ("y_stride", to.stride.into())];
+            let part = |access, bound| Shown { access, bound, first, len };
+            let shown = [part(Access::Read, from), part(Access::Write, to)];
+            all.add(&self.gpu, kernel, &params, &shown, self.linear(len, members), members)?;
+        }
+        Ok(())
+    }
+
+    /// `len` elements cut where a binding ends: `(first, count)`.
+    fn windows(&self, len: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let most = self.gpu.max_elements();
+        (0..len).step_by(most).map(move |first| (first, most.min(len - first)))
     }
 
     /// The fused update: one launch for all tensors, more only where the flat buffers need several bindings.
@@ -136,9 +152,7 @@ impl GpuEngine {
         let (segments, flags) = (single(&self.segments), single(&self.flags));
         let (gradients, parameters) = (flat(&self.gradients), flat(&self.parameters));
         let states: Vec<Bound> = self.states.iter().map(flat).collect();
-        let most = self.gpu.max_elements();
-        for first in (0..self.total).step_by(most) {
-            let len = most.min(self.total - first);
+        for (first, len) in self.windows(self.total) {
             let span =
                 Span { first, len, stride: self.total, members, groups: self.setup.group_count(), first_member: 0 };
             let part = |access, bound| Shown { access, bound, first, len };
@@ -204,6 +218,8 @@ fn direct(graph: &Graph, step: &StepGraph) -> Vec<Option<NodeId>> {
     for id in step.gradients.iter().chain(&step.record).flatten() {
         readers[roots[id.0].0] += 1;
     }
-    let alone = |id: NodeId| readers[id.0] == 1 && matches!(graph.node(id).kind, Kind::Op { .. });
+    // What all members share is computed once, and each member's place needs a copy.
+    let per = graph.per_member();
+    let alone = |id: NodeId| per[id.0] && readers[id.0] == 1 && matches!(graph.node(id).kind, Kind::Op { .. });
     step.gradients.iter().map(|g| g.map(|id| roots[id.0]).filter(|&root| alone(root))).collect()
 }

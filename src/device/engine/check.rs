@@ -1,0 +1,167 @@
+//! What engines refuse before anything runs: kernels look at no bounds.
+
+use super::{Call, Setup, StepGraph, Tensor};
+use crate::error::{DeviceError, GraphError};
+use crate::graph::{Dtype, Graph};
+
+/// The graph's parameters must be the engine's, name by name: programs share one flat buffer.
+fn same_tensors(graph: &Graph, tensors: &[Tensor]) -> Result<(), GraphError> {
+    for (name, id) in graph.parameters() {
+        match tensors.iter().find(|t| t.name == name) {
+            Some(t) if t.shape == *graph.shape(id) => {}
+            Some(t) => {
+                return Err(GraphError::Shape {
+                    op: "compile",
+                    operand: "parameter",
+                    expected: format!("{} for `{name}`", t.shape),
+                    found: graph.shape(id).clone(),
+                });
+            }
+            None => {
+                return Err(GraphError::UnknownParameter {
+                    name: name.into(),
+                    known: tensors.iter().map(|t| t.name.clone()).collect(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An order must name rows that exist: a kernel does not look.
+pub(in crate::device) fn check_order(order: &[u32], rows: usize) -> Result<(), DeviceError> {
+    let fits = order.len() == rows && order.iter().all(|&row| (row as usize) < rows);
+    if fits {
+        Ok(())
+    } else {
+        let found = format!("{} rows, the largest {:?}", order.len(), order.iter().max());
+        Err(DeviceError::Feed { name: "order".into(), expected: format!("{rows} rows below {rows}"), found })
+    }
+}
+
+/// A data set's columns must hold `rows` times what the graph takes a row.
+pub(in crate::device) fn check_columns(
+    step: &StepGraph,
+    rows: usize,
+    features: usize,
+    (targets, dtype): (usize, Dtype),
+) -> Result<(), DeviceError> {
+    for (name, id, len) in [("features", step.features, features), ("targets", step.targets, targets)] {
+        let shape = step.graph.shape(id);
+        let width = shape.iter().skip(1).product::<usize>();
+        let batch = shape.first().copied().unwrap_or(0);
+        if width * rows != len || batch > rows || batch == 0 {
+            let expected = format!("{rows} rows of {width} for a batch of shape {shape}");
+            return Err(DeviceError::Feed { name: name.into(), expected, found: format!("{len} values") });
+        }
+    }
+    let wanted = step.graph.node(step.targets).meta.dtype;
+    if wanted != dtype {
+        let (expected, found) = (wanted.describe().into(), dtype.describe().into());
+        return Err(DeviceError::Feed { name: "targets".into(), expected, found });
+    }
+    Ok(())
+}
+
+pub(in crate::device) fn check_values(tensors: &[Tensor], values: &[Vec<f64>]) -> Result<(), DeviceError> {
+    if tensors.len() != values.len() {
+        let (expected, found) = (format!("{} tensors", tensors.len()), format!("{}", values.len()));
+        return Err(DeviceError::Feed { name: "parameters".into(), expected, found });
+    }
+    for (tensor, values) in tensors.iter().zip(values) {
+        if tensor.shape.len() != values.len() {
+            let (expected, found) = (format!("{} values (shape {})", tensor.shape.len(), tensor.shape), values.len());
+            return Err(DeviceError::Feed { name: tensor.name.clone(), expected, found: found.to_string() });
+        }
+    }
+    Ok(())
+}
+
+/// States must be those of the rule, tensor by tensor.
+pub(in crate::device) fn check_states(setup: &Setup, values: &[Vec<Vec<f64>>]) -> Result<(), DeviceError> {
+    let names = setup.rule.states();
+    if names.len() != values.len() {
+        let expected = format!("{} states ({})", names.len(), names.join(", "));
+        return Err(DeviceError::Feed { name: "states".into(), expected, found: values.len().to_string() });
+    }
+    values.iter().try_for_each(|state| check_values(&setup.tensors, state))
+}
+
+pub(in crate::device) fn check_member(setup: &Setup, member: usize) -> Result<(), DeviceError> {
+    if member < setup.seeds.len() {
+        return Ok(());
+    }
+    let expected = format!("a number below {}", setup.seeds.len());
+    Err(DeviceError::Feed { name: "member".into(), expected, found: member.to_string() })
+}
+
+/// What a submission must know of a program.
+#[derive(Clone, Copy)]
+pub(in crate::device) struct Extent {
+    /// Rows of its minibatch.
+    pub batch: usize,
+    /// Rows of its data set.
+    pub rows: usize,
+    /// Whether it updates parameters.
+    pub trains: bool,
+}
+
+/// Kernels look at no bounds: rows and numbers of the update must be there before anything is submitted.
+pub(in crate::device) fn check_calls(
+    setup: &Setup,
+    capacity: usize,
+    cursor: u32,
+    calls: &[Call],
+    extent: impl Fn(usize) -> Option<Extent>,
+) -> Result<(), DeviceError> {
+    let refuse = |name: &str, expected: String, found: usize| {
+        Err(DeviceError::Feed { name: name.into(), expected, found: found.to_string() })
+    };
+    if calls.is_empty() || calls.len() > capacity {
+        return refuse("submission", format!("1 to {capacity} steps"), calls.len());
+    }
+    let mut end = cursor as usize;
+    for call in calls {
+        let Some(Extent { batch, rows, trains }) = extent(call.program.0) else {
+            return refuse("program", "one that this engine compiled".into(), call.program.0);
+        };
+        end += batch;
+        if end > rows {
+            return refuse("minibatch", format!("rows below {rows}"), end - 1);
+        }
+        let wanted = setup.seeds.len() * setup.group_count();
+        if trains && call.hyper.len() != wanted {
+            return refuse("hyper-parameters", format!("{wanted}, one for each member and group"), call.hyper.len());
+        }
+    }
+    Ok(())
+}
+
+/// A step's own demands on its graph: features and targets are its only inputs, a loss is recorded, and there is a place for
+/// every gradient.
+pub(in crate::device) fn check_step(step: &StepGraph, tensors: &[Tensor]) -> Result<(), DeviceError> {
+    if let Some((name, id)) = step.graph.inputs().find(|&(_, id)| id != step.features && id != step.targets) {
+        let shape = step.graph.shape(id).to_string();
+        return Err(DeviceError::NotFed { kind: "input", name: name.into(), shape });
+    }
+    let refuse =
+        |name: &str, expected: String, found: String| Err(DeviceError::Feed { name: name.into(), expected, found });
+    if step.record[0].is_none() {
+        return refuse("record", "a loss in the first place".into(), "none".into());
+    }
+    for id in step.record.iter().flatten() {
+        if step.graph.shape(*id).len() != 1 {
+            return refuse("record", "scalars".into(), format!("a node of shape {}", step.graph.shape(*id)));
+        }
+    }
+    let count = step.gradients.len();
+    if count != 0 && count != tensors.len() {
+        return refuse("gradients", format!("{} or none", tensors.len()), count.to_string());
+    }
+    for (tensor, gradient) in tensors.iter().zip(&step.gradients) {
+        if let Some(found) = gradient.map(|id| step.graph.shape(id)).filter(|found| **found != tensor.shape) {
+            return refuse("gradients", format!("shape {} for `{}`", tensor.shape, tensor.name), found.to_string());
+        }
+    }
+    same_tensors(&step.graph, tensors).map_err(Into::into)
+}

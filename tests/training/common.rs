@@ -1,0 +1,87 @@
+//! Small data, small models, and runs that keep all they said.
+
+use std::path::Path;
+
+use thalweg::data::{Dataset, Split, Targets, Values};
+use thalweg::device::Device;
+use thalweg::nn::{Dropout, Linear, Model, Relu, Sequential, Tanh};
+use thalweg::optim::Optimizer;
+use thalweg::rng::Stream;
+use thalweg::train::checkpoint::Checkpoint;
+use thalweg::train::{End, EpochEvent, Event, Flow, Recipe, StepEvent, Trainer};
+
+/// `count` numbers in `[−1, 1)` that f32 holds exactly.
+pub fn noise(count: usize, salt: u32) -> Vec<f64> {
+    let stream = Stream::new(41, 0, salt);
+    (0..count as u32).map(|i| f64::from((2.0 * stream.uniform(i) - 1.0) as f32)).collect()
+}
+
+/// Rows of `width` numbers whose class, of three, is that of the largest of the first three.
+pub fn rows(count: usize, width: usize, salt: u32) -> Dataset {
+    let features = noise(count * width, salt);
+    let class = |row: &[f64]| (0..3).max_by(|&a, &b| row[a].total_cmp(&row[b])).expect("three");
+    let labels = features.chunks(width).map(|row| class(row) as u32).collect();
+    Dataset::new(Values::F64(features), [width].into(), Targets::Classes { labels, classes: 3 }).expect("data")
+}
+
+/// 22 rows to train on, so that minibatches of 4 leave one of 2, and 5 to judge by.
+pub fn data() -> Split {
+    Split { train: rows(22, 5, 1), validation: Some(rows(5, 5, 2)), description: "noise".into() }
+}
+
+pub fn dropping() -> Sequential {
+    let hidden = |width| Linear::new(width);
+    Sequential::new().add(hidden(9)).add(Relu).add(Dropout { p: 0.4 }).add(hidden(7)).add(Tanh).add(hidden(3))
+}
+
+pub fn plain() -> Sequential {
+    Sequential::new().add(Linear::new(9)).add(Tanh).add(Linear::new(3))
+}
+
+pub fn recipe() -> Recipe {
+    Recipe { epochs: 4, batch_size: 4, seed: 7, ..Recipe::default() }
+}
+
+pub fn optimizer(toml: &str) -> Optimizer {
+    toml::from_str(toml).expect("an optimizer")
+}
+
+/// All that a run said and where it ended.
+pub struct Told {
+    pub end: End,
+    pub steps: Vec<StepEvent>,
+    pub epochs: Vec<EpochEvent>,
+    pub last: Checkpoint,
+}
+
+/// Runs on, until done or, with `stop`, until that many steps were seen.
+pub fn go(trainer: &mut Trainer, stop: Option<usize>) -> thalweg::Result<Told> {
+    let (mut steps, mut epochs) = (Vec::new(), Vec::new());
+    let end = trainer.run(&mut |event| {
+        match event {
+            Event::Step(step) => steps.push(*step),
+            // Timings are no part of what a run computes.
+            Event::Epoch(epoch) => epochs.push(EpochEvent { seconds: 0.0, examples_per_second: 0.0, ..*epoch }),
+        }
+        if stop.is_some_and(|at| steps.len() >= at) { Flow::Stop } else { Flow::Continue }
+    })?;
+    Ok(Told { end, steps, epochs, last: trainer.checkpoint()? })
+}
+
+pub fn trainer(device: &Device, model: &dyn Model, data: &Split, recipe: &Recipe) -> Trainer {
+    Trainer::new(device, model, data, recipe.clone()).expect("a trainer")
+}
+
+/// The history's lines without their timings.
+pub fn history(folder: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(folder.join("history.jsonl")).expect("a history");
+    let line = |line: &str| {
+        let mut value: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let fields = value.as_object_mut().expect("an object");
+        for timing in ["seconds", "examples_per_second"] {
+            assert!(fields.remove(timing).is_some(), "{timing} is missing");
+        }
+        value
+    };
+    text.lines().map(line).collect()
+}

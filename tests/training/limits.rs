@@ -1,0 +1,237 @@
+//! Small bindings, small grids, little memory, and a device that goes away.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use thalweg::check::bounds;
+use thalweg::device::gpu::{Evaluation, Gpu, GpuEngine, Options, evaluate};
+use thalweg::device::{Call, Column, Device, Feed, Setup, StepGraph, Tensor};
+use thalweg::error::{DeviceError, Error, GraphError};
+use thalweg::graph::{Context, Graph, Meta};
+use thalweg::nn::{Assembled, Linear, Mode, Objective, Relu, Sequential, TargetKind, assemble, initial_parameters};
+use thalweg::train::config::RunConfig;
+use thalweg::train::{Recipe, Trainer};
+
+use super::common::{data, dropping, go, noise, optimizer, recipe, rows, trainer};
+use super::given;
+use super::trajectory::anchored;
+use crate::support;
+
+fn open(options: Options) -> Gpu {
+    support::open(options).expect("the adapter opened before")
+}
+
+/// The default run's model, one epoch of digits.
+pub fn default_limits_change_no_bit(gpu: &Gpu) -> thalweg::Result<()> {
+    let small = open(Options { default_limits: true, ..Options::default() });
+    let run = RunConfig::default();
+    let (model, data) = (run.model()?, run.data.source.load(".".as_ref(), 0.2)?);
+    let recipe = Recipe { epochs: 1, optimizer: run.optimizer(), ..Recipe::default() };
+    let trained = |gpu: &Gpu| go(&mut Trainer::new(&Device::Gpu(gpu.clone()), &model, &data, recipe.clone())?, None);
+    let (a, b) = (trained(gpu)?, trained(&small)?);
+    assert_eq!(a.last, b.last);
+    assert_eq!((a.steps, a.epochs), (b.steps, b.epochs));
+    Ok(())
+}
+
+/// Weights, activations, minibatch and data set of several bindings each; each step within f64's bounds.
+pub fn many_bindings(max_elements: usize) -> thalweg::Result<()> {
+    let gpu = open(Options { max_elements: Some(max_elements), checked: true, ..Options::default() });
+    let model = Sequential::new().add(Linear::new(300)).add(Relu).add(Linear::new(70)).add(Relu).add(Linear::new(10));
+    let seen = anchored(&gpu, &model, &rows(192, 256, 4), 96, &optimizer("name = 'adam'"), 2)?;
+    // A bound above 1 % says little, as in `KernelReport::vacuous`.
+    assert!(seen.loss < 1e-2, "the bounds of the losses say something: {}", seen.loss);
+    Ok(())
+}
+
+/// Sums whose terms, or whose results, lie in several bindings; one member and three.
+pub fn sums_of_many_bindings(gpu: &Gpu) -> thalweg::Result<()> {
+    let small = open(Options { max_elements: Some(4096), checked: true, ..Options::default() });
+    let shapes: [(&[usize], &[usize]); 7] = [
+        (&[300, 100], &[100]),
+        (&[300, 40], &[300, 1]),
+        (&[9, 20, 64], &[9, 1, 64]),
+        (&[40, 3, 64], &[3, 1]),
+        (&[6, 5, 8, 64], &[1, 5, 1, 64]),
+        (&[7000], &[]),
+        (&[2, 6400], &[2, 1]),
+    ];
+    for (whole, part) in shapes {
+        let mut g = Graph::new();
+        let x = g.member_input("x", Meta::real(whole))?;
+        let y = g.sum_to(x, part)?;
+        let values = noise(3 * g.shape(x).len(), 8);
+        let members: Vec<Context> = (0..3).map(|seed| Context { step: 0, seed }).collect();
+        let feeds = |values: &[f64]| HashMap::from([(x, Feed::from(values))]);
+        let run = |gpu: &Gpu| {
+            let how = Evaluation { members: members.clone(), sentinels: true };
+            evaluate(gpu, &g, &feeds(&values), &[y], &how).map(|mut found| found.remove(0))
+        };
+        if whole == [2, 6400] {
+            // One row is longer than a binding: said, not computed wrongly.
+            let refused = run(&small).err();
+            assert!(
+                matches!(refused, Some(DeviceError::Graph(GraphError::TooLarge { op: "sum_to", .. }))),
+                "{refused:?}"
+            );
+            continue;
+        }
+        let (found, wide) = (run(&small)?, run(gpu)?);
+        for (m, own) in values.chunks(values.len() / 3).enumerate() {
+            let expected = bounds(&g, &feeds(own), &[y], &members[m])?.remove(0);
+            for (i, (value, bound)) in expected.value.iter().zip(&expected.error).enumerate() {
+                for found in [&found, &wide] {
+                    let error = (found[m * expected.value.len() + i] - value).abs();
+                    assert!(error <= *bound, "{whole:?} to {part:?}, member {m}, element {i}: {error:e} off");
+                }
+            }
+        }
+        let alone = Evaluation { members: vec![members[1]], sentinels: true };
+        let own = &values[values.len() / 3..2 * values.len() / 3];
+        let alone = evaluate(&small, &g, &feeds(own), &[y], &alone)?.remove(0);
+        assert_eq!(alone, found[alone.len()..2 * alone.len()], "{whole:?} to {part:?}");
+    }
+    Ok(())
+}
+
+/// Grids of at most three workgroups along an axis: everything is folded.
+pub fn folded_grids(gpu: &Gpu) -> thalweg::Result<()> {
+    let narrow = Device::Gpu(open(Options { max_groups: Some(3), ..Options::default() }));
+    let model = Sequential::new().add(Linear::new(130)).add(Relu).add(Linear::new(3));
+    let run = |device: &Device| go(&mut trainer(device, &model, &data(), &recipe()), None);
+    let (a, b) = (run(&Device::Gpu(gpu.clone()))?, run(&narrow)?);
+    assert_eq!(a.last, b.last);
+    Ok(())
+}
+
+fn population(device: &Device, a: &Assembled, seeds: &[u64]) -> thalweg::Result<Vec<Vec<Vec<f64>>>> {
+    let tensors: Vec<Tensor> =
+        a.parameters.iter().map(|p| Tensor { name: p.name.clone(), shape: p.shape.clone() }).collect();
+    let adam = optimizer("name = 'adam'");
+    let setup =
+        Setup { groups: vec![0; tensors.len()], tensors, rule: adam.clone().into_rule(), seeds: seeds.to_vec() };
+    let mut engine = given::engine(device, setup)?;
+    let set = data().train;
+    let features = set.features().to_f64();
+    let thalweg::data::Targets::Classes { labels, .. } = set.targets() else { panic!("classes") };
+    let id = engine.add_data(set.rows(), Column::F64(&features), Column::Index(labels))?;
+    let record = [Some(a.loss), None, None, None];
+    let (features, targets, gradients) = (a.features, a.targets, a.gradients.clone());
+    let program = engine.compile(StepGraph { graph: a.graph.clone(), features, targets, record, gradients }, id)?;
+    for (member, &seed) in seeds.iter().enumerate() {
+        engine.set_parameters(member, &initial_parameters(&a.parameters, seed))?;
+    }
+    let calls: Vec<Call> =
+        (1..=5).map(|t| Call { program, hyper: vec![adam.rule().hyper(t, 0.01); seeds.len()] }).collect();
+    engine.submit(0, 0, &calls)?;
+    let records = engine.collect()?;
+    (0..seeds.len())
+        .map(|m| {
+            let mut found = engine.parameters(m)?;
+            found.push(records.iter().map(|record| record[m][0]).collect());
+            Ok(found)
+        })
+        .collect()
+}
+
+/// Three members with weights and dropout of their own are three runs.
+pub fn a_population_is_its_members(device: &Device) {
+    let objective = Objective::default();
+    let a = assemble(&dropping(), &[5].into(), TargetKind::Classes { classes: 3 }, &objective, 4, Mode::Train);
+    let a = a.expect("a model");
+    let together = population(device, &a, &[11, 12, 13]).expect("a run");
+    for (member, seed) in [11, 12, 13].into_iter().enumerate() {
+        assert_eq!(population(device, &a, &[seed]).expect("a run")[0], together[member], "member {member}");
+    }
+}
+
+pub fn a_population_in_small_bindings_is_its_members(gpu: &Gpu) {
+    let small = open(Options { max_elements: Some(1792), ..Options::default() });
+    let objective = Objective::default();
+    let model = Sequential::new().add(Linear::new(120)).add(thalweg::nn::Dropout { p: 0.5 }).add(Linear::new(3));
+    let a = assemble(&model, &[5].into(), TargetKind::Classes { classes: 3 }, &objective, 4, Mode::Train);
+    let a = a.expect("a model");
+    let whole = population(&Device::Gpu(gpu.clone()), &a, &[11, 12, 13]).expect("a run");
+    assert_eq!(population(&Device::Gpu(small), &a, &[11, 12, 13]).expect("a run"), whole);
+}
+
+pub fn memory_is_limited_counted_and_given_back() -> thalweg::Result<()> {
+    let most = 200_000;
+    let gpu = open(Options { memory_limit: Some(most), ..Options::default() });
+    let wide = Sequential::new().add(Linear::new(4000)).add(Relu).add(Linear::new(3));
+    match Trainer::new(&Device::Gpu(gpu.clone()), &wide, &data(), recipe()).err() {
+        Some(Error::Device(DeviceError::OutOfMemory { needed, allocated, limit, what, .. })) => {
+            assert!(needed + allocated > most && allocated <= most, "{needed} and {allocated}");
+            assert!(limit.contains(&most.to_string()) && !what.is_empty(), "{limit}");
+        }
+        other => panic!("{:?}", other.map(|e| e.to_string())),
+    }
+    assert_eq!(gpu.allocated(), 0, "what was allocated before the refusal");
+    let mut small = trainer(&Device::Gpu(gpu.clone()), &dropping(), &data(), &recipe());
+    assert!(small.bytes() > 0 && small.bytes() == gpu.allocated());
+    let before = small.bytes();
+    go(&mut small, None)?;
+    let one = small.bytes();
+    small.evaluate()?;
+    small.checkpoint()?;
+    assert_eq!(small.bytes(), one, "readings leave nothing behind: {before} bytes at the start");
+    drop(small);
+    assert_eq!(gpu.allocated(), 0, "what a trainer held");
+    Ok(())
+}
+
+/// 280 MB in one buffer at limits of 256 MiB: refused before anything is allocated.
+pub fn a_model_beyond_the_largest_buffer_is_refused() {
+    let gpu = open(Options { default_limits: true, ..Options::default() });
+    let tensors = vec![Tensor { name: "w".into(), shape: [70_000_000].into() }];
+    let rule = optimizer("name = 'sgd'\nlearning_rate = 1.0").into_rule();
+    match GpuEngine::new(&gpu, Setup { tensors, groups: vec![0], rule, seeds: vec![1] }).err() {
+        Some(DeviceError::OutOfMemory { needed: 280_000_000.., allocated: 0, limit, .. }) => {
+            assert!(limit.contains("largest buffer"), "{limit}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Lost in the third epoch: a typed error, soon; the checkpoint of the second is whole and another device goes on from it.
+pub fn a_lost_device_loses_no_checkpoint(gpu: &Gpu) -> thalweg::Result<()> {
+    let (doomed, folder) = (open(Options::default()), tempfile::tempdir().expect("a folder"));
+    let mut run = trainer(&Device::Gpu(doomed.clone()), &dropping(), &data(), &recipe());
+    run.keep_in(folder.path())?;
+    let began = Instant::now();
+    let lost = |result: Option<Error>| match result {
+        Some(Error::Device(DeviceError::Lost { adapter, reason })) => {
+            assert!(!adapter.is_empty() && !reason.is_empty())
+        }
+        other => panic!("{other:?}"),
+    };
+    let mut seen = 0;
+    lost(
+        run.run(&mut |event| {
+            if let thalweg::train::Event::Step(step) = event {
+                seen = step.step;
+                if step.step == 14 {
+                    doomed.lose();
+                }
+            }
+            thalweg::train::Flow::Continue
+        })
+        .err(),
+    );
+    assert!(seen >= 14);
+    // Whatever is tried on it says the same.
+    lost(run.run(&mut |_| thalweg::train::Flow::Continue).err());
+    lost(run.parameters().err());
+    lost(run.checkpoint().err());
+    lost(Trainer::new(&Device::Gpu(doomed.clone()), &dropping(), &data(), recipe()).err());
+    drop(run);
+    assert!(began.elapsed() < Duration::from_secs(20), "no wait for what never comes");
+
+    let device = Device::Gpu(gpu.clone());
+    let mut rest = trainer(&device, &dropping(), &data(), &recipe());
+    rest.resume(folder.path())?;
+    assert_eq!((rest.epoch(), rest.step()), (2, 12));
+    let rest = go(&mut rest, None)?;
+    assert_eq!(rest.last, go(&mut trainer(&device, &dropping(), &data(), &recipe()), None)?.last);
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! The fused update on a GPU against its formula, with gradients that are given.
+
+use thalweg::device::Device;
+use thalweg::device::gpu::{Gpu, Options};
+use thalweg::optim::Optimizer;
+use thalweg::rng::Stream;
+
+use super::bounds::{Near, update};
+use super::common::noise;
+use super::given::{WIDTH, call, ready};
+use crate::support;
+
+const STEPS: u32 = 20;
+
+/// Parameters that f32 holds, each member its own.
+fn start(member: usize) -> Vec<Vec<f64>> {
+    [3000, 1500, 1000, 600, 1].iter().enumerate().map(|(i, &n)| noise(n, (100 * member + i) as u32 + 50)).collect()
+}
+
+/// The gradients of that step, in f64.
+fn gradients(row: &[f64]) -> Vec<Vec<f64>> {
+    let most = |values: &mut dyn Iterator<Item = f64>| values.fold(f64::NEG_INFINITY, f64::max);
+    let columns = |n: usize| (0..n).map(|j| most(&mut row.iter().skip(j).step_by(n).copied())).collect::<Vec<_>>();
+    let rows = row.chunks(5).map(|part| most(&mut part.iter().copied())).collect();
+    vec![row.to_vec(), columns(1500), columns(1000), rows, vec![most(&mut row.iter().copied())]]
+}
+
+/// Rows with many sizes of numbers, and zeros.
+fn rows() -> Vec<f64> {
+    let scale = Stream::new(3, 0, 0);
+    let sized = |(i, x): (usize, f64)| f64::from((x * 10f64.powi((scale.word(i as u32) % 7) as i32 - 4)) as f32);
+    let mut all: Vec<f64> = noise(STEPS as usize * WIDTH, 77).into_iter().enumerate().map(sized).collect();
+    all.iter_mut().step_by(37).for_each(|x| *x = 0.0);
+    all
+}
+
+pub fn options() -> [(&'static str, Options); 3] {
+    [
+        ("whole", Options::default()),
+        // The control words of three members fit; the 6272 elements of a member's flat buffers need two windows.
+        ("windows", Options { max_elements: Some(3200), checked: true, ..Options::default() }),
+        ("folded", Options { max_groups: Some(1), ..Options::default() }),
+    ]
+}
+
+/// Parameters and states of `member` after all steps, at the rates of a population of three from that member on.
+fn trained(
+    gpu: &Gpu,
+    optimizer: &Optimizer,
+    members: std::ops::Range<usize>,
+) -> thalweg::Result<Vec<Vec<Vec<Vec<f64>>>>> {
+    let count = members.len();
+    let (mut engine, _, program) = ready(&Device::Gpu(gpu.clone()), optimizer, count, &rows())?;
+    for (place, member) in members.clone().enumerate() {
+        engine.set_parameters(place, &start(member))?;
+    }
+    let calls: Vec<_> = (0..STEPS)
+        .map(|t| {
+            let all = call(program, optimizer.rule(), t, members.end);
+            let hyper = all.hyper[2 * members.start..].to_vec();
+            thalweg::device::Call { program, hyper }
+        })
+        .collect();
+    // Two submissions, so that the control words move on between them.
+    engine.submit(0, 0, &calls[..7])?;
+    engine.submit(7, 7, &calls[7..])?;
+    engine.collect()?;
+    engine.collect()?;
+    let all = (0..count).map(|m| {
+        let mut found = vec![engine.parameters(m)?];
+        found.extend(engine.states(m)?);
+        Ok(found)
+    });
+    all.collect()
+}
+
+/// 20 steps over five ragged tensors in two groups, against the formula with its errors carried from step to step.
+pub fn follows_the_formula(gpu: &Gpu, optimizer: &Optimizer) -> thalweg::Result<()> {
+    let found = trained(gpu, optimizer, 0..1)?.remove(0);
+    let (rule, groups) = (optimizer.rule(), [0, 1, 0, 1, 0]);
+    let given: Vec<_> = rows().chunks(WIDTH).map(gradients).collect();
+    let states = rule.states().len();
+    let (mut tight, mut elements) = (0, 0);
+    for (tensor, values) in start(0).into_iter().enumerate() {
+        for (i, p) in values.into_iter().enumerate() {
+            let mut near = Near::exact(p);
+            let mut state = [Near::ZERO; 3];
+            let (mut exact, mut exact_state) = ([p], [[0.0]; 3]);
+            for t in 0..STEPS {
+                let hyper = call_hyper(optimizer, t)[groups[tensor]];
+                let g = given[t as usize][tensor][i];
+                (near, state) = update(optimizer, &hyper, Near::exact(g), near, state);
+                let mut views: Vec<&mut [f64]> = exact_state.iter_mut().take(states).map(|s| &mut s[..]).collect();
+                rule.update_f64(&hyper, &[g], &mut exact, &mut views);
+            }
+            // The formula as written in the tests is the rule's: f64 rounds 2⁻²⁹ as coarsely as the bounds allow.
+            let twin = (near.value - exact[0]).abs();
+            assert!(
+                twin <= 1e-7 * near.error.max(f64::EPSILON * p.abs()) + 1e-13,
+                "{optimizer:?}: twin is {twin:e} off"
+            );
+            let named = [near].into_iter().chain(state.into_iter().take(states)).zip(&found);
+            for (what, (near, found)) in named.enumerate() {
+                let error = (found[tensor][i] - near.value).abs();
+                assert!(
+                    error <= near.error,
+                    "{optimizer:?}: tensor {tensor}, element {i}, value {what}: {} is {error:e} from {}, allowed {:e}",
+                    found[tensor][i],
+                    near.value,
+                    near.error
+                );
+            }
+            elements += 1;
+            tight += usize::from(near.error <= 1e-4 * (near.value - p).abs() + 1e-5 * p.abs());
+        }
+    }
+    assert!(tight * 10 >= elements * 9, "{optimizer:?}: only {tight} of {elements} bounds say something");
+    Ok(())
+}
+
+fn call_hyper(optimizer: &Optimizer, t: u32) -> [thalweg::optim::Hyper; 2] {
+    let rule = optimizer.rule();
+    [0, 1].map(|g| rule.hyper(u64::from(t) + 1, rule.learning_rate() / (1.0 + f64::from(g))))
+}
+
+/// Three members together are three alone; windows and folds are one launch: all to the last bit.
+pub fn members_windows_and_folds_change_no_bit(optimizer: &Optimizer) -> thalweg::Result<()> {
+    let gpus = options().map(|(_, options)| support::open(options).expect("the adapter opened before"));
+    let together = trained(&gpus[0], optimizer, 0..3)?;
+    assert_ne!(together[0], together[1]);
+    for member in 0..3 {
+        assert_eq!(trained(&gpus[0], optimizer, member..member + 1)?[0], together[member], "member {member}");
+    }
+    for (gpu, (name, _)) in gpus.iter().zip(options()).skip(1) {
+        // Where three members do not fit one binding each has its own launches.
+        assert_eq!(trained(gpu, optimizer, 0..3)?, together, "{name}");
+    }
+    Ok(())
+}

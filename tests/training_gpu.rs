@@ -1,0 +1,94 @@
+//! The training step on a GPU: what `training.rs` asks of the CPU, the fused update, and the adapter's limits.
+#![allow(clippy::result_large_err, reason = "the library's error type is what it is, and tests are not hot")]
+
+#[path = "training/bounds.rs"]
+mod bounds;
+#[path = "training/common.rs"]
+mod common;
+#[path = "training/given.rs"]
+mod given;
+#[path = "training/limits.rs"]
+mod limits;
+#[path = "training/resume.rs"]
+mod resume;
+#[path = "training/steps.rs"]
+mod steps;
+mod support;
+#[path = "training/trajectory.rs"]
+mod trajectory;
+#[path = "training/trouble.rs"]
+mod trouble;
+#[path = "training/updates.rs"]
+mod updates;
+
+use std::sync::LazyLock;
+
+use libtest_mimic::Trial;
+use thalweg::device::Device;
+use thalweg::device::gpu::{Gpu, Options};
+
+static GPU: LazyLock<Gpu> = LazyLock::new(|| support::open(Options::default()).expect("the adapter opened before"));
+
+fn main() {
+    let mut trials: Vec<Trial> = Vec::new();
+    macro_rules! as_on_the_cpu {
+        ($($module:ident :: $name:ident),* $(,)?) => {$(
+            trials.push(support::trial(concat!(stringify!($module), "::", stringify!($name)), || {
+                $module::$name(&Device::Gpu(GPU.clone()));
+                Ok(())
+            }));
+        )*};
+    }
+    as_on_the_cpu!(
+        resume::same_seed_same_bits,
+        resume::in_the_middle_of_an_epoch,
+        resume::at_an_epochs_last_step,
+        resume::with_every_optimizer,
+        resume::more_epochs,
+        resume::of_another_run_is_refused,
+        steps::rows_in_order_and_a_short_last_minibatch,
+        steps::losses_are_those_before_the_update,
+        steps::rates_follow_the_schedule,
+        trouble::a_rate_too_high_is_named,
+        trouble::data_that_overflow_are_named,
+        trouble::every_optimizer_reports_a_gradient_that_is_no_number,
+        trouble::misuse_is_refused,
+        trouble::an_input_of_the_models_own_is_refused,
+        limits::a_population_is_its_members,
+    );
+    for (i, optimizer) in bounds::forms().into_iter().enumerate() {
+        let (rule, convention) = (optimizer.rule().name(), optimizer.rule().convention());
+        let name = format!("{i} {rule} {convention}");
+        let form = optimizer.clone();
+        trials.push(support::trial(format!("updates::follows_the_formula {name}"), move || {
+            Ok(updates::follows_the_formula(&GPU, &form)?)
+        }));
+        let form = optimizer.clone();
+        trials.push(support::trial(format!("updates::members_windows_and_folds {name}"), move || {
+            Ok(updates::members_windows_and_folds_change_no_bit(&form)?)
+        }));
+        trials.push(support::trial(format!("trajectory::anchored {name}"), move || {
+            let seen = trajectory::anchored(&GPU, &common::plain(), &common::rows(24, 5, 8), 8, &optimizer, 20)?;
+            // So that passing says something.
+            assert!(seen.loss < 1e-4 && seen.sharp > 0.8, "losses to {:e}, {} sharp", seen.loss, seen.sharp);
+            Ok(())
+        }));
+    }
+    trials.extend([
+        support::trial("limits::default_limits", || Ok(limits::default_limits_change_no_bit(&GPU)?)),
+        support::trial("limits::many_bindings", || Ok(limits::many_bindings(20_480)?)),
+        support::trial("limits::sums_of_many_bindings", || Ok(limits::sums_of_many_bindings(&GPU)?)),
+        support::trial("limits::folded_grids", || Ok(limits::folded_grids(&GPU)?)),
+        support::trial("limits::a_population_in_small_bindings", || {
+            limits::a_population_in_small_bindings_is_its_members(&GPU);
+            Ok(())
+        }),
+        support::trial("limits::memory", || Ok(limits::memory_is_limited_counted_and_given_back()?)),
+        support::trial("limits::largest_buffer", || {
+            limits::a_model_beyond_the_largest_buffer_is_refused();
+            Ok(())
+        }),
+        support::trial("limits::lost", || Ok(limits::a_lost_device_loses_no_checkpoint(&GPU)?)),
+    ]);
+    support::main(trials);
+}
