@@ -182,6 +182,9 @@ pub fn gradients_from(
     let (assembled, set) = take(check.rows)?;
     let adapter = gpu.map(|gpu| gpu.adapter().name.clone());
     let mut report = Report { rows: set.rows(), adapter, points: Vec::new(), warnings: Vec::new() };
+    let elements = assembled.parameters.iter().fold(0_usize, |n, p| n.saturating_add(p.shape.len()));
+    // The values, what the burn-in makes of them with its two states, and what is read back.
+    crate::device::cpu::admit("the model's parameters and the checker's copies", elements, 5 * size_of::<f64>())?;
     let mut parameters = initial.unwrap_or_else(|| initial_parameters(&assembled.parameters, check.seed));
     round(&mut parameters);
     let look = |point, parameters: &[Vec<f64>]| at(point, &assembled, &set, parameters, check, gpu);
