@@ -54,7 +54,7 @@ pub enum DeviceError {
     },
     /// The machine's own memory does not hold it.
     #[error(
-        "out of memory: {what} needs {needed} bytes{}. Use a smaller model, batch or data set",
+        "out of memory: {needed} bytes are needed for {what}{}. Use a smaller model, batch or data set",
         available.map_or(", more than the system gives".into(), |bytes| format!(", and {bytes} are free"))
     )]
     HostMemory {
