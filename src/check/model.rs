@@ -6,7 +6,7 @@ use super::{GradientCheck, GraphReport, KernelReport, TensorReport, Verdict, gra
 use crate::data::{Dataset, Targets};
 use crate::device::gpu::Gpu;
 use crate::device::{Feed, Feeds};
-use crate::error::Result;
+use crate::error::{GraphError, Result};
 use crate::graph::{Context, NodeId};
 use crate::nn::{Assembled, Mode, Model, Objective, TargetKind, assemble, initial_parameters};
 use crate::rng::{Stream, stream};
@@ -182,6 +182,10 @@ pub fn gradients_from(
     let (assembled, set) = take(check.rows)?;
     let adapter = gpu.map(|gpu| gpu.adapter().name.clone());
     let mut report = Report { rows: set.rows(), adapter, points: Vec::new(), warnings: Vec::new() };
+    if assembled.parameters.is_empty() {
+        let (op, field, range) = ("gradcheck", "parameters of the model", "at least 1");
+        return Err(GraphError::Range { op, field, range, found: "0".into() }.into());
+    }
     let elements = assembled.parameters.iter().fold(0_usize, |n, p| n.saturating_add(p.shape.len()));
     // The values, what the burn-in makes of them with its two states, and what is read back.
     crate::device::cpu::admit("the model's parameters and the checker's copies", elements, 5 * size_of::<f64>())?;

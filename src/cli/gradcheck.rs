@@ -1,6 +1,6 @@
 //! `thalweg gradcheck`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
         None => RunConfig::parse("", &overrides)?,
     };
     let (gpu, why) = kernels(&arguments.device)?;
-    let data = config.data.source.load(Path::new(""), config.data.validation)?;
+    let data = super::train::load(&config)?;
     let of = match &arguments.run {
         Some(file) => format!("the model of {}, on {}", file.display(), config.data.source),
         None => format!("the default run's model, on {}", config.data.source),

@@ -18,7 +18,7 @@ fn run_files() {
         (b"[trian]\nepochs = 3", &["`trian`", "did you mean `train`?"]),
         (b"[model]\nlayers = [{ type = 'lineer', out = 3 }]", &["model.layers[0]", "lineer", "linear"]),
         (b"[model]\nlayers = [{ type = 'linear', outs = 3 }]", &["model.layers[0].outs", "did you mean `out`?"]),
-        (b"[train]\nepochs = [", &["run.toml", "line 2", "column"]),
+        (b"[train]\nepochs = [", &["run.toml:2:11", "not valid TOML"]),
         (b"[train]\nepochs = 'many'", &["`train.epochs`"]),
         (b"\xff\xfe[train]", &["run.toml", "UTF-8"]),
     ];
@@ -64,7 +64,7 @@ fn shapes_that_do_not_fit() {
         refused_late(folder.path(), &["gradcheck", "tiny.toml", "--device", "cpu", "--set", set], culprits);
     };
     // Seven units do not fall into groups of two.
-    train("model.layers=[{type='linear',out=7},{type='maxout',pieces=2}]", &["layer 1 (maxout)", "[3, 7]", "2"]);
+    train("model.layers=[{type='linear',out=7},{type='maxout',pieces=2}]", &["layer 1 (maxout)", "7]", "[.., 2·C]"]);
     train("model.input=[4]", &["`model.input` is [4]", "[3]"]);
     train("model.input=[9223372036854775807, 4]", &["`model.input`", "[3]"]);
 }

@@ -47,7 +47,7 @@ fn resume() {
     resume(&["--set", "train.batch_size=4"], &["cannot resume run", "`[train]`"]);
     resume(&["--set", "train.seed=4"], &["cannot resume run", "`[train]`"]);
     resume(&["--set", "data.validation=0.5"], &["cannot resume run", "`[data]`"]);
-    resume(&["--set", "optimizer.name=\"sgd\""], &["run", "adam", "sgd"]);
+    resume(&["--set", "optimizer={name=\"sgd\",learning_rate=0.01}"], &["run", "adam", "sgd"]);
     resume(&["--precision", "f64"], &["run", "f32", "f64"]);
     resume(&["--out", "elsewhere"], &["`--resume run`", "--out"]);
     assert_eq!((read(&folder, "run/model.safetensors"), read(&folder, "run/run.toml")), before);

@@ -111,7 +111,11 @@ fn a_check_that_fails_has_exit_code_1() {
 fn nothing_to_check_is_no_success() {
     let folder = folder();
     let set = "model.layers=[{type='tanh'}]";
-    refused_late(folder.path(), &["gradcheck", "tiny.toml", "--device", "cpu", "--set", set], &["parameters"]);
+    refused_late(
+        folder.path(),
+        &["gradcheck", "tiny.toml", "--device", "cpu", "--set", set],
+        &["`parameters of the model` must be at least 1"],
+    );
 }
 
 #[test]

@@ -83,7 +83,11 @@ fn overrides() {
     );
     assert_eq!(said.all("step")[0]["learning_rate"], 3e-4);
     let huge = ["train", "tiny.toml", "--set", "train.epochs=9223372036854775807"];
-    crate::command::refused(folder.path(), &huge, &["`train.epochs`", "9223372036854775807"]);
+    crate::command::refused(
+        folder.path(),
+        &huge,
+        &["`train.epochs` must be at most 4294967295", "9223372036854775807"],
+    );
 }
 
 #[test]
