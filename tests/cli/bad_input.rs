@@ -98,20 +98,24 @@ fn devices_that_are_not_there() {
 #[test]
 fn more_memory_than_there_is() {
     let folder = folder();
-    let layer = |out: &str| format!("model.layers=[{{type='linear',out={out},bias=false}},{{type='linear',out=2}}]");
-    // A tensor that no device addresses, then one of 2³⁰ numbers that some machine may hold; three copies and Adam's two states of it, and
-    // the values of one step, none.
-    let mut runs = vec![("cpu", "200000000000", vec!["layer 0", "[200000000000, 3]"])];
-    runs.push(("cpu", "9223372036854775807", vec!["layer 0", "[9223372036854775807, 3]"]));
-    runs.push(("cpu", "350000000", vec!["out of memory", "bytes are needed"]));
+    let one = |out: &str| format!("model.layers=[{{type='linear',out={out}}},{{type='linear',out=2}}]");
+    // Each tensor alone can be addressed; all of them are 168 GB in f32, and no machine has the copies that training wants.
+    let many = format!(
+        "model.layers=[{}{{type='linear',out=2}}]",
+        "{type='linear',out=700000000},{type='linear',out=3},".repeat(10)
+    );
+    let mut runs = vec![
+        ("cpu", one("200000000000"), vec!["layer 0", "[200000000000, 3]"]),
+        ("cpu", one("9223372036854775807"), vec!["layer 0", "[9223372036854775807, 3]"]),
+        ("cpu", many.clone(), vec!["out of memory", "bytes are needed"]),
+    ];
     if !adapters(folder.path()).is_empty() {
-        runs.push(("gpu", "350000000", vec!["memory", "bytes", "needed"]));
-        runs.push(("gpu", "200000000000", vec!["layer 0"]));
+        runs.push(("gpu", many, vec!["memory", "bytes", "needed"]));
+        runs.push(("gpu", one("200000000000"), vec!["layer 0"]));
     }
-    for (device, out, culprits) in runs {
+    for (device, layers, culprits) in runs {
         let began = std::time::Instant::now();
-        let layer = layer(out);
-        let set = ["--device", device, "--set", &layer, "--set", "train.batch_size=2"];
+        let set = ["--device", device, "--set", &layers, "--set", "train.batch_size=2"];
         refused(folder.path(), &[&["train", "tiny.toml"], &set[..]].concat(), &culprits);
         assert!(began.elapsed().as_secs() < 20, "{device} took {:?} to refuse", began.elapsed());
     }
