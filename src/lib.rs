@@ -22,3 +22,8 @@ pub use error::{Error, Result};
 pub use graph::{Graph, NodeId};
 pub use scalar::Scalar;
 pub use shape::Shape;
+
+/// The README's Rust runs as a doc-test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

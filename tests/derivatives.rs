@@ -30,7 +30,7 @@ fn fill(input: &CaseInput, operand: u32) -> Feed {
     match input.fill {
         Fill::Uniform(low, high) => reals(&|i| low + (high - low) * draws.uniform(i)),
         Fill::Away(low, high) => reals(&|i| {
-            let sign = if draws.word(i) % 2 == 0 { 1.0 } else { -1.0 };
+            let sign = if draws.word(i).is_multiple_of(2) { 1.0 } else { -1.0 };
             sign * (low + (high - low) * draws.uniform(i))
         }),
         Fill::Index(below) => Feed::Index((0..n).map(|i| draws.word(i) % below).collect()),
@@ -57,7 +57,7 @@ impl<'a> Problem<'a> {
         let len = case.op.output(&metas).expect("a case suits its op").shape.len();
         let draws = Stream::new(43, 0, stream::CHECK);
         // Between ½ and 1½ in size: no weight hides its element.
-        let weight = |i: u32| (0.5 + draws.uniform(i)) * if draws.word(i) % 2 == 0 { 1.0 } else { -1.0 };
+        let weight = |i: u32| (0.5 + draws.uniform(i)) * if draws.word(i).is_multiple_of(2) { 1.0 } else { -1.0 };
         Self { case, feeds, weights: (0..len as u32).map(weight).collect() }
     }
 
@@ -248,7 +248,7 @@ fn every_smooth_case_agrees_with_centred_differences() {
 #[test]
 fn no_entry_goes_without_a_smooth_case() {
     for entry in entries().filter(|entry| entry.name != "accuracy") {
-        let proved = |case: &Case| case.smooth && case.inputs.iter().any(|i| i.differentiable && i.shape.len() > 0);
+        let proved = |case: &Case| case.smooth && case.inputs.iter().any(|i| i.differentiable && !i.shape.contains(&0));
         assert!((entry.cases)().iter().any(proved), "{} has no case whose derivative is checked", entry.name);
     }
 }
@@ -256,7 +256,8 @@ fn no_entry_goes_without_a_smooth_case() {
 /// A checker that cannot fail proves nothing.
 #[test]
 fn wrong_gradients_are_caught() {
-    let wrongs: [(&str, fn(&mut [f64])); 5] = [
+    type Tampering = fn(&mut [f64]);
+    let wrongs: [(&str, Tampering); 5] = [
         ("NaN", |g| g[0] = f64::NAN),
         ("zero", |g| g.fill(0.0)),
         ("sign", |g| g.iter_mut().for_each(|g| *g = -*g)),

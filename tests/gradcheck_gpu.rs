@@ -7,11 +7,16 @@ mod faulty;
 
 use faulty::{Curve, Fault, classes, net};
 use libtest_mimic::Failed;
-use thalweg::Shape;
-use thalweg::check::{self, GradientCheck, Report, gradients};
+use std::collections::HashMap;
+use thalweg::{Graph, Shape};
+
+use thalweg::check::{self, GradientCheck, KernelReport, Report, gradients};
+use thalweg::data::Source;
+use thalweg::device::Feed;
 use thalweg::device::gpu::Options;
+use thalweg::graph::Context;
 use thalweg::loss::Loss;
-use thalweg::nn::{Dropout, Linear, Model, Objective, Relu, Sequential, Tanh};
+use thalweg::nn::{Dropout, Flatten, Linear, Model, Objective, Relu, Sequential, Tanh};
 use thalweg::op::{Case, Fill};
 
 fn run(model: &dyn Model, objective: &Objective) -> Result<Report, Failed> {
@@ -38,6 +43,34 @@ fn right_networks() -> Result<(), Failed> {
     passes(&first().add(Tanh).add(Linear::new(3)), &plain)?;
     passes(&first().add(Relu).add(Linear::new(3)), &Objective { loss: Loss::Hinge, l2: 0.0 })?;
     passes(&first().add(Tanh).add(Dropout { p: 0.3 }).add(Linear::new(3)), &Objective { l2: 0.01, ..plain })
+}
+
+/// The first op is a view of what is fed.
+fn images() -> Result<(), Failed> {
+    let gpu = support::open(Options::default())?;
+    let data = Source::Digits.load(std::path::Path::new("."), 0.2)?.train;
+    let model = Sequential::new().add(Flatten).add(Linear::new(16)).add(Relu).add(Linear::new(10));
+    let objective = Objective { l2: 1e-4, ..Objective::default() };
+    let report = gradients(&model, data.shape(), &objective, &data, &GradientCheck::default(), Some(&gpu))?;
+    assert!(report.passed() && report.points.iter().all(|p| p.kernels.len() == 5), "{report}");
+    Ok(())
+}
+
+/// A bound wider than what it bounds is no proof, and the report says so.
+fn bounds_that_say_little_are_named() -> Result<(), Failed> {
+    let gpu = support::open(Options::default())?;
+    let mut g = Graph::new();
+    let a = g.input("a", [1])?;
+    let b = g.input("b", [1])?;
+    let y = g.sub(a, b)?;
+    let z = g.add(y, b)?;
+    let back = g.sub(z, a)?;
+    let feeds = HashMap::from([(a, Feed::Real(vec![1000.25])), (b, Feed::Real(vec![0.125]))]);
+    let report = check::kernels(&gpu, &g, &feeds, &[("sum", z), ("rest", back)], &Context::default())?;
+    // z is about 1000 and precise; z − a is 0 and all rounding.
+    assert!(report.iter().all(KernelReport::passed), "{report:?}");
+    assert!(!report[0].vacuous() && report[1].vacuous(), "{report:?}");
+    Ok(())
 }
 
 fn wrong_kernels_fail() -> Result<(), Failed> {
@@ -68,6 +101,8 @@ fn an_op_of_ones_own() -> Result<(), Failed> {
 fn main() {
     support::main(vec![
         support::trial("right networks pass", right_networks),
+        support::trial("images", images),
+        support::trial("bounds that say little are named", bounds_that_say_little_are_named),
         support::trial("wrong kernels fail, whatever the twins say", wrong_kernels_fail),
         support::trial("an op of one's own", an_op_of_ones_own),
     ]);

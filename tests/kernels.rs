@@ -64,7 +64,7 @@ fn fill(input: &CaseInput, stream: Stream) -> Feed {
         Fill::Away(low, high) => (0..n)
             .map(|i| {
                 let magnitude = low + (high - low) * stream.uniform(i);
-                single(if stream.word(i) % 2 == 0 { magnitude } else { -magnitude })
+                single(if stream.word(i).is_multiple_of(2) { magnitude } else { -magnitude })
             })
             .collect::<Vec<_>>()
             .into(),

@@ -209,6 +209,16 @@ pub fn gradients_from(
     for (part, name) in report.undecided().into_iter().map(|(part, name)| (part, name.to_owned())).collect::<Vec<_>>() {
         report.warnings.push(format!("{name}: nothing was decided about the {} at any point", part.name()));
     }
+    for (point, kernel) in report.points.iter().enumerate().flat_map(|(i, p)| p.kernels.iter().map(move |k| (i, k))) {
+        if kernel.passed() && kernel.vacuous() {
+            let at = if point == 0 { "the initial weights" } else { "the weights after burn-in" };
+            report.warnings.push(format!(
+                "{} at {at}: the bound on the GPU's value is {:.0e} of the largest element, so that being within it says little; \
+                 each op alone is held to a tight one",
+                kernel.name, kernel.resolution
+            ));
+        }
+    }
     let zero = |t: &TensorReport| t.dimensions.iter().all(|d| d.verdict == Verdict::BothZero);
     if report.points.iter().all(|p| p.parts[0].1.tensors.iter().all(zero)) {
         report.warnings.push("every derivative of the data loss is 0: nothing was exercised".into());
@@ -235,7 +245,10 @@ fn at(
         Some(penalty) => {
             let plain = GradientCheck { sweep: false, ..*check };
             let data = graph(&a.graph, a.data_loss, &feeds, &wrt, &cx, &plain)?;
-            let penalty = graph(&a.graph, penalty, &feeds, &wrt, &cx, &plain)?;
+            // The parameters that are penalised at all; that the others are not shows in the sum.
+            let live = a.graph.live(&[penalty]);
+            let penalised: Vec<NodeId> = wrt.iter().copied().filter(|id| live[id.index()]).collect();
+            let penalty = graph(&a.graph, penalty, &feeds, &penalised, &cx, &plain)?;
             vec![(Part::Data, data), (Part::Penalty, penalty), (Part::Sum, trained)]
         }
     };

@@ -3,7 +3,7 @@
 use crate::device::Feeds;
 use crate::device::cpu::Program;
 use crate::error::DeviceError;
-use crate::graph::{Context, Graph, Kind, NodeId};
+use crate::graph::{Arg, Context, Graph, Kind, NodeId};
 
 /// `f = Σ wᵢ yᵢ` over the elements of a node.
 ///
@@ -16,10 +16,11 @@ pub(super) struct Probe<'a> {
     cx: Context,
 }
 
-/// One evaluation: y, and who won each `max` on the way.
+/// One evaluation: y, who won each `max` on the way, and the largest number there.
 pub(super) struct Sample {
     y: Vec<f64>,
     pub winners: Vec<u32>,
+    largest: f64,
 }
 
 /// A centred difference.
@@ -28,7 +29,8 @@ pub(super) struct Difference {
     pub crossed: bool,
     /// Half the distance of the two points, as it was after rounding them.
     pub step: f64,
-    /// `Σ |wᵢ yᵢ|` over the elements that changed, or the largest where none did: what was rounded.
+    /// What was rounded: `Σ |wᵢ yᵢ|` over the elements that changed. Where none did, the change was lost on the way if there was one:
+    /// the largest number there.
     magnitude: f64,
 }
 
@@ -46,9 +48,11 @@ impl<'a> Probe<'a> {
     }
 
     pub(super) fn sample(&mut self) -> Sample {
-        let (graph, mut winners) = (self.graph, Vec::new());
+        let (graph, mut winners, mut largest) = (self.graph, Vec::new(), 0.0_f64);
         self.program.run_each(&self.cx, |id, args, _| {
             let Kind::Op { op, .. } = &graph.node(id).kind else { return };
+            let reals = args.iter().filter_map(|arg| if let Arg::Real(_, values) = arg { Some(*values) } else { None });
+            largest = reals.flatten().fold(largest, |m, x| m.max(x.abs()));
             let before = winners.len();
             op.winners(args, &mut winners);
             if winners.len() > before {
@@ -56,7 +60,7 @@ impl<'a> Probe<'a> {
                 winners.push(u32::MAX);
             }
         });
-        Sample { y: self.program.value(self.output).to_vec(), winners }
+        Sample { y: self.program.value(self.output).to_vec(), winners, largest }
     }
 
     /// The value itself.
@@ -77,38 +81,44 @@ impl<'a> Probe<'a> {
         let h = h * x.abs().max(1.0);
         let (right, left) = (x + h, x - h);
         let (above, below) = (self.at(id, element, right), self.at(id, element, left));
-        let (mut change, mut magnitude, mut largest) = (0.0, 0.0, 0.0_f64);
+        let (mut change, mut magnitude) = (0.0, 0.0);
         for ((a, b), w) in above.y.iter().zip(&below.y).zip(self.weights) {
-            let size = w.abs() * a.abs().max(b.abs());
-            largest = largest.max(size);
             if a != b {
                 change += w * (a - b);
-                magnitude += size;
+                magnitude += w.abs() * a.abs().max(b.abs());
             }
         }
-        let magnitude = if magnitude == 0.0 { largest } else { magnitude };
+        if magnitude == 0.0 {
+            let weight = self.weights.iter().fold(0.0_f64, |m, w| m.max(w.abs()));
+            magnitude = weight * above.largest;
+        }
         let numeric = change / (right - left);
         Difference { numeric, crossed: above.winners != below.winners, step: (right - left) / 2.0, magnitude }
     }
 
-    /// The standard deviation of the rounding in f near x: at least half an ulp of what was rounded, else as the higher
-    /// differences of f over points 1e-11 apart show it, where a smooth f is a straight line.
+    /// The standard deviation of the rounding in f near x: at least half an ulp of what was rounded, else as the higher differences of f
+    /// over points between x−h and x+h show it. There a smooth f adds less to them than truncation does to the centred difference, and
+    /// a kink has not been crossed.
     ///
     /// Source: Moré & Wild, *Estimating computational noise* (2011), equation 2.3.
     pub(super) fn noise(&mut self, id: NodeId, element: usize, difference: &Difference) -> f64 {
-        const POINTS: usize = 8;
         let least = difference.magnitude * f64::EPSILON / 2.0;
         let x = self.program.real_mut(id)[element];
-        let spacing = 1e-11 * x.abs().max(1.0);
-        let samples: Vec<Sample> = (0..POINTS).map(|k| self.at(id, element, x + k as f64 * spacing)).collect();
-        if samples.iter().any(|s| s.winners != samples[0].winners) {
-            return least;
-        }
+        // Several spacings with no common measure: from one of them a rounding that keeps step with the points could hide.
+        let spacings = [0.25, 0.193, 0.131].map(|part| part * difference.step);
+        spacings.into_iter().fold(least, |seen, spacing| {
+            let samples: Vec<Sample> = (-4..=4).map(|k| self.at(id, element, x + f64::from(k) * spacing)).collect();
+            seen.max(if samples.iter().any(|s| s.winners != samples[0].winners) { 0.0 } else { self.spread(&samples) })
+        })
+    }
+
+    /// The standard deviation that the third to fifth differences of equally spaced samples show.
+    fn spread(&self, samples: &[Sample]) -> f64 {
         let from_first = |s: &Sample| -> f64 {
             s.y.iter().zip(&samples[0].y).zip(self.weights).map(|((y, first), w)| w * (y - first)).sum()
         };
         let mut values: Vec<f64> = samples.iter().map(from_first).collect();
-        let (mut seen, mut gamma) = (least, 1.0);
+        let (mut seen, mut gamma) = (0.0_f64, 1.0);
         for k in 1..=5 {
             values = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
             // γₖ = (k!)² / (2k)!

@@ -126,7 +126,14 @@ impl fmt::Display for OpsReport {
     /// One line an op; what failed in full below.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rows = vec![cells(["op", "cases", "derivative", "error/bound", "verdict"])];
-        for ops in self.cases.chunk_by(|a, b| a.op == b.op) {
+        let mut names: Vec<&str> = Vec::new();
+        for case in &self.cases {
+            if !names.contains(&case.op) {
+                names.push(case.op);
+            }
+        }
+        for name in names {
+            let ops: Vec<&OpReport> = self.cases.iter().filter(|o| o.op == name).collect();
             let failed = ops.iter().filter(|o| !o.passed()).count();
             let derivatives = ops.iter().filter_map(|o| o.derivative.as_ref());
             let dimensions = derivatives.flat_map(|d| &d.tensors).flat_map(|t| &t.dimensions);
@@ -136,7 +143,7 @@ impl fmt::Display for OpsReport {
             let kernels = ops.iter().flat_map(|o| &o.kernels).map(|k| k.worst);
             let kernel = kernels.fold(None, |m: Option<f64>, e| Some(m.map_or(e, |m| m.max(e))));
             rows.push(vec![
-                ops[0].op.into(),
+                name.into(),
                 ops.len().to_string(),
                 derivative.map_or("-".into(), |e| format!("{e:.1e}")),
                 kernel.map_or("-".into(), |e| format!("{e:.3}")),

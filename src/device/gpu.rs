@@ -6,11 +6,13 @@ mod compile;
 mod engine;
 mod evaluate;
 mod pipeline;
+mod prepared;
 mod trusted;
 
 pub use adapter::{AdapterKind, AdapterReport, adapters};
 pub use engine::GpuEngine;
 pub use evaluate::{Evaluation, evaluate};
+pub use prepared::Prepared;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;

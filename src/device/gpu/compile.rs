@@ -94,7 +94,7 @@ impl Drafts {
 
     /// Adds an op's launches.
     #[expect(clippy::too_many_arguments, reason = "each is a different thing a launch is made of")]
-    fn add_op(
+    pub(super) fn add_op(
         &mut self,
         gpu: &Gpu,
         launches: Launches,

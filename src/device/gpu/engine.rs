@@ -13,6 +13,7 @@ use crate::error::DeviceError;
 use crate::kernel::padded;
 use crate::optim::{CONTROL_HEADER, HYPER_WORDS, NO_FLAG, control_words, hyper_offset, segment};
 use data::DataSet;
+pub(super) use data::words;
 
 /// Steps of one submission: what the ring and the table of per-step numbers hold.
 const CAPACITY: usize = 64;

@@ -60,7 +60,8 @@ impl Table {
     }
 }
 
-fn words(column: Column<'_>, first: usize, len: usize) -> Vec<u32> {
+/// The words of a part of a column, as the device holds them.
+pub(in crate::device::gpu) fn words(column: Column<'_>, first: usize, len: usize) -> Vec<u32> {
     match column {
         Column::F32(v) => v[first..first + len].iter().map(|x| x.to_bits()).collect(),
         Column::F64(v) => v[first..first + len].iter().map(|&x| (x as f32).to_bits()).collect(),

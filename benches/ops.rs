@@ -1,0 +1,154 @@
+//! Every op and loss that offers a large case, in bytes of its floor (each operand once) a second, and in floating-point
+//! operations where it counts them; products of 64×128×128, 256³ and 1024³.
+//!
+//! Each result is held to the f64 twin within the op's own bound before it is timed.
+
+mod support;
+
+use std::sync::Arc;
+
+use criterion::{Criterion, Throughput};
+use thalweg::Graph;
+use thalweg::check::bounds;
+use thalweg::device::gpu::{Gpu, Prepared};
+use thalweg::device::{Column, Feed, Feeds};
+use thalweg::graph::{Context, Kind, Meta};
+use thalweg::kernel::{Operand, Place, Plan};
+use thalweg::op::{Case, Fill};
+use thalweg::rng::Stream;
+
+fn main() {
+    let mut c = support::criterion();
+    if let Some(gpu) = support::gpu() {
+        let mut rows = Vec::new();
+        for (label, case) in products().into_iter().chain(registered()) {
+            bench(&mut c, &gpu, &label, &case, &mut rows);
+        }
+        if support::measuring() {
+            support::table(&format!("on {}", gpu.adapter().name), &["op", "case", "µs", "GB/s", "GFLOP/s"], &rows);
+        }
+    }
+    c.final_summary();
+}
+
+/// The cases that the registries mark.
+fn registered() -> Vec<(String, Case)> {
+    let cases = thalweg::op::ALL.iter().chain(thalweg::loss::ALL).flat_map(|entry| (entry.cases)());
+    cases.filter(|case| case.bench).map(|case| (case.label.clone(), case)).collect()
+}
+
+/// x·wᵀ, as a linear layer multiplies.
+fn products() -> Vec<(String, Case)> {
+    let any = Fill::Uniform(-1.0, 1.0);
+    let of = |[rows, inner, columns]: [usize; 3]| {
+        let mut g = Graph::new();
+        let x = g.input("x", [rows, inner]).expect("a new name");
+        let w = g.input("w", [columns, inner]).expect("a new name");
+        let y = g.matmul_nt(x, w).expect("shapes that fit");
+        let Kind::Op { op, .. } = &g.node(y).kind else { unreachable!("a product is an op") };
+        let label = format!("x·wᵀ {rows}×{inner}×{columns}");
+        let operand =
+            |shape: [usize; 2]| thalweg::op::CaseInput { shape: shape.into(), fill: any, differentiable: true };
+        let inputs = vec![operand([rows, inner]), operand([columns, inner])];
+        (label.clone(), Case { op: op.clone(), label, inputs, smooth: true, bench: true })
+    };
+    [[64, 128, 128], [256; 3], [1024; 3]].into_iter().map(of).collect()
+}
+
+fn bench(c: &mut Criterion, gpu: &Gpu, label: &str, case: &Case, rows: &mut Vec<Vec<String>>) {
+    let name = case.op.name();
+    let mut made: Option<Made> = None;
+    let mut group = c.benchmark_group(name);
+    let (bytes, flops) = work(gpu, case);
+    group.throughput(if flops > 0 { Throughput::Elements(flops) } else { Throughput::Bytes(bytes) });
+    group.bench_function(label, |b| {
+        let made = made.get_or_insert_with(|| make(gpu, case));
+        b.iter_custom(|times| support::time(&made.prepared, times, made.most));
+    });
+    group.finish();
+    if support::measuring() {
+        let made = made.get_or_insert_with(|| make(gpu, case));
+        let runs = (0..9).map(|_| support::time(&made.prepared, u64::from(made.most), made.most).as_secs_f64());
+        let seconds = support::median(runs.collect()) / f64::from(made.most);
+        let rate = |n: u64| if n == 0 { "–".into() } else { format!("{:.1}", n as f64 / seconds / 1e9) };
+        rows.push(vec![name.into(), label.into(), format!("{:.1}", 1e6 * seconds), rate(bytes), rate(flops)]);
+    }
+}
+
+/// What is timed, and how often it may run in one submission.
+struct Made {
+    prepared: Prepared,
+    most: u32,
+}
+
+fn plan(gpu: &Gpu, case: &Case) -> Plan {
+    let place = |shape: &thalweg::Shape| Place { shape: shape.clone(), stride: 0 };
+    let metas: Vec<Meta> = case.inputs.iter().map(meta).collect();
+    let output = case.op.output(&metas).expect("the case's shapes fit");
+    let mut plan = Plan::new(case.inputs.iter().map(|i| place(&i.shape)).collect(), place(&output.shape), 1);
+    plan.tiling = gpu.tiling();
+    plan
+}
+
+fn meta(input: &thalweg::op::CaseInput) -> Meta {
+    match input.fill {
+        Fill::Index(_) => Meta::index(input.shape.clone()),
+        _ => Meta::real(input.shape.clone()),
+    }
+}
+
+/// Bytes if each operand is touched once, and floating-point operations.
+fn work(gpu: &Gpu, case: &Case) -> (u64, u64) {
+    let plan = plan(gpu, case);
+    let elements: usize = plan.inputs.iter().map(Place::len).sum::<usize>() + plan.output.len();
+    let launches = case.op.launches(&plan).expect("the case fits an adapter");
+    (4 * elements as u64, launches.list.iter().map(|l| l.flops).sum())
+}
+
+/// The op's launches over the case's operands, run once and held to the twin.
+fn make(gpu: &Gpu, case: &Case) -> Made {
+    let plan = plan(gpu, case);
+    let launches = case.op.launches(&plan).expect("the case fits an adapter");
+    let feeds: Vec<Feed> = case
+        .inputs
+        .iter()
+        .enumerate()
+        .map(|(i, input)| thalweg::check::fill(input, Stream::new(17, 0, i as u32)))
+        .collect();
+    let columns: Vec<Column<'_>> = feeds
+        .iter()
+        .map(|feed| match feed {
+            Feed::Real(values) => Column::F64(values),
+            Feed::Index(values) => Column::Index(values),
+        })
+        .collect();
+    let prepared = gpu.prepare(launches, &columns, plan.output.len()).expect("the op compiles");
+    prepared.run(1).expect("the op runs");
+    verify(case, feeds.clone(), &prepared);
+    let most = support::repetitions(&prepared);
+    Made { prepared, most }
+}
+
+fn verify(case: &Case, feeds: Vec<Feed>, prepared: &Prepared) {
+    let mut g = Graph::new();
+    let mut own: Feeds = Feeds::new();
+    let mut inputs = Vec::new();
+    for (i, (input, feed)) in case.inputs.iter().zip(feeds).enumerate() {
+        let id = g.member_input(&format!("input {i}"), meta(input)).expect("a new name");
+        own.insert(id, feed);
+        inputs.push(id);
+    }
+    let y = g.apply_dyn(Arc::clone(&case.op), &inputs).expect("the case's shapes fit");
+    let twin = bounds(&g, &own, &[y], &Context::default()).expect("the twin runs").remove(0);
+    let found = prepared.read(Operand::Output).expect("the device works");
+    for (i, (&value, &error)) in twin.value.iter().zip(&twin.error).enumerate() {
+        let got = f64::from(f32::from_bits(found[i]));
+        let tolerance = error + f64::from(f32::MIN_POSITIVE);
+        assert!(
+            (got - value).abs() <= tolerance,
+            "{} {}: [{i}] got {got:e}, twin {value:e}, bound {tolerance:e}",
+            case.op.name(),
+            case.label
+        );
+    }
+}
