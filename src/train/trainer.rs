@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use super::event::{EpochEvent, Event, Flow, StepEvent};
 use super::pace::Pace;
-use super::set::{Set, build, input};
+use super::set::{Set, admit, build, input};
 use crate::data::{Dataset, Split, Targets, order};
-use crate::device::cpu::{CpuEngine, admit};
+use crate::device::cpu::CpuEngine;
 use crate::device::gpu::GpuEngine;
 use crate::device::{Call, Device, Engine, Precision, Setup, Tensor};
 use crate::error::{Result, TrainError};
@@ -169,14 +169,7 @@ impl Trainer {
             rule: recipe.optimizer.clone().into_rule(),
             seeds: vec![recipe.seed],
         };
-        // Initial values are made on the host in f64, whatever the device.
-        let width = match device {
-            // Each parameter, its gradient, its place in the program, its states.
-            Device::Cpu(precision) => 8 + (3 + setup.rule.states().len()) * precision.bytes(),
-            Device::Gpu(_) => 8,
-        };
-        let elements = tensors.iter().fold(0_usize, |n, t| n.saturating_add(t.shape.len()));
-        admit("the model's parameters and the optimizer's state", elements, width)?;
+        admit(device, &setup)?;
         let mut engine: Box<dyn Engine> = match device {
             Device::Cpu(Precision::F32) => Box::new(CpuEngine::<f32>::new(setup)),
             Device::Cpu(Precision::F64) => Box::new(CpuEngine::<f64>::new(setup)),
