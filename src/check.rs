@@ -24,7 +24,7 @@ pub use bound::{Bounded, bounds};
 pub use case::{OpReport, OpsReport, fill, op, ops};
 pub use graph::{GraphReport, TensorReport, graph};
 pub use kernel::{KernelReport, kernels};
-pub use model::{Part, Point, PointReport, Report, gradients};
+pub use model::{Part, Point, PointReport, Report, gradients, gradients_from};
 pub use settings::GradientCheck;
 pub use sweep::{Sweep, SweepPoint};
 pub use verdict::{Dimension, Verdict, relative_error};

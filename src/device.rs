@@ -96,6 +96,14 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// Bytes of a number.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+
     /// `"f32"` or `"f64"`.
     pub fn name(self) -> &'static str {
         match self {

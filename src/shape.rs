@@ -22,10 +22,10 @@ impl Shape {
         Self(Vec::new())
     }
 
-    /// The number of elements: the product of the axes, 1 for a scalar.
+    /// The number of elements: the product of the axes, 1 for a scalar; `usize::MAX` where that is more than a `usize` counts.
     #[expect(clippy::len_without_is_empty, reason = "the number of elements, not a container's length")]
     pub fn len(&self) -> usize {
-        self.0.iter().product()
+        if self.0.contains(&0) { 0 } else { self.0.iter().fold(1, |n, &axis| n.saturating_mul(axis)) }
     }
 
     /// The number of axes.

@@ -24,7 +24,7 @@ pub struct Bounded {
 /// As [`cpu::evaluate`](crate::device::cpu::evaluate).
 pub fn bounds(graph: &Graph, feeds: &Feeds, wanted: &[NodeId], cx: &Context) -> Result<Vec<Bounded>, DeviceError> {
     // Views are not run: their bound is that of what they view, so errors are kept by root.
-    let mut program = Program::<f64>::new(graph.clone(), wanted);
+    let mut program = Program::<f64>::new(graph.clone(), wanted)?;
     program.feed_all(feeds)?;
     let count = graph.nodes().len();
     let mut errors: Vec<Vec<f64>> = vec![Vec::new(); count];

@@ -18,7 +18,7 @@ pub(super) fn burn_in(
 ) -> Result<(u32, f64, f64)> {
     let rule = Adam { learning_rate: 1e-2, ..Adam::default() };
     let wanted: Vec<NodeId> = a.gradients.iter().copied().flatten().chain([a.loss]).collect();
-    let mut program = Program::<f64>::new(a.graph.clone(), &wanted);
+    let mut program = Program::<f64>::new(a.graph.clone(), &wanted)?;
     program.feed_all(feeds)?;
     let mut states: Vec<Vec<Vec<f64>>> = parameters
         .iter()

@@ -6,7 +6,7 @@ use super::{GradientCheck, GraphReport, KernelReport, TensorReport, Verdict, gra
 use crate::data::{Dataset, Targets};
 use crate::device::gpu::Gpu;
 use crate::device::{Feed, Feeds};
-use crate::error::Result;
+use crate::error::{GraphError, Result};
 use crate::graph::{Context, NodeId};
 use crate::nn::{Assembled, Mode, Model, Objective, TargetKind, assemble, initial_parameters};
 use crate::rng::{Stream, stream};
@@ -147,6 +147,24 @@ pub fn gradients(
     check: &GradientCheck,
     gpu: Option<&Gpu>,
 ) -> Result<Report> {
+    gradients_from(None, model, input, objective, data, check, gpu)
+}
+
+/// [`gradients`] at weights of one's own, trained ones for example, in the place of initial ones: a value for each element of each
+/// parameter, in the order of [`Assembled::parameters`].
+///
+/// # Errors
+///
+/// As [`gradients`]; values that are too few or too many for the parameters.
+pub fn gradients_from(
+    initial: Option<Vec<Vec<f64>>>,
+    model: &dyn Model,
+    input: &Shape,
+    objective: &Objective,
+    data: &Dataset,
+    check: &GradientCheck,
+    gpu: Option<&Gpu>,
+) -> Result<Report> {
     check.validate()?;
     if gpu.is_some() {
         data.check_f32()?;
@@ -164,7 +182,14 @@ pub fn gradients(
     let (assembled, set) = take(check.rows)?;
     let adapter = gpu.map(|gpu| gpu.adapter().name.clone());
     let mut report = Report { rows: set.rows(), adapter, points: Vec::new(), warnings: Vec::new() };
-    let mut parameters = initial_parameters(&assembled.parameters, check.seed);
+    if assembled.parameters.is_empty() {
+        let (op, field, range) = ("gradcheck", "parameters of the model", "at least 1");
+        return Err(GraphError::Range { op, field, range, found: "0".into() }.into());
+    }
+    let elements = assembled.parameters.iter().fold(0_usize, |n, p| n.saturating_add(p.shape.len()));
+    // The values, what the burn-in makes of them with its two states, and what is read back.
+    crate::device::cpu::admit("the model's parameters and the checker's copies", elements, 5 * size_of::<f64>())?;
+    let mut parameters = initial.unwrap_or_else(|| initial_parameters(&assembled.parameters, check.seed));
     round(&mut parameters);
     let look = |point, parameters: &[Vec<f64>]| at(point, &assembled, &set, parameters, check, gpu);
     report.points.push(look(Point::Initial, &parameters)?);

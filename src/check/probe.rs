@@ -42,7 +42,7 @@ impl<'a> Probe<'a> {
         feeds: &Feeds,
         cx: Context,
     ) -> Result<Self, DeviceError> {
-        let mut program = Program::<f64>::new(graph.clone(), &[output]);
+        let mut program = Program::<f64>::new(graph.clone(), &[output])?;
         program.feed_all(feeds)?;
         Ok(Self { graph, program, output, weights, cx })
     }

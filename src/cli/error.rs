@@ -8,6 +8,14 @@ pub(crate) enum CliError {
     /// The library refused.
     #[error(transparent)]
     Library(Box<thalweg::Error>),
+    /// Data that cannot be used, where the error does not say by itself out of which file.
+    #[error("`{of}`: {error}")]
+    Data {
+        /// The source.
+        of: String,
+        /// What is wrong with it.
+        error: thalweg::error::DataError,
+    },
     /// Standard output is gone.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use thalweg::data::Split;
+use thalweg::data::{Source, Split};
 use thalweg::device::{Device, Precision};
 use thalweg::train::checkpoint::{OPTIMIZER, RUN, write_atomic};
 use thalweg::train::config::RunConfig;
@@ -87,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     let (config, folder) = prepare(arguments)?;
     let (device, why) = arguments.machine.open()?;
     let model = config.model()?;
-    let data = config.data.source.load(Path::new(""), config.data.validation)?;
+    let data = load(&config)?;
     let mut trainer = Trainer::new(&device, &model, &data, recipe(&config))?;
     if let Some(file) = &arguments.init {
         trainer.load_weights(file)?;
@@ -150,6 +150,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
         line(format!("{how}\nthe run is in {}", folder.display()))?;
     }
     Ok(true)
+}
+
+/// The run's data; an error names their file.
+pub(crate) fn load(config: &RunConfig) -> Result<Split, CliError> {
+    config.data.source.load(Path::new(""), config.data.validation).map_err(|error| match &config.data.source {
+        Source::Csv(file) | Source::Npz(file) if !error.to_string().contains(&*file.to_string_lossy()) => {
+            CliError::Data { of: file.display().to_string(), error }
+        }
+        _ => error.into(),
+    })
 }
 
 fn recipe(config: &RunConfig) -> Recipe {

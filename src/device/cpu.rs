@@ -1,8 +1,10 @@
 //! The CPU device: the ops' twins, in f64 as the oracle of every check, in f32 to train without a GPU.
 
 mod engine;
+mod room;
 
 pub use engine::CpuEngine;
+pub(crate) use room::admit;
 
 use super::memory::{self, Home, Memory};
 use super::{Feed, Feeds, fed};
@@ -31,7 +33,7 @@ use crate::graph::{Arg, Context, Dtype, Graph, Kind, NodeId, TwinIn};
 /// # Ok::<(), thalweg::Error>(())
 /// ```
 pub fn evaluate(graph: &Graph, feeds: &Feeds, wanted: &[NodeId], cx: &Context) -> Result<Vec<Vec<f64>>, DeviceError> {
-    let mut program = Program::<f64>::new(graph.clone(), wanted);
+    let mut program = Program::<f64>::new(graph.clone(), wanted)?;
     program.feed_all(feeds)?;
     program.run(cx);
     Ok(wanted.iter().map(|&id| program.value(id).to_vec()).collect())
@@ -48,9 +50,12 @@ pub(crate) struct Program<T> {
 }
 
 impl<T: TwinIn> Program<T> {
-    /// Plans `graph` up to `wanted`.
-    pub(crate) fn new(graph: Graph, wanted: &[NodeId]) -> Self {
+    /// Plans `graph` up to `wanted`; refuses what the machine's memory does not hold.
+    pub(crate) fn new(graph: Graph, wanted: &[NodeId]) -> Result<Self, DeviceError> {
         let memory = memory::plan(&graph, wanted, |id| graph.shape(id).len(), |_| Vec::new(), |_| None, true);
+        let sources = (0..graph.nodes().len()).filter(|&i| !matches!(graph.nodes()[i].kind, Kind::Op { .. }));
+        let lengths = memory.slots.iter().copied().chain(sources.map(|i| graph.nodes()[i].meta.shape.len()));
+        admit("the values of one step", lengths.fold(0, usize::saturating_add), size_of::<T>())?;
         let slots = memory.slots.iter().map(|&n| vec![T::zero(); n]).collect();
         let count = graph.nodes().len();
         let computed = |i: &usize| {
@@ -70,7 +75,7 @@ impl<T: TwinIn> Program<T> {
                 (_, Dtype::Index) => program.indices[i] = vec![0; node.meta.shape.len()],
             }
         }
-        program
+        Ok(program)
     }
 
     /// Feeds every live source.

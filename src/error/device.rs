@@ -52,6 +52,19 @@ pub enum DeviceError {
         /// What there is, in words.
         limit: String,
     },
+    /// The machine's own memory does not hold it.
+    #[error(
+        "out of memory: {needed} bytes are needed for {what}{}. Use a smaller model, batch or data set",
+        available.map_or(", more than the system gives".into(), |bytes| format!(", and {bytes} are free"))
+    )]
+    HostMemory {
+        /// What it was for.
+        what: &'static str,
+        /// Bytes asked for.
+        needed: u64,
+        /// Bytes that are free; `None` where the system does not say.
+        available: Option<u64>,
+    },
     /// The driver lost the device.
     #[error(
         "the device was lost on {adapter}: {reason}. The last checkpoint is intact; resume from it with `--resume`"

@@ -121,7 +121,7 @@ impl Default for ModelConfig {
 /// `[train]`: how long, and in what order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrainConfig {
-    /// Passes over the data, at least 1; default 20.
+    /// Passes over the data, from 1 to 2³² − 1; default 20.
     pub epochs: usize,
     /// Examples a step, at least 1; default 64.
     pub batch_size: usize,
@@ -203,7 +203,14 @@ impl RunConfig {
                 let section = root.section("train", &["epochs", "batch_size", "seed", "shuffle"])?;
                 let default = TrainConfig::default();
                 TrainConfig {
-                    epochs: section.count("epochs", 1)?.unwrap_or(default.epochs),
+                    epochs: {
+                        let epochs = section.count("epochs", 1)?.unwrap_or(default.epochs);
+                        if u32::try_from(epochs).is_err() {
+                            let (key, range) = (section.key("epochs"), "at most 4294967295".into());
+                            return Err(ConfigError::Range { key, range, found: epochs.to_string() });
+                        }
+                        epochs
+                    },
                     batch_size: section.count("batch_size", 1)?.unwrap_or(default.batch_size),
                     seed: section.count("seed", 0)?.map_or(default.seed, |seed| seed as u64),
                     shuffle: section.flag("shuffle")?.unwrap_or(default.shuffle),

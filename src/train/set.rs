@@ -2,8 +2,8 @@
 
 use super::recipe::Recipe;
 use crate::data::{Dataset, Targets, Values};
-use crate::device::{Column, DataId, Engine, ProgramId, StepGraph};
-use crate::error::{Result, TrainError};
+use crate::device::{Column, DataId, Device, Engine, ProgramId, Setup, StepGraph, cpu};
+use crate::error::{DeviceError, Result, TrainError};
 use crate::nn::{Assembled, Mode, Model, TargetKind, assemble};
 use crate::shape::Shape;
 
@@ -57,6 +57,17 @@ impl Set {
             _ => (self.full, self.batch),
         }
     }
+}
+
+/// Refuses parameters that the machine's memory does not hold, whatever the device: initial values are made on the host in f64. On the cpu
+/// there are each parameter, its gradient, its place in the program, and its states besides.
+pub(super) fn admit(device: &Device, setup: &Setup) -> Result<(), DeviceError> {
+    let width = match device {
+        Device::Cpu(precision) => 8 + (3 + setup.rule.states().len()) * precision.bytes(),
+        Device::Gpu(_) => 8,
+    };
+    let elements = setup.tensors.iter().fold(0_usize, |n, t| n.saturating_add(t.shape.len()));
+    cpu::admit("the model's parameters and the optimizer's state", elements, width)
 }
 
 /// The graph of one minibatch of `data`.

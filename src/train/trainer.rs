@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::event::{EpochEvent, Event, Flow, StepEvent};
 use super::pace::Pace;
 use super::recipe::Recipe;
-use super::set::{Set, build, input};
+use super::set::{Set, admit, build, input};
 use crate::data::{Dataset, Split, Targets, order};
 use crate::device::cpu::CpuEngine;
 use crate::device::gpu::GpuEngine;
@@ -131,6 +131,7 @@ impl Trainer {
             rule: recipe.optimizer.clone(),
             seeds: vec![recipe.seed],
         };
+        admit(device, &setup)?;
         let mut engine: Box<dyn Engine> = match device {
             Device::Cpu(Precision::F32) => Box::new(CpuEngine::<f32>::new(setup)),
             Device::Cpu(Precision::F64) => Box::new(CpuEngine::<f64>::new(setup)),

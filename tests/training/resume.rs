@@ -58,11 +58,11 @@ pub fn with_every_optimizer(device: &Device) {
     for entry in ALL {
         for &convention in entry.conventions {
             let optimizer = (entry.defaults)(convention);
-            stopped_at(device, &Recipe { optimizer, epochs: 2, ..recipe() }, 3);
+            stopped_at(device, &Recipe { optimizer: optimizer.into(), epochs: 2, ..recipe() }, 3);
         }
     }
     let three_states = optimizer("name = 'rmsprop'\ncentered = true\nmomentum = 0.5");
-    stopped_at(device, &Recipe { optimizer: three_states, epochs: 2, ..recipe() }, 3);
+    stopped_at(device, &Recipe { optimizer: three_states.into(), epochs: 2, ..recipe() }, 3);
 }
 
 /// Two epochs, then two more, are four.
@@ -97,7 +97,7 @@ pub fn of_another_run_is_refused(device: &Device) {
     };
     for (changed, name) in [
         (Recipe { seed: 8, ..recipe() }, "seed"),
-        (Recipe { optimizer: optimizer("name = 'sgd'\nlearning_rate = 0.1"), ..recipe() }, "optimizer"),
+        (Recipe { optimizer: optimizer("name = 'sgd'\nlearning_rate = 0.1").into(), ..recipe() }, "optimizer"),
         (Recipe { batch_size: 5, ..recipe() }, "batch_size"),
         (Recipe { shuffle: false, ..recipe() }, "shuffle"),
     ] {

@@ -47,7 +47,7 @@ fn agrees(device: &Device, found: f64, expected: &Bounded) {
 pub fn rows_in_order_and_a_short_last_minibatch(device: &Device) {
     let split = Split { train: rows(10, 5, 3), validation: None, description: String::new() };
     let still = optimizer("name = 'sgd'\nlearning_rate = 1e-30");
-    let course = Recipe { optimizer: still, epochs: 2, shuffle: false, ..recipe() };
+    let course = Recipe { optimizer: still.into(), epochs: 2, shuffle: false, ..recipe() };
     let mut trainer_ = trainer(device, &plain(), &split, &course);
     assert_eq!(trainer_.steps_per_epoch(), 3);
     let told = go(&mut trainer_, None).expect("a run");
@@ -69,7 +69,7 @@ pub fn rows_in_order_and_a_short_last_minibatch(device: &Device) {
 fn by_hand(device: &Device, split: &Split) {
     let (rate, seed) = (0.3, recipe().seed);
     let sgd = optimizer("name = 'sgd'\nlearning_rate = 0.3");
-    let course = Recipe { optimizer: sgd, epochs: 2, shuffle: false, ..recipe() };
+    let course = Recipe { optimizer: sgd.into(), epochs: 2, shuffle: false, ..recipe() };
     let mut trainer = trainer(device, &plain(), split, &course);
     let told = go(&mut trainer, None).expect("a run");
     let mut parameters = initial_parameters(&assembled(4, 0.0).parameters, seed);
@@ -133,7 +133,7 @@ pub fn rates_follow_the_schedule(device: &Device) {
     ];
     for (curve, expected) in curves {
         let schedule: Schedule = toml::from_str(curve).expect("a schedule");
-        let course = Recipe { optimizer: sgd.clone(), schedule, epochs: 3, ..recipe() };
+        let course = Recipe { optimizer: sgd.clone().into(), schedule, epochs: 3, ..recipe() };
         let told = go(&mut trainer(device, &plain(), &data(), &course), None).expect("a run");
         for (i, step) in told.steps.iter().enumerate() {
             let wanted = base * expected(i as u32, i as i32 / 6);
@@ -143,7 +143,7 @@ pub fn rates_follow_the_schedule(device: &Device) {
     }
     // The update uses it: after the first epoch the rate is 1e-30 of what it was, and no weight moves.
     let schedule: Schedule = toml::from_str("name = 'step'\nevery = 1\nfactor = 1e-30").expect("a schedule");
-    let course = |epochs| Recipe { optimizer: sgd.clone(), schedule: schedule.clone(), epochs, ..recipe() };
+    let course = |epochs| Recipe { optimizer: sgd.clone().into(), schedule: schedule.clone(), epochs, ..recipe() };
     let ended = |epochs| go(&mut trainer(device, &plain(), &data(), &course(epochs)), None).expect("a run").last;
     assert_eq!(ended(1).parameters, ended(3).parameters);
     let rule = sgd.rule();

@@ -26,7 +26,7 @@ fn linear() -> Sequential {
 
 fn squares(rate: f64, epochs: u32) -> Recipe {
     let optimizer = optimizer(&format!("name = 'sgd'\nlearning_rate = {rate:e}"));
-    Recipe { objective: Objective { loss: Loss::Mse, l2: 0.0 }, optimizer, epochs, ..recipe() }
+    Recipe { objective: Objective { loss: Loss::Mse, l2: 0.0 }, optimizer: optimizer.into(), epochs, ..recipe() }
 }
 
 /// One good epoch, then a rate of 1e30: the step and the tensor are named and the good epoch is kept.

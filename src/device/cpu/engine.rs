@@ -189,7 +189,7 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
             targets: step.targets,
             record: step.record,
             gradients: step.gradients,
-            program: Program::new(step.graph, &wanted),
+            program: Program::new(step.graph, &wanted)?,
         });
         Ok(ProgramId(self.programs.len() - 1))
     }

@@ -1,0 +1,16 @@
+//! The built command: what it prints, what it leaves, its exit codes.
+
+#[path = "cli/bad_data.rs"]
+mod bad_data;
+#[path = "cli/bad_input.rs"]
+mod bad_input;
+#[path = "cli/bad_output.rs"]
+mod bad_output;
+#[path = "cli/command.rs"]
+mod command;
+#[path = "cli/gradcheck.rs"]
+mod gradcheck;
+#[path = "cli/resume.rs"]
+mod resume;
+#[path = "cli/train.rs"]
+mod train;
