@@ -26,7 +26,7 @@ pub fn default_limits_change_no_bit(gpu: &Gpu) -> thalweg::Result<()> {
     let small = open(Options { default_limits: true, ..Options::default() });
     let run = RunConfig::default();
     let (model, data) = (run.model()?, run.data.source.load(".".as_ref(), 0.2)?);
-    let recipe = Recipe { epochs: 1, optimizer: run.optimizer(), ..Recipe::default() };
+    let recipe = Recipe { epochs: 1, optimizer: run.optimizer().into(), ..Recipe::default() };
     let trained = |gpu: &Gpu| go(&mut Trainer::new(&Device::Gpu(gpu.clone()), &model, &data, recipe.clone())?, None);
     let (a, b) = (trained(gpu)?, trained(&small)?);
     assert_eq!(a.last, b.last);
