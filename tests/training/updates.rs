@@ -128,8 +128,8 @@ pub fn members_windows_and_folds_change_no_bit(optimizer: &Optimizer) -> thalweg
     let gpus = options().map(|(_, options)| support::open(options).expect("the adapter opened before"));
     let together = trained(&gpus[0], optimizer, 0..3)?;
     assert_ne!(together[0], together[1]);
-    for member in 0..3 {
-        assert_eq!(trained(&gpus[0], optimizer, member..member + 1)?[0], together[member], "member {member}");
+    for (member, own) in together.iter().enumerate() {
+        assert_eq!(trained(&gpus[0], optimizer, member..member + 1)?[0], *own, "member {member}");
     }
     for (gpu, (name, _)) in gpus.iter().zip(options()).skip(1) {
         // Where three members do not fit one binding each has its own launches.
