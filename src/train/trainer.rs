@@ -15,7 +15,7 @@ use crate::device::cpu::CpuEngine;
 use crate::device::gpu::GpuEngine;
 use crate::device::{Call, Device, Engine, Precision, Setup, Tensor};
 use crate::error::{Result, TrainError};
-use crate::nn::{Mode, Model, ParameterSpec, initial_parameters, output_shape};
+use crate::nn::{Mode, Model, initial_parameters, output_shape};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,8 +121,7 @@ impl Trainer {
         for part in [Some(&data.train), data.validation.as_ref()].into_iter().flatten() {
             check_part(device, model, &recipe, &data.train, part)?;
         }
-        let first = build(model, &recipe, &data.train, recipe.batch_size, Mode::Train)?;
-        let specs: Vec<ParameterSpec> = first.parameters;
+        let specs = build(model, &recipe, &data.train, recipe.batch_size, Mode::Train)?.parameters;
         let tensors: Vec<Tensor> =
             specs.iter().map(|p| Tensor { name: p.name.clone(), shape: p.shape.clone() }).collect();
         let setup = Setup {
