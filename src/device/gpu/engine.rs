@@ -1,6 +1,7 @@
 //! Training on a GPU: everything a step needs stays in device memory, and many steps go into one submission.
 
 mod data;
+mod kernels;
 mod step;
 
 use std::collections::{HashMap, VecDeque};

@@ -4,12 +4,12 @@ use super::super::buffer::Bound;
 use super::super::compile::{Drafts, Shown, Surroundings, compile};
 use super::super::pipeline::Access;
 use super::data::Table;
-use super::{GpuEngine, Program};
+use super::{GpuEngine, Program, kernels};
 use crate::device::engine::{self, DataId, StepGraph};
 use crate::device::memory;
 use crate::error::DeviceError;
 use crate::graph::{Graph, Kind, NodeId};
-use crate::kernel::{ALIGN, Kernel, Tiling, fold, wgsl};
+use crate::kernel::{ALIGN, Kernel, Tiling, fold};
 use crate::optim::Span;
 
 impl GpuEngine {
@@ -104,22 +104,11 @@ impl GpuEngine {
         let width = table.values / rows.max(1);
         for part in &table.parts {
             for (first, len) in self.windows(batch * width) {
-                let kernel =
-                    Kernel::new("minibatch", wgsl!("device/minibatch", "lib/grid", "lib/control"), "minibatch");
-                let params = [
-                    ("first", first.into()),
-                    ("len", len.into()),
-                    ("width", width.into()),
-                    ("first_row", part.first_row.into()),
-                    ("row_count", part.rows.into()),
-                ];
-                let shown = [
-                    read(control, control.buffer.elements()),
-                    read(order, rows),
-                    read(&part.bound, part.rows * width),
-                    Shown { access: Access::Write, bound: to, first, len },
-                ];
-                all.add(&self.gpu, kernel, &params, &shown, self.linear(len, 1), 1)?;
+                let own = kernels::minibatch(first, len, width, part.first_row, part.rows);
+                let all_words = (control, 0, control.buffer.elements());
+                let shown =
+                    own.shown([all_words, (order, 0, rows), (&part.bound, 0, part.rows * width), (to, first, len)]);
+                all.add(&self.gpu, own.kernel, &own.params, &shown, self.linear(len, 1), 1)?;
             }
         }
         Ok(())
@@ -128,11 +117,9 @@ impl GpuEngine {
     fn copy(&self, all: &mut Drafts, from: &Bound, to: &Bound, len: usize) -> Result<(), DeviceError> {
         let members = self.setup.seeds.len() as u32;
         for (first, len) in self.windows(len) {
-            let kernel = Kernel::new("copy", wgsl!("device/copy", "lib/grid"), "copy");
-            let params = [("len", len.into()), ("x_stride", from.stride.into()), ("y_stride", to.stride.into())];
-            let part = |access, bound| Shown { access, bound, first, len };
-            let shown = [part(Access::Read, from), part(Access::Write, to)];
-            all.add(&self.gpu, kernel, &params, &shown, self.linear(len, members), members)?;
+            let own = kernels::copy(len, from.stride, to.stride);
+            let shown = own.shown([(from, first, len), (to, first, len)]);
+            all.add(&self.gpu, own.kernel, &own.params, &shown, self.linear(len, members), members)?;
         }
         Ok(())
     }
@@ -184,15 +171,20 @@ impl GpuEngine {
     ) -> Result<(), DeviceError> {
         let members = self.setup.seeds.len();
         let loss = scalars[0].clone().expect("a step records its loss");
-        let places = scalars.map(|s| s.unwrap_or_else(|| loss.clone()));
-        let kernel = Kernel::new("record", wgsl!("device/record", "lib/control"), "record");
-        let mut params = vec![("members", members.into()), ("rows", rows.into()), ("advance", advance.into())];
-        let names = ["a_stride", "b_stride", "c_stride", "d_stride"];
-        params.extend(names.iter().zip(&places).map(|(&name, place)| (name, place.stride.into())));
+        let [a, b, c, d] = scalars.map(|s| s.unwrap_or_else(|| loss.clone()));
+        let own = kernels::record(members, rows, advance, [a.stride, b.stride, c.stride, d.stride]);
         let ring = Bound { buffer: self.ring.clone(), offset: 0, stride: 0, guard: 0 };
-        let mut shown = vec![write(control, control.buffer.elements()), write(&ring, ring.buffer.elements())];
-        shown.extend(places.iter().map(|place| read(place, (members - 1) * place.stride + 1)));
-        all.add(&self.gpu, kernel, &params, &shown, [1, 1, 1], 1)
+        let words = (control, 0, control.buffer.elements());
+        let scalar = |place: &Bound| (members - 1) * place.stride + 1;
+        let shown = own.shown([
+            words,
+            (&ring, 0, ring.buffer.elements()),
+            (&a, 0, scalar(&a)),
+            (&b, 0, scalar(&b)),
+            (&c, 0, scalar(&c)),
+            (&d, 0, scalar(&d)),
+        ]);
+        all.add(&self.gpu, own.kernel, &own.params, &shown, [1, 1, 1], 1)
     }
 }
 
