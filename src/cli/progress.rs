@@ -1,6 +1,7 @@
 //! The bar people watch; nothing where nobody does.
 
 use std::io::IsTerminal;
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use thalweg::train::{EpochEvent, StepEvent};
@@ -11,30 +12,49 @@ use super::output::line;
 pub(crate) struct Progress {
     bar: ProgressBar,
     epochs: u32,
-    /// Mean of the losses lately, so that the number can be read.
-    smoothed: Option<f64>,
+    /// Loss and accuracy lately, so that the numbers can be read.
+    loss: Option<f64>,
+    accuracy: Option<f64>,
+    /// Accuracy on the held-out part after the last epoch.
+    held_out: Option<f64>,
+    rows: usize,
+    since: Instant,
 }
 
 impl Progress {
     pub(crate) fn new(steps: u64, done: u64, epochs: u32, hidden: bool) -> Self {
         let bar = ProgressBar::new(steps);
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {msg}, {eta} left");
+        let style = ProgressStyle::with_template("{bar:24} {msg}, {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         if hidden || !std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
         bar.set_position(done);
-        Self { bar, epochs, smoothed: None }
+        let since = Instant::now();
+        Self { bar, epochs, loss: None, accuracy: None, held_out: None, rows: 0, since }
     }
 
     pub(crate) fn step(&mut self, step: &StepEvent) {
-        let smoothed = self.smoothed.map_or(step.loss, |s| 0.95 * s + 0.05 * step.loss);
-        self.smoothed = Some(smoothed);
+        let smooth = |before: Option<f64>, now: f64| before.map_or(now, |s| 0.95 * s + 0.05 * now);
+        let loss = smooth(self.loss, step.loss);
+        self.loss = Some(loss);
+        self.accuracy = step.accuracy.map(|now| smooth(self.accuracy, now));
+        self.rows += step.rows;
+        let percent =
+            |what: &str, share: Option<f64>| share.map_or(String::new(), |a| format!(", {what} {:.1} %", 100.0 * a));
+        let speed = self.rows as f64 / self.since.elapsed().as_secs_f64().max(1e-9);
+        self.bar.set_message(format!(
+            "epoch {:.2} of {}, loss {loss:.4}{}{}, {speed:.0} examples/s",
+            step.epoch,
+            self.epochs,
+            percent("accuracy", self.accuracy),
+            percent("held out", self.held_out),
+        ));
         self.bar.set_position(step.step);
-        self.bar.set_message(format!("epoch {:.2} of {}, loss {smoothed:.4}", step.epoch, self.epochs));
     }
 
     pub(crate) fn epoch(&mut self, e: &EpochEvent) -> Result<(), CliError> {
+        self.held_out = e.val_accuracy;
         let percent = |share: Option<f64>| share.map_or(String::new(), |a| format!(" accuracy {:5.2} %", 100.0 * a));
         let validation =
             e.val_loss.map_or(String::new(), |loss| format!(" | held out: loss {loss:.4}{}", percent(e.val_accuracy)));
