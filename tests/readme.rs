@@ -62,3 +62,19 @@ fn the_files_it_names_are_there() {
         }
     }
 }
+
+/// `docs/learning-notes.md` points from each line of the notes to a function and a test: both are there.
+#[test]
+fn the_notes_point_to_what_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = include_str!("../docs/learning-notes.md");
+    let named: Vec<_> = page.split('`').skip(1).step_by(2).filter_map(|quoted| quoted.split_once("::")).collect();
+    assert!(named.len() > 40, "only {} pointers", named.len());
+    for (file, function) in named {
+        let text = std::fs::read_to_string(root.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+        assert!(text.contains(&format!("fn {function}")), "{file} has no `fn {function}`");
+    }
+    for line in (1..=12).map(|n| format!("| G{n} |")).chain((1..=6).map(|n| format!("| U{n} |"))) {
+        assert!(page.contains(&line), "the page has no line `{line}`");
+    }
+}
