@@ -98,8 +98,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     trainer.keep_in(&folder)?;
     write_atomic(&folder.join(RUN), config.to_toml().as_bytes())?;
 
-    let parameters: usize = trainer.tensors().iter().map(|t| t.shape.len()).sum();
-    introduce(arguments, &config, &data, &trainer, &why, &folder, parameters)?;
+    introduce(arguments, &config, &data, &trainer, (&device, &why), &folder)?;
     let interrupted = watch_interrupts()?;
     let total = config.train.epochs as u64 * trainer.steps_per_epoch() as u64;
     let mut progress = Progress::new(total, trainer.step(), config.train.epochs as u32, arguments.json);
@@ -230,23 +229,27 @@ fn introduce(
     config: &RunConfig,
     data: &Split,
     trainer: &Trainer,
-    device: &str,
+    (device, why): (&Device, &str),
     folder: &Path,
-    parameters: usize,
 ) -> Result<(), CliError> {
+    let parameters: usize = trainer.tensors().iter().map(|t| t.shape.len()).sum();
+    let adapter = match device {
+        Device::Cpu(_) => "cpu",
+        Device::Gpu(gpu) => &gpu.adapter().name,
+    };
     let held_out = data.validation.as_ref().map_or(0, thalweg::data::Dataset::rows);
     let (rows, bytes) = (data.train.rows(), trainer.bytes());
     if arguments.json {
         return event(
             "start",
             json!({
-                "device": device, "parameters": parameters, "bytes": bytes, "data": data.description,
+                "adapter": adapter, "device": why, "precision": device.precision().name(), "parameters": parameters, "bytes": bytes, "data": data.description,
                 "train_rows": rows, "val_rows": held_out, "steps_per_epoch": trainer.steps_per_epoch(),
                 "epochs": config.train.epochs, "step": trainer.step(), "run": folder,
             }),
         );
     }
-    line(format!("device: {device}"))?;
+    line(format!("device: {why}"))?;
     line(format!("data:   {}: {rows} rows to train on, {held_out} held out", data.description))?;
     let mib = bytes as f64 / f64::from(1 << 20);
     line(format!("model:  {parameters} parameters, {mib:.1} MiB on the device with data and minibatch"))?;
