@@ -100,7 +100,7 @@ fn meta(input: &thalweg::op::CaseInput) -> Meta {
 /// Bytes if each operand is touched once, and floating-point operations.
 fn work(gpu: &Gpu, case: &Case) -> (u64, u64) {
     let plan = plan(gpu, case);
-    let elements: usize = plan.inputs.iter().map(Place::len).sum::<usize>() + plan.output.len();
+    let elements: usize = plan.inputs.iter().map(Place::elements).sum::<usize>() + plan.output.elements();
     let launches = case.op.launches(&plan).expect("the case fits an adapter");
     (4 * elements as u64, launches.list.iter().map(|l| l.flops).sum())
 }
@@ -122,7 +122,7 @@ fn make(gpu: &Gpu, case: &Case) -> Made {
             Feed::Index(values) => Column::Index(values),
         })
         .collect();
-    let prepared = gpu.prepare(launches, &columns, plan.output.len()).expect("the op compiles");
+    let prepared = gpu.prepare(launches, &columns, plan.output.elements()).expect("the op compiles");
     prepared.run(1).expect("the op runs");
     verify(case, feeds.clone(), &prepared);
     let most = support::repetitions(&prepared);

@@ -79,7 +79,7 @@ fn elementwise(
             flops: 0,
         }
     };
-    let runs = plan.runs(kernel.entry, plan.output.len(), &[1])?;
+    let runs = plan.runs(kernel.entry, plan.output.elements(), &[1])?;
     Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
 }
 

@@ -214,9 +214,8 @@ pub struct Place {
 
 impl Place {
     /// Elements of one member.
-    #[expect(clippy::len_without_is_empty, reason = "the number of elements, not a container's length")]
-    pub fn len(&self) -> usize {
-        self.shape.len()
+    pub fn elements(&self) -> usize {
+        self.shape.elements()
     }
 }
 
@@ -286,7 +285,7 @@ impl Plan {
     ///
     /// [`GraphError::TooLarge`] if an operand of `op` needs more than one binding and the op cannot split it.
     pub fn whole(&self, op: &'static str) -> Result<(), GraphError> {
-        let largest = self.inputs.iter().map(Place::len).chain([self.output.len()]).max().unwrap_or(0);
+        let largest = self.inputs.iter().map(Place::elements).chain([self.output.elements()]).max().unwrap_or(0);
         if largest > self.max_elements {
             return Err(GraphError::TooLarge { op, elements: largest, limit: self.max_elements });
         }

@@ -9,13 +9,13 @@ use thalweg::graph::{Arg, BoundArg, Context, Meta, NodeId};
 use thalweg::op::{Case, CaseInput, Entry, Fill};
 use thalweg::rng::{Stream, stream};
 
-/// Correct, where everything is smooth (G3).
+/// Correct, where everything is smooth.
 const TOLERANCE: f64 = 1e-7;
-/// The steps of the sweep (G8): large ones for long sums, whose rounding drowns a small difference, small ones for strong curvature.
+/// The steps of the sweep: large ones for long sums, whose rounding drowns a small difference, small ones for strong curvature.
 const STEPS: [f64; 4] = [1e-3, 1e-4, 1e-5, 1e-6];
-/// Elements looked at of each operand (G12).
+/// Elements looked at of each operand.
 const SAMPLES: u32 = 40;
-/// The same for f(x + h), f(x − h) and the analytic pass (G11).
+/// The same for f(x + h), f(x − h) and the analytic pass.
 const CONTEXT: Context = Context { step: 3, seed: 0x5eed };
 
 fn entries() -> impl Iterator<Item = &'static Entry> {
@@ -24,7 +24,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
 
 /// Values as f32 holds them.
 fn fill(input: &CaseInput, operand: u32) -> Feed {
-    let (draws, n) = (Stream::new(41, operand, stream::CHECK), input.shape.len() as u32);
+    let (draws, n) = (Stream::new(41, operand, stream::CHECK), input.shape.elements() as u32);
     let single = |x: f64| f64::from(x as f32);
     let reals = |f: &dyn Fn(u32) -> f64| Feed::Real((0..n).map(|i| single(f(i))).collect());
     match input.fill {
@@ -54,7 +54,7 @@ impl<'a> Problem<'a> {
     fn new(case: &'a Case) -> Self {
         let feeds: Vec<Feed> = case.inputs.iter().zip(0..).map(|(input, i)| fill(input, i)).collect();
         let metas: Vec<Meta> = case.inputs.iter().zip(&feeds).map(|(input, feed)| meta(input, feed)).collect();
-        let len = case.op.output(&metas).expect("a case suits its op").shape.len();
+        let len = case.op.output(&metas).expect("a case suits its op").shape.elements();
         let draws = Stream::new(43, 0, stream::CHECK);
         // Between ½ and 1½ in size: no weight hides its element.
         let weight = |i: u32| (0.5 + draws.uniform(i)) * if draws.word(i).is_multiple_of(2) { 1.0 } else { -1.0 };
@@ -101,7 +101,7 @@ impl<'a> Problem<'a> {
         let mut values = cpu::evaluate(&g, &feeds, &wanted, &CONTEXT).map_err(|e| e.to_string())?.into_iter();
         let mut found = Vec::new();
         for (&i, gradient) in which.iter().zip(&gradients) {
-            let len = self.case.inputs[i].shape.len();
+            let len = self.case.inputs[i].shape.elements();
             let value = if gradient.is_some() { values.next().unwrap_or_default() } else { vec![0.0; len] };
             if value.len() != len {
                 return Err(format!("gradient of operand {i} has {} elements, the operand {len}", value.len()));
@@ -135,7 +135,7 @@ struct Outcome {
     failures: Vec<String>,
 }
 
-/// `|fa − fn| ≤ 1e-7 max(|fa|, |fn|)`, both zero being a pass (G2), beyond what rounding alone makes of the difference.
+/// `|fa − fn| ≤ 1e-7 max(|fa|, |fn|)`, both zero being a pass, beyond what rounding alone makes of the difference.
 /// NaN is no pass, nor is infinity, which any difference is small beside.
 fn agrees(analytic: f64, numeric: f64, rounding: f64) -> bool {
     let finite = analytic.is_finite() && numeric.is_finite() && rounding.is_finite();
@@ -148,7 +148,7 @@ fn check(case: &Case, tamper: impl Fn(&mut [f64])) -> Result<Outcome, String> {
     let mut outcome = Outcome::default();
     let (base, winners) = (problem.value(), problem.winners());
     let scale: f64 = base.iter().zip(&problem.weights).map(|(y, r)| (y * r).abs()).sum();
-    let longest = case.inputs.iter().map(|input| input.shape.len()).max().unwrap_or(1);
+    let longest = case.inputs.iter().map(|input| input.shape.elements()).max().unwrap_or(1);
     for (operand, mut gradient) in problem.analytic()? {
         tamper(&mut gradient);
         let len = gradient.len() as u32;
@@ -174,7 +174,7 @@ fn check(case: &Case, tamper: impl Fn(&mut [f64])) -> Result<Outcome, String> {
                 let (above, below) = (shifted(x + h), shifted(x - h));
                 shifted(x);
                 if above.1 != below.1 || above.1 != winners {
-                    continue; // A kink was crossed: neither a pass nor a failure (G6).
+                    continue; // A kink was crossed: neither a pass nor a failure.
                 }
                 let width = (x + h) - (x - h);
                 let terms = above.0.iter().zip(&below.0).zip(&problem.weights);
@@ -227,7 +227,7 @@ fn every_smooth_case_agrees_with_centred_differences() {
             cases += 1;
             checked += outcome.checked;
             crossed += outcome.crossed;
-            let elements: usize = case.inputs.iter().filter(|i| i.differentiable).map(|i| i.shape.len()).sum();
+            let elements: usize = case.inputs.iter().filter(|i| i.differentiable).map(|i| i.shape.elements()).sum();
             if outcome.checked <= outcome.drowned && outcome.failures.is_empty() && elements > 0 {
                 let Outcome { checked, crossed, drowned, .. } = outcome;
                 report
@@ -301,7 +301,7 @@ fn twins_in_f32_keep_the_bound() {
                 .collect();
             let mut found = vec![f32::NAN; y.len()];
             case.op.twin_f32(&narrow, &mut found, &CONTEXT);
-            let exact: Vec<Vec<f64>> = args.iter().map(|arg| vec![0.0; arg.shape().len()]).collect();
+            let exact: Vec<Vec<f64>> = args.iter().map(|arg| vec![0.0; arg.shape().elements()]).collect();
             let operands: Vec<BoundArg<'_>> =
                 args.iter().zip(&exact).map(|(&value, error)| BoundArg { value, error }).collect();
             let mut bound = vec![f64::NAN; y.len()];

@@ -55,7 +55,7 @@ fn main() {
 
 /// Values as f32 holds them, so that only the kernel's own rounding counts.
 fn fill(input: &CaseInput, stream: Stream) -> Feed {
-    let n = input.shape.len() as u32;
+    let n = input.shape.elements() as u32;
     let single = |x: f64| f64::from(x as f32);
     match input.fill {
         Fill::Uniform(low, high) => {
@@ -140,7 +140,7 @@ fn check(case: &Case, gpu: &Gpu, members: usize) -> Result<(), Failed> {
     let found = evaluate(gpu, &g, &together, &wanted, &how)?;
     let per = g.per_member();
     for (w, &id) in wanted.iter().enumerate() {
-        let len = g.shape(id).len();
+        let len = g.shape(id).elements();
         let copies = if per[id.index()] { members } else { 1 };
         if found[w].len() != len * copies {
             return Err(format!("result {w} has {} elements, expected {}", found[w].len(), len * copies).into());

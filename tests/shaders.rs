@@ -39,7 +39,7 @@ fn plan(case: &Case, members: u32) -> Plan {
         })
         .collect();
     let output = case.op.output(&metas).unwrap_or_else(|e| panic!("{}: {e}", case.label));
-    let place = |meta: &Meta| Place { stride: padded(meta.shape.len()), shape: meta.shape.clone() };
+    let place = |meta: &Meta| Place { stride: padded(meta.shape.elements()), shape: meta.shape.clone() };
     Plan::new(metas.iter().map(place).collect(), place(&output), members)
 }
 

@@ -232,7 +232,7 @@ fn introduce(
     (device, why): (&Device, &str),
     folder: &Path,
 ) -> Result<(), CliError> {
-    let parameters: usize = trainer.tensors().iter().map(|t| t.shape.len()).sum();
+    let parameters: usize = trainer.tensors().iter().map(|t| t.shape.elements()).sum();
     let adapter = match device {
         Device::Cpu(_) => "cpu",
         Device::Gpu(gpu) => &gpu.adapter().name,

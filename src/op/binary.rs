@@ -157,13 +157,13 @@ impl Op for Binary {
         // One run of both operands can be cut anywhere; a stretched operand is bound whole.
         let plain = axes.len() <= 1 && axes.iter().all(|axis| axis.1 == [1, 1]);
         let runs = if plain {
-            plan.runs(op, plan.output.len(), &[1])?
+            plan.runs(op, plan.output.elements(), &[1])?
         } else {
             plan.whole(op)?;
-            vec![(0, plan.output.len())]
+            vec![(0, plan.output.elements())]
         };
         let launch = |(offset, len): (usize, usize)| {
-            let part = |n: usize| if plain { (offset, len) } else { (0, plan.inputs[n].len()) };
+            let part = |n: usize| if plain { (offset, len) } else { (0, plan.inputs[n].elements()) };
             let read = |n: usize| {
                 let (offset, len) = part(n);
                 Binding::Read(Window { operand: Operand::Input(n), offset, len })

@@ -268,7 +268,7 @@ mod tests {
 
     fn plan(op: &Matmul, a: [usize; 2], b: [usize; 2], max: usize) -> Plan {
         let c = op.output(&[Meta::real(a), Meta::real(b)]).unwrap().shape;
-        let place = |s: Shape| Place { stride: padded(s.len()), shape: s };
+        let place = |s: Shape| Place { stride: padded(s.elements()), shape: s };
         Plan { max_elements: max, tiling: Tiling::Register, ..Plan::new(vec![place(a.into()), place(b.into())], place(c), 1) }
     }
 

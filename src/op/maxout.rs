@@ -52,7 +52,7 @@ fn launches(
     wide: &[(&'static str, Operand)],
     narrow: &[(&'static str, Operand)],
 ) -> Result<Launches, GraphError> {
-    let groups = plan.inputs[0].len() / pieces;
+    let groups = plan.inputs[0].elements() / pieces;
     let runs = plan.runs(op, groups, &[pieces, 1])?;
     let launch = |(first, count): (usize, usize)| {
         let mut params = vec![("groups", count.into()), ("pieces", pieces.into())];

@@ -68,7 +68,7 @@ impl Op for Scale {
             groups: plan.linear(len, 64),
             flops: 0,
         };
-        let runs = plan.runs("scale", plan.output.len(), &[1])?;
+        let runs = plan.runs("scale", plan.output.elements(), &[1])?;
         Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
     }
 

@@ -108,7 +108,7 @@ impl Op for Unary {
             groups: plan.linear(len, 64),
             flops: 0,
         };
-        let runs = plan.runs(self.function.name(), plan.output.len(), &[1])?;
+        let runs = plan.runs(self.function.name(), plan.output.elements(), &[1])?;
         Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
     }
 
@@ -170,7 +170,7 @@ impl Op for UnaryGradient {
             groups: plan.linear(len, 64),
             flops: 0,
         };
-        let runs = plan.runs("unary_gradient", plan.output.len(), &[1])?;
+        let runs = plan.runs("unary_gradient", plan.output.elements(), &[1])?;
         Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
     }
 
