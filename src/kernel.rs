@@ -39,12 +39,17 @@ pub fn padded(len: usize) -> usize {
     len.div_ceil(ALIGN) * ALIGN
 }
 
-/// One of the library's WGSL parts, to link into a kernel defined outside the crate: `"grid"` (`linear_index`),
-/// `"threefry"`, `"reduce"`, `"row_invocation"` and `"row_workgroup"` (kernels over rows).
+/// One of the library's WGSL parts, to link into a kernel defined outside the crate: `"grid"` (`linear_index`), `"threefry"`,
+/// `"control"` (step and seeds, from [`Binding::Control`]), `"erf"`, `"expm1"`, `"sigmoid"`, `"reduce"`, `"row_invocation"` and
+/// `"row_workgroup"` (kernels over rows). `None` for another name. What a part calls and links is in its head: `shaders/lib/`.
 pub fn part(name: &str) -> Option<&'static str> {
     Some(match name {
         "grid" => wgsl!("lib/grid"),
         "threefry" => wgsl!("lib/threefry"),
+        "control" => wgsl!("lib/control"),
+        "erf" => wgsl!("lib/erf"),
+        "expm1" => wgsl!("lib/expm1"),
+        "sigmoid" => wgsl!("lib/sigmoid"),
         "reduce" => wgsl!("lib/reduce"),
         "row_invocation" => wgsl!("lib/row_invocation"),
         "row_workgroup" => wgsl!("lib/row_workgroup"),
@@ -273,7 +278,7 @@ impl Plan {
         if rows.saturating_mul(widest) <= self.max_elements {
             return Ok(vec![(0, rows)]);
         }
-        let unit = widths.iter().map(|&w| ALIGN / gcd(ALIGN, w.max(1))).max().unwrap_or(1);
+        let unit = widths.iter().map(|&w| aligned(w.max(1))).max().unwrap_or(1);
         let most = self.max_elements / widest / unit * unit;
         if most == 0 {
             return Err(GraphError::TooLarge { op, elements: unit * widest, limit: self.max_elements });
@@ -293,8 +298,12 @@ impl Plan {
     }
 }
 
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
+/// The fewest steps of `stride` elements that end at a multiple of [`ALIGN`].
+pub(crate) fn aligned(stride: usize) -> usize {
+    fn gcd(a: usize, b: usize) -> usize {
+        if b == 0 { a } else { gcd(b, a % b) }
+    }
+    ALIGN / gcd(ALIGN, stride)
 }
 
 /// `count` workgroups as `[x, y]` with no axis above `limit`; x·y may exceed `count`, kernels guard. Never `[0, _]`.

@@ -4,9 +4,8 @@ pub(crate) mod strides;
 
 use strides::{RANK, axes, common, walk, words};
 
-use super::matmul::reals;
 use super::rounding::{DIVIDE, EPSILON, TINY};
-use super::{Case, Fill, RAGGED};
+use super::{Case, Fill, RAGGED, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, wgsl};
@@ -104,7 +103,7 @@ impl Op for Binary {
 
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
         let op = self.arithmetic.name();
-        let [a, b] = reals(op, inputs, ["a", "b"])?;
+        let [a, b] = operand::reals(op, inputs, ["a", "b"])?;
         let Some(y) = common(a, b) else {
             let (expected, found) = (format!("one that broadcasts with {a}"), b.clone());
             return Err(GraphError::Shape { op, operand: "b", expected, found });

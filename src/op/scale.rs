@@ -1,8 +1,7 @@
 //! Products with one number.
 
-use super::matmul::reals;
 use super::rounding::{EPSILON, TINY};
-use super::{Case, Fill, RAGGED};
+use super::{Case, Fill, RAGGED, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, wgsl};
@@ -36,7 +35,7 @@ impl Op for Scale {
             let (range, found) = ("a finite f32", self.factor.to_string());
             return Err(GraphError::Range { op: "scale", field: "factor", range, found });
         }
-        let [x] = reals("scale", inputs, ["x"])?;
+        let [x] = operand::reals("scale", inputs, ["x"])?;
         Ok(Meta::real(x.clone()))
     }
 

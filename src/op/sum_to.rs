@@ -1,9 +1,8 @@
 //! Undoing a broadcast: sums over the axes that were stretched.
 
 use super::binary::strides::{Axis, axes, common, walk};
-use super::matmul::reals;
 use super::rounding::{TINY, gamma};
-use super::{Case, Fill};
+use super::{Case, Fill, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, padded, wgsl};
@@ -128,7 +127,7 @@ impl Op for SumTo {
     }
 
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
-        let [x] = reals("sum_to", inputs, ["x"])?;
+        let [x] = operand::reals("sum_to", inputs, ["x"])?;
         checked("sum_to", x, &self.shape, "x")?;
         Ok(Meta::real(self.shape.clone()))
     }
@@ -222,7 +221,7 @@ impl Op for Expand {
     }
 
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
-        let [x] = reals("expand", inputs, ["x"])?;
+        let [x] = operand::reals("expand", inputs, ["x"])?;
         if common(&self.shape, x).as_ref() != Some(&self.shape) {
             let expected = format!("one that broadcasts to {}", self.shape);
             return Err(GraphError::Shape { op: "expand", operand: "x", expected, found: x.clone() });
