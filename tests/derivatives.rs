@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 
 use thalweg::Graph;
+use thalweg::check::fill;
 use thalweg::device::{Feed, Feeds, cpu};
 use thalweg::graph::{Arg, BoundArg, Context, Meta, NodeId};
-use thalweg::op::{Case, CaseInput, Entry, Fill};
+use thalweg::op::{Case, CaseInput, Entry};
 use thalweg::rng::{Stream, stream};
 
 /// Correct, where everything is smooth.
@@ -22,27 +23,6 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
     thalweg::op::ALL.iter().chain(thalweg::loss::ALL)
 }
 
-/// Values as f32 holds them.
-fn fill(input: &CaseInput, operand: u32) -> Feed {
-    let (draws, n) = (Stream::new(41, operand, stream::CHECK), input.shape.elements() as u32);
-    let single = |x: f64| f64::from(x as f32);
-    let reals = |f: &dyn Fn(u32) -> f64| Feed::Real((0..n).map(|i| single(f(i))).collect());
-    match input.fill {
-        Fill::Uniform(low, high) => reals(&|i| low + (high - low) * draws.uniform(i)),
-        Fill::Away(low, high) => reals(&|i| {
-            let sign = if draws.word(i).is_multiple_of(2) { 1.0 } else { -1.0 };
-            sign * (low + (high - low) * draws.uniform(i))
-        }),
-        Fill::Index(below) => Feed::Index((0..n).map(|i| draws.word(i) % below).collect()),
-        Fill::Rows(sum) => {
-            let width = input.shape.last().copied().unwrap_or(1).max(1) as u32;
-            let total = |row: u32| (0..width).map(|k| 0.1 + draws.uniform(row * width + k)).sum::<f64>();
-            reals(&|i| (0.1 + draws.uniform(i)) / total(i / width) * sum)
-        }
-        Fill::Constant(value) => reals(&|_| value),
-    }
-}
-
 /// A case with values: f(x) = Σ r ⊙ op(x) with random weights r.
 struct Problem<'a> {
     case: &'a Case,
@@ -52,8 +32,9 @@ struct Problem<'a> {
 
 impl<'a> Problem<'a> {
     fn new(case: &'a Case) -> Self {
-        let feeds: Vec<Feed> = case.inputs.iter().zip(0..).map(|(input, i)| fill(input, i)).collect();
-        let metas: Vec<Meta> = case.inputs.iter().zip(&feeds).map(|(input, feed)| meta(input, feed)).collect();
+        let values = |(input, i)| fill(input, Stream::new(41, i, stream::CHECK));
+        let feeds: Vec<Feed> = case.inputs.iter().zip(0..).map(values).collect();
+        let metas: Vec<Meta> = case.inputs.iter().map(CaseInput::meta).collect();
         let len = case.op.output(&metas).expect("a case suits its op").shape.elements();
         let draws = Stream::new(43, 0, stream::CHECK);
         // Between ½ and 1½ in size: no weight hides its element.
@@ -116,13 +97,6 @@ fn args_of<'a>(input: &'a CaseInput, feed: &'a Feed) -> Arg<'a, f64> {
     match feed {
         Feed::Real(values) => Arg::Real(&input.shape, values),
         Feed::Index(values) => Arg::Index(&input.shape, values),
-    }
-}
-
-fn meta(input: &CaseInput, feed: &Feed) -> Meta {
-    match feed {
-        Feed::Real(_) => Meta::real(input.shape.clone()),
-        Feed::Index(_) => Meta::index(input.shape.clone()),
     }
 }
 

@@ -130,12 +130,9 @@ impl Op for MaxoutGradient {
     }
 
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
-        let [x, dy] = operand::reals("maxout_gradient", inputs, ["x", "dy"])?;
+        let [x, _] = operand::reals("maxout_gradient", inputs, ["x", "dy"])?;
         let expected = Maxout { pieces: self.pieces }.output(&inputs[..1])?.shape;
-        if *dy != expected {
-            let (expected, found) = (expected.to_string(), dy.clone());
-            return Err(GraphError::Shape { op: "maxout_gradient", operand: "dy", expected, found });
-        }
+        operand::shaped("maxout_gradient", "dy", &inputs[1], &expected)?;
         Ok(Meta::real(x.clone()))
     }
 

@@ -130,11 +130,8 @@ impl Op for UnaryGradient {
 
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
         self.function.check()?;
-        let [s, dy] = operand::reals("unary_gradient", inputs, ["s", "dy"])?;
-        if s != dy {
-            let (expected, found) = (s.to_string(), dy.clone());
-            return Err(GraphError::Shape { op: "unary_gradient", operand: "dy", expected, found });
-        }
+        let [s, _] = operand::reals("unary_gradient", inputs, ["s", "dy"])?;
+        operand::shaped("unary_gradient", "dy", &inputs[1], s)?;
         Ok(Meta::real(s.clone()))
     }
 
