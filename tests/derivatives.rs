@@ -1,5 +1,5 @@
 //! Every derivative, in f64, against centred differences: each smooth case of the registries, mid-graph behind a random
-//! weighting, so that an op which assumed the end of the graph would be caught.
+//! weighting, so that an op which assumed the end of the graph would be caught. G1–G12: docs/learning-notes.md.
 
 use std::collections::HashMap;
 
@@ -10,13 +10,13 @@ use thalweg::graph::{Arg, BoundArg, Context, Meta, NodeId};
 use thalweg::op::{Case, CaseInput, Entry};
 use thalweg::rng::{Stream, stream};
 
-/// Correct, where everything is smooth.
+/// Correct, where everything is smooth (G3).
 const TOLERANCE: f64 = 1e-7;
-/// The steps of the sweep: large ones for long sums, whose rounding drowns a small difference, small ones for strong curvature.
+/// The steps of the sweep (G8): large ones for long sums, whose rounding drowns a small difference, small ones for strong curvature.
 const STEPS: [f64; 4] = [1e-3, 1e-4, 1e-5, 1e-6];
-/// Elements looked at of each operand.
+/// Elements looked at of each operand (G12).
 const SAMPLES: u32 = 40;
-/// The same for f(x + h), f(x − h) and the analytic pass.
+/// The same for f(x + h), f(x − h) and the analytic pass (G11).
 const CONTEXT: Context = Context { step: 3, seed: 0x5eed };
 
 fn entries() -> impl Iterator<Item = &'static Entry> {
@@ -109,7 +109,7 @@ struct Outcome {
     failures: Vec<String>,
 }
 
-/// `|fa − fn| ≤ 1e-7 max(|fa|, |fn|)`, both zero being a pass, beyond what rounding alone makes of the difference.
+/// `|fa − fn| ≤ 1e-7 max(|fa|, |fn|)`, both zero being a pass (G2), beyond what rounding alone makes of the difference.
 /// NaN is no pass, nor is infinity, which any difference is small beside.
 fn agrees(analytic: f64, numeric: f64, rounding: f64) -> bool {
     let finite = analytic.is_finite() && numeric.is_finite() && rounding.is_finite();
@@ -148,7 +148,7 @@ fn check(case: &Case, tamper: impl Fn(&mut [f64])) -> Result<Outcome, String> {
                 let (above, below) = (shifted(x + h), shifted(x - h));
                 shifted(x);
                 if above.1 != below.1 || above.1 != winners {
-                    continue; // A kink was crossed: neither a pass nor a failure.
+                    continue; // A kink was crossed: neither a pass nor a failure (G6).
                 }
                 let width = (x + h) - (x - h);
                 let terms = above.0.iter().zip(&below.0).zip(&problem.weights);

@@ -1,4 +1,4 @@
-//! What CS231n's notes state of update rules, and the formula bugs that shipped elsewhere.
+//! Statements U1–U8 of CS231n's notes (docs/learning-notes.md), and the formula bugs that shipped elsewhere.
 
 use thalweg::optim::{
     Adadelta, Adam, AdamW, Configurable, Convention, DynRule, Momentum, Nesterov, Optimizer, RmsProp,
@@ -13,9 +13,9 @@ fn close(found: f64, expected: f64, tolerance: f64) {
     }
 }
 
-/// `v = μv + η dx; x −= v` is the same update.
+/// U2: `v = μv + η dx; x −= v` is the same update.
 #[test]
-fn momentum_in_the_other_sign() {
+fn u2_momentum_in_the_other_sign() {
     let rule = Momentum { momentum: 0.95, ..Momentum::defaults(Convention::Cs231n) };
     let mut run = Run::new(&rule, &[-1.2, 1.0]);
     let (mut x, mut v) = ([-1.2, 1.0], [0.0; 2]);
@@ -32,9 +32,9 @@ fn momentum_in_the_other_sign() {
     }
 }
 
-/// The look-ahead form, gradient at `x + μv`, visits the same points as the rearranged one.
+/// U3: the look-ahead form, gradient at `x + μv`, visits the same points as the rearranged one.
 #[test]
-fn nesterov_in_both_forms() {
+fn u3_nesterov_in_both_forms() {
     let (rate, mu) = (2e-4, 0.9);
     for convention in [Convention::Cs231n, Convention::PyTorch] {
         let rule = Nesterov { momentum: mu, ..Nesterov::defaults(convention) };
@@ -56,7 +56,7 @@ fn nesterov_in_both_forms() {
     }
 }
 
-/// The conventions agree while η is constant, and part when it changes.
+/// U2, U3: the conventions agree while η is constant, and part when it changes.
 #[test]
 fn where_the_learning_rate_stands() {
     for name in ["momentum", "nesterov"] {
@@ -76,10 +76,10 @@ fn where_the_learning_rate_stands() {
     }
 }
 
-/// Adadelta's first step has the new E[g²] below the line. √1e-6 / √(0.1 + 1e-6), to 30 digits by decimal arithmetic:
+/// U6: the first step has the new E[g²] below the line. √1e-6 / √(0.1 + 1e-6), to 30 digits by decimal arithmetic:
 /// 0.003162261848898663914… ; with the old one it would be 1.
 #[test]
-fn adadelta_divides_by_the_new_mean_square() {
+fn u6_adadelta_divides_by_the_new_mean_square() {
     let rule = Adadelta { decay: 0.9, epsilon: 1e-6, ..Adadelta::default() };
     let mut run = Run::new(&rule, &[0.0]);
     run.step(&rule, 1.0, &[1.0]);
@@ -88,9 +88,9 @@ fn adadelta_divides_by_the_new_mean_square() {
 
 const ADADELTA_FIRST: f64 = 0.003_162_261_848_898_664;
 
-/// Without the correction the first step is (1 − β₁)/√(1 − β₂) of the corrected one.
+/// U7 and U8: without the correction the first step is (1 − β₁)/√(1 − β₂) of the corrected one.
 #[test]
-fn bias_correction() {
+fn u7_u8_bias_correction() {
     let corrected = Adam::defaults(Convention::Cs231n);
     let bare = Adam { bias_correction: false, ..corrected };
     let step = |rule: &Adam| {
