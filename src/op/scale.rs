@@ -107,17 +107,6 @@ impl Graph {
     pub fn scale(&mut self, x: NodeId, factor: f64) -> Result<NodeId, GraphError> {
         self.apply(Scale { factor }, &[x])
     }
-
-    /// `a + s b`, where s is a node of shape `[]`, a setting for instance, that all elements share: how a penalty joins a
-    /// gradient.
-    ///
-    /// # Errors
-    ///
-    /// [`GraphError::Shape`], [`GraphError::Dtype`].
-    pub fn add_scaled(&mut self, a: NodeId, s: NodeId, b: NodeId) -> Result<NodeId, GraphError> {
-        let scaled = self.mul(b, s)?;
-        self.add(a, scaled)
-    }
 }
 
 /// Ragged lengths, a factor that f32 does not hold.
