@@ -13,7 +13,8 @@ use thalweg::op::{Case, CaseInput};
 
 /// All launches of the registries, with where they come from.
 fn launches() -> Vec<(String, Launch)> {
-    let mut all = Vec::new();
+    let mut all: Vec<(String, Launch)> =
+        thalweg::device::gpu::step_launches().into_iter().map(|launch| ("step".into(), launch)).collect();
     for entry in thalweg::op::ALL.iter().chain(thalweg::loss::ALL) {
         for case in (entry.cases)() {
             for members in [1, 3] {
