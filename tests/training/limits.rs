@@ -147,12 +147,23 @@ pub fn a_population_is_its_members(device: &Device) {
 
 pub fn a_population_in_small_bindings_is_its_members(gpu: &Gpu) {
     let small = open(Options { max_elements: Some(1792), ..Options::default() });
-    let objective = Objective::default();
-    let model = Sequential::new().add(Linear::new(120)).add(thalweg::nn::Dropout { p: 0.5 }).add(Linear::new(3));
+    // With settings, λ and the dropout's rate, that kernels over split members read.
+    let objective = Objective { l2: 0.01, ..Objective::default() };
+    let model = Sequential::new().add(Linear::new(200)).add(thalweg::nn::Dropout { p: 0.5 }).add(Linear::new(3));
     let a = assemble(&model, &[5].into(), TargetKind::Classes { classes: 3 }, &objective, 4, Mode::Train);
     let a = a.expect("a model");
     let whole = population(&Device::Gpu(gpu.clone()), &a, &[11, 12, 13]).expect("a run");
     assert_eq!(population(&Device::Gpu(small), &a, &[11, 12, 13]).expect("a run"), whole);
+}
+
+/// The empty text is in every name; no adapter is meant by it.
+pub fn an_adapter_without_a_name_is_refused() {
+    match Gpu::named("", Options::default()).err() {
+        Some(DeviceError::UnknownAdapter { wanted, known }) => assert!(wanted.is_empty() && !known.is_empty()),
+        other => panic!("{other:?}"),
+    }
+    let yes = |value: &str| support::says_yes(Some(value.as_ref()));
+    assert_eq!((support::says_yes(None), yes(""), yes("0"), yes("1"), yes("true")), (false, false, false, true, true));
 }
 
 pub fn memory_is_limited_counted_and_given_back() -> thalweg::Result<()> {
