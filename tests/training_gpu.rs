@@ -53,6 +53,7 @@ fn main() {
         trouble::data_that_overflow_are_named,
         trouble::every_optimizer_reports_a_gradient_that_is_no_number,
         trouble::misuse_is_refused,
+        trouble::setups_that_do_not_hold_together_are_refused,
         trouble::an_input_of_the_models_own_is_refused,
         limits::a_population_is_its_members,
     );
@@ -81,6 +82,10 @@ fn main() {
         support::trial("limits::folded_grids", || Ok(limits::folded_grids(&GPU)?)),
         support::trial("limits::a_population_in_small_bindings", || {
             limits::a_population_in_small_bindings_is_its_members(&GPU);
+            Ok(())
+        }),
+        support::trial("limits::nameless", || {
+            limits::an_adapter_without_a_name_is_refused();
             Ok(())
         }),
         support::trial("limits::memory", || Ok(limits::memory_is_limited_counted_and_given_back()?)),

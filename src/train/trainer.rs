@@ -132,8 +132,8 @@ impl Trainer {
         };
         admit(device, &setup)?;
         let mut engine: Box<dyn Engine> = match device {
-            Device::Cpu(Precision::F32) => Box::new(CpuEngine::<f32>::new(setup)),
-            Device::Cpu(Precision::F64) => Box::new(CpuEngine::<f64>::new(setup)),
+            Device::Cpu(Precision::F32) => Box::new(CpuEngine::<f32>::new(setup)?),
+            Device::Cpu(Precision::F64) => Box::new(CpuEngine::<f64>::new(setup)?),
             Device::Gpu(gpu) => Box::new(GpuEngine::new(gpu, setup)?),
         };
         let train = Set::new(engine.as_mut(), model, &recipe, &data.train, recipe.batch_size, Mode::Train)?;
