@@ -104,6 +104,15 @@ impl Precision {
         }
     }
 
+    /// Whether `x` rounds to a positive normal number of this width: neither 0 nor infinite, nor one that a GPU may flush to 0.
+    pub fn holds_positive(self, x: f64) -> bool {
+        x > 0.0
+            && match self {
+                Self::F32 => (x as f32).is_normal(),
+                Self::F64 => x.is_normal(),
+            }
+    }
+
     /// `"f32"` or `"f64"`.
     pub fn name(self) -> &'static str {
         match self {

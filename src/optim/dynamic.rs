@@ -20,6 +20,10 @@ pub trait DynRule: Debug + Send + Sync + 'static {
     ///
     /// As [`Rule::validate`].
     fn validate(&self) -> Result<(), OptimError>;
+    /// # Errors
+    ///
+    /// As [`Rule::validate_f32`].
+    fn validate_f32(&self) -> Result<(), OptimError>;
     /// [`Rule::learning_rate`]
     fn learning_rate(&self) -> f64;
     /// [`Rule::hyper`]
@@ -58,6 +62,9 @@ impl<R: Rule> DynRule for R {
     }
     fn validate(&self) -> Result<(), OptimError> {
         Rule::validate(self)
+    }
+    fn validate_f32(&self) -> Result<(), OptimError> {
+        Rule::validate_f32(self)
     }
     fn learning_rate(&self) -> f64 {
         Rule::learning_rate(self)

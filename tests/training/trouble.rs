@@ -2,10 +2,10 @@
 
 use thalweg::data::{Dataset, Split, Targets, Values};
 use thalweg::device::{Call, Column, Device, Precision, Tensor};
-use thalweg::error::{DeviceError, Error, GraphError, TrainError};
+use thalweg::error::{DeviceError, Error, GraphError, OptimError, TrainError};
 use thalweg::graph::NodeId;
 use thalweg::loss::Loss;
-use thalweg::nn::{Builder, Layer, Linear, Objective, Sequential};
+use thalweg::nn::{Builder, Elu, Layer, LeakyRelu, Linear, Objective, Sequential};
 use thalweg::optim::ALL;
 use thalweg::train::checkpoint::Checkpoint;
 use thalweg::train::{Recipe, Trainer};
@@ -185,6 +185,54 @@ pub fn misuse_is_refused(device: &Device) {
     assert_eq!(engine.first_non_finite().expect("flags"), None);
 }
 
+/// Numbers that f64 holds and f32 does not: refused before anything is trained, and only where they are rounded.
+pub fn numbers_beyond_the_devices_floats_are_refused(device: &Device) {
+    let narrow = device.precision() == Precision::F32;
+    let data = regression(1.0);
+    let started = |recipe: Recipe| Trainer::new(device, &linear(), &data, recipe).map(|_| ());
+    let base = || squares(1e-3, 3);
+    for (rule, wanted) in [
+        ("name = 'sgd'\nlearning_rate = 1e-50", "learning_rate"),
+        ("name = 'sgd'\nlearning_rate = 1e39", "learning_rate"),
+        ("name = 'adam'\nepsilon = 1e-50", "epsilon"),
+        ("name = 'adamw'\nweight_decay = 1e300", "weight_decay"),
+    ] {
+        let found = started(Recipe { optimizer: optimizer(rule).into(), ..base() });
+        match found {
+            Err(Error::Optim(OptimError::Range { field, .. })) if narrow => assert_eq!(field, wanted),
+            Ok(()) if !narrow => {}
+            other => panic!("{rule}: {other:?}"),
+        }
+    }
+    // The first epoch's rate is fine; that of step 7, or of step 13, is infinite or 0.
+    for (curve, narrow_only) in [("1e308", false), ("1e30", true), ("1e-30", true), ("1e-300", false)] {
+        let schedule = toml::from_str(&format!("name = 'step'\nevery = 1\nfactor = {curve}")).expect("a schedule");
+        match started(Recipe { schedule, ..base() }) {
+            Err(Error::Optim(OptimError::Rate { schedule: "step", step: 18, epoch: 3, floats, rate })) => {
+                assert!(narrow || !narrow_only, "{curve}");
+                assert_eq!(floats, device.precision().name());
+                assert!(!device.precision().holds_positive(rate), "{rate}");
+            }
+            Ok(()) if narrow_only && !narrow => {}
+            other => panic!("{curve}: {other:?}"),
+        }
+    }
+    for l2 in [1e39, 1e300] {
+        let objective = Objective { loss: Loss::Mse, l2 };
+        assert!(matches!(
+            started(Recipe { objective, ..base() }),
+            Err(Error::Graph(GraphError::Range { field: "l2", .. }))
+        ));
+    }
+    let bent = Sequential::new().add(Linear::new(3)).add(LeakyRelu { slope: 1e39 }).add(Linear::new(1));
+    let curved = Sequential::new().add(Linear::new(3)).add(Elu { alpha: 1e300 }).add(Linear::new(1));
+    for (model, wanted) in [(bent, "slope"), (curved, "alpha")] {
+        let refused = Trainer::new(device, &model, &data, base()).map(|_| ());
+        let said = refused.expect_err("must be refused").to_string();
+        assert!(said.contains(&format!("`{wanted}` must be in [0, ∞) and finite in f32")), "{said}");
+    }
+}
+
 /// A rule with a state more than the kernels bind.
 #[derive(Clone, Debug)]
 struct Hoarder;
@@ -199,7 +247,7 @@ impl thalweg::optim::Rule for Hoarder {
     fn states(&self) -> &'static [&'static str] {
         &["a", "b", "c", "d"]
     }
-    fn validate(&self) -> Result<(), thalweg::error::OptimError> {
+    fn validate(&self) -> Result<(), OptimError> {
         Ok(())
     }
     fn learning_rate(&self) -> f64 {
