@@ -28,7 +28,7 @@ fn main() {
             Box::new(GpuEngine::new(gpu, setup).expect("the adapter has the memory"))
         });
     }
-    bench(&mut c, "cpu f32", &data, &mut rows, |setup| Box::new(CpuEngine::<f32>::new(setup)));
+    bench(&mut c, "cpu f32", &data, &mut rows, |setup| Box::new(CpuEngine::<f32>::new(setup).expect("an engine")));
     if support::measuring() {
         if gpu.is_some() {
             rows.push(vec!["from opening the adapter to the first step done".into(), first_step(&data, true)]);
@@ -145,7 +145,7 @@ fn first_step(data: &Dataset, gpu: bool) -> String {
         let gpu = support::open().expect("it was opened before");
         Training::new(data, |setup| Box::new(GpuEngine::new(&gpu, setup).expect("the adapter has the memory"))).run(1)
     } else {
-        Training::new(data, |setup| Box::new(CpuEngine::<f32>::new(setup))).run(1)
+        Training::new(data, |setup| Box::new(CpuEngine::<f32>::new(setup).expect("an engine"))).run(1)
     };
     let took = start.elapsed();
     assert!(loss.is_finite());

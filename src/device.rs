@@ -104,6 +104,15 @@ impl Precision {
         }
     }
 
+    /// Whether `x` rounds to a positive normal number of this width: neither 0 nor infinite, nor one that a GPU may flush to 0.
+    pub fn holds_positive(self, x: f64) -> bool {
+        x > 0.0
+            && match self {
+                Self::F32 => (x as f32).is_normal(),
+                Self::F64 => x.is_normal(),
+            }
+    }
+
     /// `"f32"` or `"f64"`.
     pub fn name(self) -> &'static str {
         match self {
@@ -139,7 +148,7 @@ impl Device {
             }
             "auto" => match gpu::Gpu::automatic(options)? {
                 Some(gpu) => gpu,
-                None => return Ok((Self::Cpu(precision), format!("cpu (f32): {}", without_a_card()))),
+                None => return Ok((Self::Cpu(precision), format!("cpu (f32): {}", without_a_card(&gpu::adapters())))),
             },
             "gpu" => gpu::Gpu::best(options)?,
             name => gpu::Gpu::named(name, options)?,
@@ -162,14 +171,47 @@ impl Device {
     }
 }
 
-fn without_a_card() -> String {
-    let found = gpu::adapters();
-    match found.first() {
-        None => "no Vulkan, Metal or DX12 adapter was found".into(),
-        Some(a) => format!(
-            "the only adapter, {}, is {}, and the cpu device is faster than that (`--device gpu` takes it all the same)",
-            a.name,
-            a.kind.describe()
-        ),
+/// Why `auto` takes none of the adapters there are.
+fn without_a_card(found: &[gpu::AdapterReport]) -> String {
+    let named = |a: &gpu::AdapterReport| format!("{} ({})", a.name, a.kind.describe());
+    let all = found.iter().map(named).collect::<Vec<_>>().join(", ");
+    let kinds = "the cpu device is faster than software, and the driver does not say what `other` is";
+    match found {
+        [] => "no Vulkan, Metal or DX12 adapter was found".into(),
+        [_] => format!("the only adapter is {all}; {kinds} (`--device gpu` takes it all the same)"),
+        _ => format!("the adapters are {all}; {kinds} (`--device gpu` takes the first all the same)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gpu::{AdapterKind, AdapterReport};
+    use super::without_a_card;
+
+    fn report(name: &str, kind: AdapterKind) -> AdapterReport {
+        AdapterReport {
+            name: name.into(),
+            backend: "vulkan".into(),
+            driver: String::new(),
+            kind,
+            max_binding: 0,
+            max_buffer: 0,
+            max_storage_buffers: 0,
+            workgroup_memory: 0,
+            max_invocations: 0,
+            max_groups: 0,
+            features: Vec::new(),
+            auto: false,
+        }
+    }
+
+    #[test]
+    fn why_no_adapter_was_taken_names_all_and_their_kinds() {
+        assert!(without_a_card(&[]).contains("no Vulkan"));
+        let (odd, soft) = (report("odd", AdapterKind::Other), report("soft", AdapterKind::Software));
+        let one = without_a_card(std::slice::from_ref(&odd));
+        assert!(one.starts_with("the only adapter is odd (other); "), "{one}");
+        let two = without_a_card(&[odd, soft]);
+        assert!(two.starts_with("the adapters are odd (other), soft (software); "), "{two}");
     }
 }

@@ -10,9 +10,9 @@
 //! | rule | formula of the `pytorch` convention | states | bytes a parameter |
 //! |---|---|---|---|
 //! | [`Sgd`] | `p −= ηg` | | 12 |
-//! | [`Momentum`] | `b = μb + g; p −= ηb` | `momentum_buffer` | 20 |
+//! | [`Momentum`] | `b = μb + (1−τ)g; p −= ηb` | `momentum_buffer` | 20 |
 //! | [`Nesterov`] | `b = μb + g; p −= η(g + μb)` | `momentum_buffer` | 20 |
-//! | [`Adagrad`] | `c += g²; p −= ηg/(√c + ε)` | `sum` | 20 |
+//! | [`Adagrad`] | `c += g²; p −= ηg/((1+(t−1)κ)(√c + ε))` | `sum` | 20 |
 //! | [`RmsProp`] | `v = ρv + (1−ρ)g²; p −= ηg/(√v + ε)` | `square_avg`, … | 20–36 |
 //! | [`Adadelta`] | `p −= η√(d + ε)/√(v + ε)·g` | `square_avg`, `acc_delta` | 28 |
 //! | [`Adam`] | `p −= η m̂/(√v̂ + ε)` | `exp_avg`, `exp_avg_sq` | 28 |
@@ -47,8 +47,8 @@ pub use convention::Convention;
 pub use dynamic::DynRule;
 pub use fields::{Configurable, Field, FieldValue};
 pub use layout::{
-    CONTROL_HEADER, HYPER_WORDS, MAX_GROUPS, MAX_TENSORS, NO_FLAG, Span, control_words, hyper_index, hyper_offset,
-    segment,
+    CONTROL_HEADER, HYPER_WORDS, MAX_GROUPS, MAX_STATES, MAX_TENSORS, NO_FLAG, Span, control_words, hyper_index,
+    hyper_offset, segment,
 };
 pub use link::link;
 pub use optimizer::Entry;

@@ -251,6 +251,11 @@ fn values_out_of_range() {
     refused(parse("[model]\nlayers = [{ type = 'linear', out = 0 }]"), &["`model.layers[0].out` must be at least 1"]);
     refused(parse("[model]\nlayers = [{ type = 'linear', out = -3 }]"), &["`model.layers[0].out`", "found -3"]);
     refused(parse("[model]\nlayers = [{ type = 'elu', alpha = inf }]"), &["`model.layers[0].alpha` must be in [0, ∞)"]);
+    for (kind, field) in [("elu", "alpha"), ("leaky_relu", "slope")] {
+        let beyond = parse(&format!("[model]\nlayers = [{{ type = '{kind}', {field} = 1e39 }}]"));
+        refused(beyond, &[&format!("`model.layers[0].{field}` must be in [0, ∞) and finite in f32")]);
+    }
+    refused(parse("[model]\nl2 = 1e39"), &["`model.l2` must be finite and at least 0, in f32 too"]);
     refused(parse("[model]\ninput = [1, 0]"), &["`model.input[1]` must be at least 1, found 0"]);
     for rate in ["0", "0.0", "-1e-3", "inf", "nan"] {
         refused(parse(&format!("[optimizer]\nlearning_rate = {rate}")), &["`optimizer.learning_rate` must be"]);

@@ -68,6 +68,10 @@ fn main() {
             limits::a_population_in_small_bindings_is_its_members(&GPU);
             Ok(())
         }),
+        support::trial("limits::nameless", || {
+            limits::an_adapter_without_a_name_is_refused();
+            Ok(())
+        }),
         support::trial("limits::memory", || Ok(limits::memory_is_limited_counted_and_given_back()?)),
         support::trial("limits::largest_buffer", || {
             limits::a_model_beyond_the_largest_buffer_is_refused();

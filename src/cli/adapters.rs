@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     }
     line(match (auto, found.is_empty()) {
         (Some(name), _) => format!("`--device auto` takes {name}."),
-        (None, false) => "`--device auto` takes the cpu device: these adapters are software, and it is faster than they are. `--device gpu` takes the first.".into(),
+        (None, false) => "`--device auto` takes the cpu device: no adapter here is known to be a card. `--device gpu` takes the first.".into(),
         (None, true) => "No Vulkan, Metal or DX12 adapter was found; `--device auto` takes the cpu device. A driver makes one: Mesa's lavapipe for any CPU.".into(),
     })?;
     Ok(true)
@@ -45,7 +45,7 @@ fn describe(a: &AdapterReport) -> String {
     let features = if a.features.is_empty() { "none".into() } else { a.features.join(", ") };
     format!(
         "{}\n  {}, {}, driver {}\n  one binding {}, one buffer {}, {} storage buffers a kernel\n  \
-         workgroup: {} invocations, {} KiB of memory; {} workgroups an axis\n  features used where present: {features}\n",
+         workgroup: {} invocations, {} KiB of memory; {} workgroups an axis\n  features it has: {features}\n",
         a.name,
         a.kind.describe(),
         a.backend,

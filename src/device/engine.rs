@@ -4,7 +4,8 @@
 mod check;
 
 pub(super) use check::{
-    Extent, check_calls, check_columns, check_member, check_order, check_states, check_step, check_values,
+    Extent, check_calls, check_columns, check_data, check_member, check_order, check_setup, check_states, check_step,
+    check_values,
 };
 
 use std::sync::Arc;
@@ -28,18 +29,19 @@ pub struct Tensor {
 pub struct Setup {
     /// The learnt tensors.
     pub tensors: Vec<Tensor>,
-    /// The parameter group of each tensor; groups have hyper-parameters of their own.
+    /// The parameter group of each tensor, below [`MAX_GROUPS`](crate::optim::MAX_GROUPS); groups have hyper-parameters of
+    /// their own.
     pub groups: Vec<usize>,
     /// The update rule.
     pub rule: Arc<dyn DynRule>,
-    /// One seed a member; its length is the population.
+    /// One seed a member; its length, at least 1, is the population.
     pub seeds: Vec<u64>,
 }
 
 impl Setup {
     /// How many groups there are, at least 1.
     pub fn group_count(&self) -> usize {
-        self.groups.iter().max().map_or(1, |&g| g + 1)
+        self.groups.iter().max().map_or(1, |&g| g.saturating_add(1))
     }
 }
 
@@ -102,7 +104,7 @@ pub struct Call {
 /// What one step recorded, for each member: loss, data loss, penalty, accuracy (NaN where the graph has none).
 pub type Record = Vec<[f64; 4]>;
 
-/// A tensor in which something non-finite was seen.
+/// A tensor in which something non-finite was seen, in any member: all members of a population share one flag a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NonFinite {
     /// Its name.
@@ -129,7 +131,7 @@ pub trait Engine: Send {
     ///
     /// # Errors
     ///
-    /// A lost device.
+    /// Data of another engine, an order that is not of its rows, a lost device.
     fn set_order(&mut self, data: DataId, order: &[u32]) -> Result<(), DeviceError>;
 
     /// Compiles a step over a data set.
@@ -146,7 +148,8 @@ pub trait Engine: Send {
     ///
     /// # Errors
     ///
-    /// A lost device.
+    /// A program of another engine, rows that the data do not have, numbers of the update that are too few or not finite in
+    /// the device's precision, a lost device.
     fn submit(&mut self, step: u32, cursor: u32, calls: &[Call]) -> Result<(), DeviceError>;
 
     /// Submissions whose records were not collected.

@@ -16,6 +16,23 @@ pub enum OptimError {
         /// The value.
         found: f64,
     },
+    /// A schedule leads to a learning rate that the device does not hold.
+    #[error(
+        "schedule {schedule}: the learning rate of step {step}, in epoch {epoch}, would be {rate:e}, which is no positive normal \
+         number of {floats}. Change the schedule's numbers, or train for fewer epochs"
+    )]
+    Rate {
+        /// The schedule.
+        schedule: &'static str,
+        /// The step, from 1.
+        step: u64,
+        /// Its epoch, from 1.
+        epoch: u64,
+        /// The learning rate there.
+        rate: f64,
+        /// The device's floats, `"f32"` or `"f64"`.
+        floats: &'static str,
+    },
     /// A field of another type than it was given.
     #[error("{owner}: `{field}` must be {expected}, found {found}")]
     Type {

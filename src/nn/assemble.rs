@@ -89,7 +89,7 @@ pub struct Assembled {
 ///
 /// # Errors
 ///
-/// What the model's layers refuse; [`GraphError::Range`] for an empty batch or a λ that is negative or not finite;
+/// What the model's layers refuse; [`GraphError::Range`] for an empty batch or a λ that is negative or not finite in f32;
 /// [`GraphError::Dtype`] where the loss takes classes and the data have numbers, or the other way round;
 /// [`GraphError::Shape`] where the output does not fit the targets.
 ///
@@ -125,8 +125,8 @@ pub fn assemble(
         return Err(GraphError::Range { op: "assemble", field: "batch", range: "at least 1", found: "0".into() });
     }
     let l2 = objective.l2;
-    if !(l2.is_finite() && l2 >= 0.0) {
-        let range = "finite and at least 0";
+    if !((l2 as f32).is_finite() && l2 >= 0.0) {
+        let range = "finite and at least 0, in f32 too";
         return Err(GraphError::Range { op: "objective", field: "l2", range, found: l2.to_string() });
     }
     let with_batch = |axes: &[usize]| Shape::from([&[batch], axes].concat());

@@ -87,6 +87,10 @@ impl Rule for Adadelta {
         fields::validate(self)
     }
 
+    fn validate_f32(&self) -> Result<(), OptimError> {
+        fields::validate_f32(self)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }

@@ -13,11 +13,11 @@ use crate::scalar::Scalar;
 /// ```text
 /// g ← g + λ p                    (pytorch)
 /// c ← c + g²                     starts at 0
-/// p ← p − η g / (√c + ε)
+/// p ← p − η g / (√c + ε)         η here is η / (1 + (t − 1) κ) at step t = 1, 2, … (pytorch)
 /// ```
 ///
 /// ε stands outside the root in both conventions; Keras and Optax put it inside and start c at 0.1. PyTorch's
-/// `lr_decay` is the schedule `inverse` with `unit = "step"` here.
+/// `lr_decay` κ is what the schedule `inverse` with `unit = "step"` does too, and comes on top of any schedule.
 ///
 /// # On the GPU
 ///
@@ -48,6 +48,8 @@ pub struct Adagrad {
     pub convention: Convention,
     /// η. Positive. Default 1e-2.
     pub learning_rate: f64,
+    /// κ, by which the rate falls with the steps. Not negative. Default 0; `PyTorch` only.
+    pub lr_decay: f64,
     /// ε, in units of the gradient. Positive. Default 1e-10 (cs231n: 1e-8, of the course's 1e-4 … 1e-8).
     pub epsilon: f64,
     /// λ, added to the gradient as `λp`. Not negative. Default 0; `PyTorch` only.
@@ -60,12 +62,13 @@ impl Configurable for Adagrad {
 
     fn defaults(convention: Convention) -> Self {
         let epsilon = if convention == Convention::Cs231n { 1e-8 } else { 1e-10 };
-        Self { convention, learning_rate: 1e-2, epsilon, weight_decay: 0.0 }
+        Self { convention, learning_rate: 1e-2, lr_decay: 0.0, epsilon, weight_decay: 0.0 }
     }
 
     fn fields(&mut self) -> Vec<Field<'_>> {
         vec![
             Field::number("learning_rate", &mut self.learning_rate),
+            Field::number("lr_decay", &mut self.lr_decay).only(Convention::PyTorch),
             Field::number("epsilon", &mut self.epsilon),
             Field::number("weight_decay", &mut self.weight_decay).only(Convention::PyTorch),
         ]
@@ -85,6 +88,10 @@ impl Rule for Adagrad {
         fields::validate(self)
     }
 
+    fn validate_f32(&self) -> Result<(), OptimError> {
+        fields::validate_f32(self)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
@@ -93,8 +100,9 @@ impl Rule for Adagrad {
         &["sum"]
     }
 
-    fn hyper(&self, _: u64, learning_rate: f64) -> Hyper {
-        [learning_rate, self.epsilon, self.weight_decay, 0.0, 0.0, 0.0, 0.0, 0.0]
+    fn hyper(&self, step: u64, learning_rate: f64) -> Hyper {
+        let rate = learning_rate / (1.0 + step.saturating_sub(1) as f64 * self.lr_decay);
+        [rate, self.epsilon, self.weight_decay, 0.0, 0.0, 0.0, 0.0, 0.0]
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use super::{Convention, Hyper, Rule};
+use super::{Convention, Hyper, MAX_STATES, Rule};
 use crate::error::OptimError;
 use crate::scalar::Scalar;
 
@@ -20,6 +20,10 @@ pub trait DynRule: Debug + Send + Sync + 'static {
     ///
     /// As [`Rule::validate`].
     fn validate(&self) -> Result<(), OptimError>;
+    /// # Errors
+    ///
+    /// As [`Rule::validate_f32`].
+    fn validate_f32(&self) -> Result<(), OptimError>;
     /// [`Rule::learning_rate`]
     fn learning_rate(&self) -> f64;
     /// [`Rule::hyper`]
@@ -31,7 +35,8 @@ pub trait DynRule: Debug + Send + Sync + 'static {
     ///
     /// # Panics
     ///
-    /// If the slices differ in length or `states` are not as many as [`Rule::states`].
+    /// If the slices differ in length, `states` are not as many as [`Rule::states`], or the rule has more than
+    /// [`MAX_STATES`]; engines refuse such a rule.
     fn update_f32(&self, hyper: &Hyper, gradients: &[f32], parameters: &mut [f32], states: &mut [&mut [f32]]);
 
     /// One step of many elements in f64.
@@ -57,6 +62,9 @@ impl<R: Rule> DynRule for R {
     }
     fn validate(&self) -> Result<(), OptimError> {
         Rule::validate(self)
+    }
+    fn validate_f32(&self) -> Result<(), OptimError> {
+        Rule::validate_f32(self)
     }
     fn learning_rate(&self) -> f64 {
         Rule::learning_rate(self)
@@ -85,7 +93,7 @@ fn update<R: Rule, T: Scalar>(rule: &R, hyper: &Hyper, g: &[T], p: &mut [T], sta
         [a] => one(rule, &h, g, p, a),
         [a, b] => two(rule, &h, g, p, a, b),
         [a, b, c] => three(rule, &h, g, p, a, b, c),
-        _ => unreachable!("a rule has at most 3 states: the kernels have no more bindings"),
+        more => panic!("{} has {} states, and a rule has at most {MAX_STATES}", rule.name(), more.len()),
     }
 }
 

@@ -70,17 +70,39 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// The interval that f32 asks for besides: on a device it is rounded to that.
+    fn range_f32(&self) -> (&'static str, f64, bool) {
+        let FieldValue::Number(x) = &self.value else { return ("on or off", 0.0, true) };
+        let (x, narrow) = (**x, **x as f32);
+        let (range, inside) = match self.name {
+            "learning_rate" | "epsilon" => (POSITIVE_F32, positive_f32(x)),
+            // The host divides by it, in f64.
+            "lr_decay" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
+            "weight_decay" => ("at least 0 and finite in f32, at most 3.4e38", x >= 0.0 && narrow.is_finite()),
+            _ => ("in [0, 1), and below 1 in f32 too", (0.0..1.0).contains(&narrow)),
+        };
+        (range, x, inside)
+    }
+
     /// The documented interval and whether the number lies in it; each name means the same in every rule.
     fn range(&self) -> (&'static str, f64, bool) {
         let FieldValue::Number(x) = &self.value else { return ("on or off", 0.0, true) };
         let x = **x;
         let (range, inside) = match self.name {
             "learning_rate" | "epsilon" => ("positive and finite", x > 0.0 && x.is_finite()),
-            "weight_decay" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
+            "weight_decay" | "lr_decay" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
             _ => ("in [0, 1)", (0.0..1.0).contains(&x)),
         };
         (range, x, inside)
     }
+}
+
+pub(super) const POSITIVE_F32: &str = "a positive normal number of f32, 1.2e-38 to 3.4e38";
+
+/// Whether `x` is a positive number that f32 holds to its full precision: neither 0 nor infinite, and none that a GPU may
+/// flush to 0.
+pub(super) fn positive_f32(x: f64) -> bool {
+    x > 0.0 && (x as f32).is_normal()
 }
 
 /// A rule that can be made from its name, its convention and its fields.
@@ -128,6 +150,19 @@ pub(super) fn validate<R: Configurable>(rule: &R) -> Result<(), OptimError> {
             return Err(OptimError::Field { owner, found: field.name.into(), known });
         }
         let (range, found, inside) = field.range();
+        if !inside {
+            return Err(OptimError::Range { owner, field: field.name, range, found });
+        }
+    }
+    Ok(())
+}
+
+/// [`Rule::validate_f32`] of every rule here.
+pub(super) fn validate_f32<R: Configurable>(rule: &R) -> Result<(), OptimError> {
+    validate(rule)?;
+    let owner = owner(R::NAME, rule.convention());
+    for field in visible(&mut rule.clone()) {
+        let (range, found, inside) = field.range_f32();
         if !inside {
             return Err(OptimError::Range { owner, field: field.name, range, found });
         }

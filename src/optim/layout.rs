@@ -16,6 +16,9 @@ pub const MAX_TENSORS: usize = 1 << 24;
 /// Parameter groups that a segment can name.
 pub const MAX_GROUPS: usize = 1 << 8;
 
+/// States of a rule that the update kernels bind.
+pub const MAX_STATES: usize = 3;
+
 /// What every flag must hold before the first step: no non-finite number seen.
 pub const NO_FLAG: u32 = u32::MAX;
 

@@ -13,13 +13,13 @@ use crate::scalar::Scalar;
 /// ```text
 /// pytorch                     cs231n
 /// g ← g + λ p
-/// b ← μ b + g                 v ← μ v − η g
+/// b ← μ b + (1 − τ) g         v ← μ v − η g
 /// p ← p − η b                 p ← p + v
 /// ```
 ///
 /// The two agree while η is constant (v = −ηb). When η falls, cs231n's velocity still carries the steps of the larger η.
-/// Both are `b ← μ b + a g; p ← p + c b`, with (a, c) = (1, −η) or (−η, 1): one kernel. PyTorch's first step, `b = g`, is
-/// the same formula at b = 0; its `dampening` is 0, the default there.
+/// Both are `b ← μ b + a g; p ← p + c b`, with (a, c) = (1 − τ, −η) or (−η, 1): one kernel. PyTorch's first step is
+/// `b = g` whatever its `dampening` τ: a = 1 there.
 ///
 /// # On the GPU
 ///
@@ -48,6 +48,9 @@ pub struct Momentum {
     pub learning_rate: f64,
     /// μ, the part of the velocity that a step keeps. In `[0, 1)`. Default 0.9, where PyTorch's `SGD` has 0.
     pub momentum: f64,
+    /// τ, the part of a gradient that the buffer does not take, but for the first step's. In `[0, 1)`. Default 0;
+    /// `PyTorch` only.
+    pub dampening: f64,
     /// λ, added to the gradient as `λp`. Not negative. Default 0; `PyTorch` only.
     pub weight_decay: f64,
 }
@@ -58,13 +61,14 @@ impl Configurable for Momentum {
 
     fn defaults(convention: Convention) -> Self {
         let learning_rate = if convention == Convention::Cs231n { 1e-2 } else { 1e-3 };
-        Self { convention, learning_rate, momentum: 0.9, weight_decay: 0.0 }
+        Self { convention, learning_rate, momentum: 0.9, dampening: 0.0, weight_decay: 0.0 }
     }
 
     fn fields(&mut self) -> Vec<Field<'_>> {
         vec![
             Field::number("learning_rate", &mut self.learning_rate),
             Field::number("momentum", &mut self.momentum),
+            Field::number("dampening", &mut self.dampening).only(Convention::PyTorch),
             Field::number("weight_decay", &mut self.weight_decay).only(Convention::PyTorch),
         ]
     }
@@ -89,6 +93,10 @@ impl Rule for Momentum {
         fields::validate(self)
     }
 
+    fn validate_f32(&self) -> Result<(), OptimError> {
+        fields::validate_f32(self)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
@@ -97,8 +105,12 @@ impl Rule for Momentum {
         &["momentum_buffer"]
     }
 
-    fn hyper(&self, _: u64, learning_rate: f64) -> Hyper {
-        hyper(self.convention, learning_rate, self.momentum, self.weight_decay)
+    fn hyper(&self, step: u64, learning_rate: f64) -> Hyper {
+        let mut numbers = hyper(self.convention, learning_rate, self.momentum, self.weight_decay);
+        if step > 1 && self.convention == Convention::PyTorch {
+            numbers[1] = 1.0 - self.dampening;
+        }
+        numbers
     }
 
     #[inline]

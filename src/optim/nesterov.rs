@@ -19,7 +19,8 @@ use crate::scalar::Scalar;
 ///
 /// In cs231n `−μ v + v′ = −η g`, so its step is `μ v′ − η g`. Both are `b ← μ b + a g; p ← p + c (μ b + a g)` with
 /// (a, c) = (1, −η) or (−η, 1): one kernel. They agree while η is constant. The parameters held are the look-ahead ones:
-/// `p = x + μ v` of the form `x_ahead = x + μ v; v ← μ v − η ∇f(x_ahead); x ← x + v`.
+/// `p = x + μ v` of the form `x_ahead = x + μ v; v ← μ v − η ∇f(x_ahead); x ← x + v`. There is no `dampening`: PyTorch
+/// refuses any but 0 with Nesterov.
 ///
 /// # On the GPU
 ///
@@ -60,7 +61,7 @@ impl Configurable for Nesterov {
     const CONVENTIONS: &'static [Convention] = Convention::ALL;
 
     fn defaults(convention: Convention) -> Self {
-        let Momentum { convention, learning_rate, momentum, weight_decay } = Momentum::defaults(convention);
+        let Momentum { convention, learning_rate, momentum, weight_decay, .. } = Momentum::defaults(convention);
         Self { convention, learning_rate, momentum, weight_decay }
     }
 
@@ -84,6 +85,10 @@ impl Rule for Nesterov {
 
     fn validate(&self) -> Result<(), OptimError> {
         fields::validate(self)
+    }
+
+    fn validate_f32(&self) -> Result<(), OptimError> {
+        fields::validate_f32(self)
     }
 
     fn learning_rate(&self) -> f64 {

@@ -94,6 +94,10 @@ impl Rule for RmsProp {
         fields::validate(self)
     }
 
+    fn validate_f32(&self) -> Result<(), OptimError> {
+        fields::validate_f32(self)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use super::Convention;
+use super::fields::{POSITIVE_F32, positive_f32};
 use crate::error::OptimError;
 use crate::scalar::Scalar;
 
@@ -64,6 +65,21 @@ pub trait Rule: Debug + Clone + Send + Sync + 'static {
     ///
     /// [`OptimError`] if a field lies outside its documented range or does not belong to the convention.
     fn validate(&self) -> Result<(), OptimError>;
+
+    /// [`validate`](Self::validate) for devices that compute in f32, where 1e-50 is 0 and 1e39 infinite. Without a
+    /// definition of its own it looks at the learning rate alone.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Range`] besides, for a field that f32 does not hold.
+    fn validate_f32(&self) -> Result<(), OptimError> {
+        self.validate()?;
+        let found = self.learning_rate();
+        if positive_f32(found) {
+            return Ok(());
+        }
+        Err(OptimError::Range { owner: self.name().into(), field: "learning_rate", range: POSITIVE_F32, found })
+    }
 
     /// The base rate, which a schedule multiplies or replaces.
     fn learning_rate(&self) -> f64;

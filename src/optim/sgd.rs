@@ -75,6 +75,10 @@ impl Rule for Sgd {
         fields::validate(self)
     }
 
+    fn validate_f32(&self) -> Result<(), OptimError> {
+        fields::validate_f32(self)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }

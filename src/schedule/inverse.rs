@@ -11,7 +11,7 @@ use crate::error::OptimError;
 /// η = α₀ / (1 + rate · t)          t = 0, 1, …, in `unit`s
 /// ```
 ///
-/// With `unit = "step"` this is the `lr_decay` of PyTorch's Adagrad.
+/// With `unit = "step"` this is the `lr_decay` of PyTorch's Adagrad, which the rule itself has too.
 ///
 /// # Examples
 ///

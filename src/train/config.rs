@@ -102,7 +102,7 @@ pub struct ModelConfig {
     pub layers: Vec<LayerSpec>,
     /// The loss on the data; default cross-entropy.
     pub loss: Loss,
-    /// The penalty's factor, finite and at least 0; default 0.
+    /// The penalty's factor, finite (in f32 too) and at least 0; default 0.
     pub l2: f64,
 }
 
@@ -278,7 +278,7 @@ impl ModelConfig {
             None => default.loss,
         };
         let l2 = section.number("l2")?.unwrap_or(default.l2);
-        let l2 = section.within("l2", "finite and at least 0", l2, l2.is_finite() && l2 >= 0.0)?;
+        let l2 = section.within("l2", "finite and at least 0, in f32 too", l2, (l2 as f32).is_finite() && l2 >= 0.0)?;
         Ok(Self { input, layers, loss, l2 })
     }
 }

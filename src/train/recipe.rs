@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::device::Precision;
+use crate::error::OptimError;
 use crate::nn::Objective;
 use crate::optim::{DynRule, Optimizer};
 use crate::schedule::Schedule;
@@ -48,5 +50,30 @@ impl Default for Recipe {
             shuffle: true,
             input: None,
         }
+    }
+}
+
+impl Recipe {
+    /// Refuses numbers that floats of `precision` do not hold: the rule's, and the rate at both ends of a run of `steps`
+    /// steps an epoch, between which each schedule only rises or only falls.
+    pub(super) fn check(&self, precision: Precision, steps: usize) -> Result<(), OptimError> {
+        match precision {
+            Precision::F32 => self.optimizer.validate_f32()?,
+            Precision::F64 => self.optimizer.validate()?,
+        }
+        self.schedule.validate()?;
+        let last = u64::from(self.epochs.max(1)) * steps.max(1) as u64 - 1;
+        self.rate(precision, 0, 0)?;
+        self.rate(precision, last, u64::from(self.epochs.max(1)) - 1).map(|_| ())
+    }
+
+    /// The learning rate of step `step` in epoch `epoch`, both from 0.
+    pub(super) fn rate(&self, precision: Precision, step: u64, epoch: u64) -> Result<f64, OptimError> {
+        let rate = self.schedule.rate(self.optimizer.learning_rate(), step, epoch);
+        if precision.holds_positive(rate) {
+            return Ok(rate);
+        }
+        let (schedule, floats) = (self.schedule.curve().name(), precision.name());
+        Err(OptimError::Rate { schedule, step: step + 1, epoch: epoch + 1, rate, floats })
     }
 }

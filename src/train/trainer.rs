@@ -115,9 +115,8 @@ impl Trainer {
                 return Err(TrainError::Zero { field }.into());
             }
         }
-        recipe.optimizer.validate()?;
-        recipe.schedule.validate()?;
         data.train.check_batch(recipe.batch_size)?;
+        recipe.check(device.precision(), crate::data::steps(data.train.rows(), recipe.batch_size))?;
         for part in [Some(&data.train), data.validation.as_ref()].into_iter().flatten() {
             check_part(device, model, &recipe, &data.train, part)?;
         }
@@ -132,8 +131,8 @@ impl Trainer {
         };
         admit(device, &setup)?;
         let mut engine: Box<dyn Engine> = match device {
-            Device::Cpu(Precision::F32) => Box::new(CpuEngine::<f32>::new(setup)),
-            Device::Cpu(Precision::F64) => Box::new(CpuEngine::<f64>::new(setup)),
+            Device::Cpu(Precision::F32) => Box::new(CpuEngine::<f32>::new(setup)?),
+            Device::Cpu(Precision::F64) => Box::new(CpuEngine::<f64>::new(setup)?),
             Device::Gpu(gpu) => Box::new(GpuEngine::new(gpu, setup)?),
         };
         let train = Set::new(engine.as_mut(), model, &recipe, &data.train, recipe.batch_size, Mode::Train)?;
@@ -266,7 +265,7 @@ impl Trainer {
         let mut calls = Vec::with_capacity(count);
         for k in n..n + count {
             let step = begun + k as u64;
-            let rate = self.recipe.schedule.rate(rule.learning_rate(), step, u64::from(self.position.epoch));
+            let rate = self.recipe.rate(self.precision, step, u64::from(self.position.epoch))?;
             let (program, rows) = self.train.step(k);
             calls.push(Call { program, hyper: vec![rule.hyper(step + 1, rate)] });
             sent.push_back(Sent { rows, learning_rate: rate });

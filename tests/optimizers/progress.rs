@@ -13,7 +13,8 @@ fn tame(optimizer: &mut Optimizer, rate: f64) {
             match field.name {
                 "learning_rate" => *x = rate,
                 "epsilon" if centered => *x = 1e-2,
-                "weight_decay" => *x = 0.0,
+                // A decayed weight has its minimum elsewhere, and a falling rate does not reach it in this many steps.
+                "weight_decay" | "lr_decay" => *x = 0.0,
                 _ => {}
             }
         }

@@ -17,7 +17,9 @@ fn the_documented_defaults() {
     for (text, field, value) in [
         ("name = 'sgd'", "learning_rate", 1e-3),
         ("name = 'momentum'", "momentum", 0.9),
+        ("name = 'momentum'", "dampening", 0.0),
         ("name = 'nesterov'", "momentum", 0.9),
+        ("name = 'adagrad'", "lr_decay", 0.0),
         ("name = 'adagrad'", "learning_rate", 1e-2),
         ("name = 'adagrad'", "epsilon", 1e-10),
         ("name = 'rmsprop'", "learning_rate", 1e-2),
@@ -66,6 +68,12 @@ fn unknown_names_get_the_nearest_and_the_list() {
     let error = read("name = 'momentum'\nmomentun = 0.5").unwrap_err();
     assert!(error.to_string().contains("did you mean `momentum`?"), "{error}");
 
+    // PyTorch refuses it there as well.
+    let error = read("name = 'nesterov'\ndampening = 0.5").unwrap_err();
+    assert!(matches!(&error, OptimError::Field { found, .. } if found == "dampening"), "{error}");
+    let error = read("name = 'momentum'\nconvention = 'cs231n'\ndampening = 0.5").unwrap_err();
+    assert!(matches!(&error, OptimError::Field { found, .. } if found == "dampening"), "{error}");
+
     let error = read("name = 'sgd'\nconvention = 'keras'").unwrap_err();
     assert!(matches!(&error, OptimError::Convention { known, .. } if known == &["cs231n", "pytorch"]), "{error}");
     let error = read("name = 'adamw'\nconvention = 'cs231n'").unwrap_err();
@@ -112,6 +120,50 @@ fn every_field_has_a_range() {
     ] {
         assert!(matches!(read(text), Err(OptimError::Range { field: f, .. }) if f == field), "{text}");
     }
+}
+
+/// What f64 holds and f32 does not: 1e-50 is 0 there, 1e39 infinite, and 1 − 1e-9 is 1.
+#[test]
+fn numbers_that_f32_does_not_hold() {
+    let mut seen = 0;
+    for entry in ALL {
+        for &convention in entry.conventions {
+            let form = |field: Option<(usize, f64)>| {
+                let mut changed = (entry.defaults)(convention);
+                let mut name = "";
+                if let Some((index, x)) = field {
+                    let Field { name: of, value: FieldValue::Number(place), .. } = changed.fields().swap_remove(index)
+                    else {
+                        return None;
+                    };
+                    (*place, name) = (x, of);
+                }
+                Some((name, changed))
+            };
+            form(None).unwrap().1.rule().validate_f32().unwrap();
+            for index in 0..(entry.defaults)(convention).fields().len() {
+                for x in [1e-50, 1e-40, 1e39, 1e300, 1.0 - 1e-9] {
+                    let Some((name, changed)) = form(Some((index, x))) else { continue };
+                    let held = match name {
+                        "learning_rate" | "epsilon" => x == 1.0 - 1e-9,
+                        "weight_decay" => x < 1e39,
+                        "lr_decay" => true,
+                        _ => x < 1e-30,
+                    };
+                    let rule = changed.rule();
+                    match rule.validate_f32() {
+                        Ok(()) => assert!(held, "{rule:?}: {name} = {x:e}"),
+                        Err(OptimError::Range { field, found, .. }) => {
+                            assert!(!held && (field, found) == (name, x), "{rule:?}: {name} = {x:e}");
+                        }
+                        other => panic!("{rule:?}: {other:?}"),
+                    }
+                    seen += usize::from(!held);
+                }
+            }
+        }
+    }
+    assert!(seen > 100, "{seen}");
 }
 
 /// A struct built by hand can hold what its convention does not have.

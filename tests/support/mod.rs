@@ -7,14 +7,19 @@ use thalweg::device::gpu::{Gpu, Options};
 
 /// Without an adapter these tests show as ignored; where `CI` or `THALWEG_REQUIRE_GPU` is set they fail instead.
 pub fn adapter_is_demanded() -> bool {
-    ["CI", "THALWEG_REQUIRE_GPU"].iter().any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()))
+    ["CI", "THALWEG_REQUIRE_GPU"].iter().any(|name| says_yes(std::env::var_os(name).as_deref()))
+}
+
+/// Whether a variable is set to anything but nothing and 0.
+pub fn says_yes(value: Option<&std::ffi::OsStr>) -> bool {
+    value.is_some_and(|v| !v.is_empty() && v != "0")
 }
 
 /// The adapter the suite runs on: the best, or the one `THALWEG_ADAPTER` names.
 pub fn open(options: Options) -> Result<Gpu, thalweg::error::DeviceError> {
     match std::env::var("THALWEG_ADAPTER") {
-        Ok(name) => Gpu::named(&name, options),
-        Err(_) => Gpu::best(options),
+        Ok(name) if !name.is_empty() => Gpu::named(&name, options),
+        _ => Gpu::best(options),
     }
 }
 

@@ -142,6 +142,8 @@ pub fn forms() -> Vec<Optimizer> {
     let further = [
         "name = 'sgd'\nlearning_rate = 0.01\nweight_decay = 0.1",
         "name = 'momentum'\nlearning_rate = 0.01\nweight_decay = 0.1",
+        "name = 'momentum'\nlearning_rate = 0.01\ndampening = 0.4",
+        "name = 'adagrad'\nlr_decay = 0.25",
         "name = 'rmsprop'\ncentered = true",
         "name = 'rmsprop'\nmomentum = 0.8",
         "name = 'rmsprop'\ncentered = true\nmomentum = 0.8\nweight_decay = 0.1",

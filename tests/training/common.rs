@@ -27,6 +27,8 @@ macro_rules! on_any_device {
             trouble::data_that_overflow_are_named,
             trouble::every_optimizer_reports_a_gradient_that_is_no_number,
             trouble::misuse_is_refused,
+            trouble::numbers_beyond_the_devices_floats_are_refused,
+            trouble::setups_that_do_not_hold_together_are_refused,
             trouble::an_input_of_the_models_own_is_refused,
         );
     };

@@ -33,8 +33,8 @@ pub fn step() -> (Vec<Tensor>, StepGraph) {
 
 pub fn engine(device: &Device, setup: Setup) -> thalweg::Result<Box<dyn Engine>> {
     Ok(match device {
-        Device::Cpu(Precision::F32) => Box::new(CpuEngine::<f32>::new(setup)),
-        Device::Cpu(Precision::F64) => Box::new(CpuEngine::<f64>::new(setup)),
+        Device::Cpu(Precision::F32) => Box::new(CpuEngine::<f32>::new(setup)?),
+        Device::Cpu(Precision::F64) => Box::new(CpuEngine::<f64>::new(setup)?),
         Device::Gpu(gpu) => Box::new(GpuEngine::new(gpu, setup)?),
     })
 }

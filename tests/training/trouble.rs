@@ -2,10 +2,10 @@
 
 use thalweg::data::{Dataset, Split, Targets, Values};
 use thalweg::device::{Call, Column, Device, Precision, Tensor};
-use thalweg::error::{DeviceError, Error, GraphError, TrainError};
+use thalweg::error::{DeviceError, Error, GraphError, OptimError, TrainError};
 use thalweg::graph::NodeId;
 use thalweg::loss::Loss;
-use thalweg::nn::{Builder, Layer, Linear, Objective, Sequential};
+use thalweg::nn::{Builder, Elu, Layer, LeakyRelu, Linear, Objective, Sequential};
 use thalweg::optim::ALL;
 use thalweg::train::checkpoint::Checkpoint;
 use thalweg::train::{Recipe, Trainer};
@@ -121,7 +121,34 @@ pub fn misuse_is_refused(device: &Device) {
     states.pop();
     refused(engine.set_states(1, &states), "states");
 
+    for (at, bad) in [(0, f64::NAN), (7, f64::INFINITY)] {
+        let mut infinite = step(0);
+        infinite.hyper[1][at] = bad;
+        refused(engine.submit(0, 0, &[infinite]), "hyper-parameters");
+    }
+    let mut wide = step(0);
+    wide.hyper[1][0] = 1e39;
+    match device.precision() {
+        Precision::F32 => refused(engine.submit(0, 0, &[wide]), "hyper-parameters"),
+        Precision::F64 => {}
+    }
+
     let (tensors, good) = given::step();
+    let mut elsewhere = ready(device, &adam, 1, &noise(3 * WIDTH, 1)).expect("an engine").0;
+    let foreign = (0..3).map(|_| elsewhere.add_data(1, Column::F64(&noise(WIDTH, 1)), Column::Index(&[0])));
+    let foreign = foreign.last().expect("three").expect("data");
+    refused(engine.set_order(foreign, &[0]), "data set");
+    refused(engine.compile(good.clone(), foreign), "data set");
+    let mut constant = good.clone();
+    constant.features = constant.gradients[0].expect("a node");
+    refused(engine.compile(constant, data), "features");
+    let mut foreign = good.clone();
+    let mut other = thalweg::Graph::new();
+    foreign.record[1] = (0..99).map(|i| other.input(&i.to_string(), [1]).expect("an input")).last();
+    match engine.compile(foreign, data).err() {
+        Some(DeviceError::Graph(GraphError::ForeignNode { node: 98, .. })) => {}
+        other => panic!("{other:?}"),
+    }
     let narrow = engine.add_data(3, Column::F64(&noise(3 * 7, 1)), Column::Index(&[0; 3])).expect("data");
     refused(engine.compile(good.clone(), narrow), "features");
     let wrong = engine.add_data(3, Column::F64(&noise(3 * WIDTH, 1)), Column::F64(&[0.0; 3])).expect("data");
@@ -156,6 +183,106 @@ pub fn misuse_is_refused(device: &Device) {
     engine.submit(0, 0, &[step(0), step(1), step(2)]).expect("steps");
     assert_eq!(engine.collect().expect("records").len(), 3);
     assert_eq!(engine.first_non_finite().expect("flags"), None);
+}
+
+/// Numbers that f64 holds and f32 does not: refused before anything is trained, and only where they are rounded.
+pub fn numbers_beyond_the_devices_floats_are_refused(device: &Device) {
+    let narrow = device.precision() == Precision::F32;
+    let data = regression(1.0);
+    let started = |recipe: Recipe| Trainer::new(device, &linear(), &data, recipe).map(|_| ());
+    let base = || squares(1e-3, 3);
+    for (rule, wanted) in [
+        ("name = 'sgd'\nlearning_rate = 1e-50", "learning_rate"),
+        ("name = 'sgd'\nlearning_rate = 1e39", "learning_rate"),
+        ("name = 'adam'\nepsilon = 1e-50", "epsilon"),
+        ("name = 'adamw'\nweight_decay = 1e300", "weight_decay"),
+    ] {
+        let found = started(Recipe { optimizer: optimizer(rule).into(), ..base() });
+        match found {
+            Err(Error::Optim(OptimError::Range { field, .. })) if narrow => assert_eq!(field, wanted),
+            Ok(()) if !narrow => {}
+            other => panic!("{rule}: {other:?}"),
+        }
+    }
+    // The first epoch's rate is fine; that of step 7, or of step 13, is infinite or 0.
+    for (curve, narrow_only) in [("1e308", false), ("1e30", true), ("1e-30", true), ("1e-300", false)] {
+        let schedule = toml::from_str(&format!("name = 'step'\nevery = 1\nfactor = {curve}")).expect("a schedule");
+        match started(Recipe { schedule, ..base() }) {
+            Err(Error::Optim(OptimError::Rate { schedule: "step", step: 18, epoch: 3, floats, rate })) => {
+                assert!(narrow || !narrow_only, "{curve}");
+                assert_eq!(floats, device.precision().name());
+                assert!(!device.precision().holds_positive(rate), "{rate}");
+            }
+            Ok(()) if narrow_only && !narrow => {}
+            other => panic!("{curve}: {other:?}"),
+        }
+    }
+    for l2 in [1e39, 1e300] {
+        let objective = Objective { loss: Loss::Mse, l2 };
+        assert!(matches!(
+            started(Recipe { objective, ..base() }),
+            Err(Error::Graph(GraphError::Range { field: "l2", .. }))
+        ));
+    }
+    let bent = Sequential::new().add(Linear::new(3)).add(LeakyRelu { slope: 1e39 }).add(Linear::new(1));
+    let curved = Sequential::new().add(Linear::new(3)).add(Elu { alpha: 1e300 }).add(Linear::new(1));
+    for (model, wanted) in [(bent, "slope"), (curved, "alpha")] {
+        let refused = Trainer::new(device, &model, &data, base()).map(|_| ());
+        let said = refused.expect_err("must be refused").to_string();
+        assert!(said.contains(&format!("`{wanted}` must be in [0, ∞) and finite in f32")), "{said}");
+    }
+}
+
+/// A rule with a state more than the kernels bind.
+#[derive(Clone, Debug)]
+struct Hoarder;
+
+impl thalweg::optim::Rule for Hoarder {
+    fn name(&self) -> &'static str {
+        "hoarder"
+    }
+    fn convention(&self) -> thalweg::optim::Convention {
+        thalweg::optim::Convention::PyTorch
+    }
+    fn states(&self) -> &'static [&'static str] {
+        &["a", "b", "c", "d"]
+    }
+    fn validate(&self) -> Result<(), OptimError> {
+        Ok(())
+    }
+    fn learning_rate(&self) -> f64 {
+        1.0
+    }
+    fn hyper(&self, _: u64, _: f64) -> thalweg::optim::Hyper {
+        [0.0; 8]
+    }
+    fn update<T: thalweg::Scalar>(&self, _: &[T; 8], _: T, p: T, s: [T; 3]) -> (T, [T; 3]) {
+        (p, s)
+    }
+    fn source(&self) -> &'static str {
+        ""
+    }
+}
+
+pub fn setups_that_do_not_hold_together_are_refused(device: &Device) {
+    use thalweg::device::Setup;
+    let good = || {
+        let rule = optimizer("name = 'adam'").into_rule();
+        Setup { tensors: given::step().0, groups: vec![0, 1, 0, 255, 0], rule, seeds: vec![1] }
+    };
+    given::engine(device, good()).expect("an engine");
+    let refused = |setup: Setup, wanted: &str| match given::engine(device, setup).err() {
+        Some(Error::Device(DeviceError::Feed { name, .. })) => assert_eq!(name, wanted),
+        other => panic!("{wanted}: {other:?}"),
+    };
+    for groups in [vec![], vec![0; 4], vec![0; 6], vec![0, 0, 256, 0, 0], vec![usize::MAX; 5]] {
+        refused(Setup { groups, ..good() }, "parameter groups");
+    }
+    refused(Setup { seeds: Vec::new(), ..good() }, "seeds");
+    refused(Setup { rule: std::sync::Arc::new(Hoarder), ..good() }, "rule");
+    let mut twins = good();
+    twins.tensors[3].name = twins.tensors[1].name.clone();
+    refused(twins, "tensors");
 }
 
 /// A model of one's own that asks for an input nobody feeds.

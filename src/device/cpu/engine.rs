@@ -75,14 +75,19 @@ impl EngineScalar for f64 {
 
 impl<T: EngineScalar> CpuEngine<T> {
     /// An engine with all parameters 0 and the optimizer's states at their beginning.
-    pub fn new(setup: Setup) -> Self {
-        let zeros = |value: f64| -> Vec<Vec<T>> {
-            setup.tensors.iter().map(|t| vec![T::of(value); t.shape.elements()]).collect()
-        };
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::Feed`]: a setup without members, with groups that are not one for each tensor, with two tensors of one
+    /// name, or with a rule of more than 3 states.
+    pub fn new(setup: Setup) -> Result<Self, DeviceError> {
+        engine::check_setup(&setup)?;
+        let zeros =
+            |value: f64| -> Vec<Vec<T>> { setup.tensors.iter().map(|t| vec![T::of(value); t.shape.elements()]).collect() };
         let states = || (0..setup.rule.states().len()).map(|s| zeros(setup.rule.initial_state(s))).collect();
         let members = setup.seeds.iter().map(|_| Member { parameters: zeros(0.0), states: states() }).collect();
         let flags = vec![(u32::MAX, u32::MAX); setup.tensors.len()];
-        Self { setup, members, data: Vec::new(), programs: Vec::new(), done: VecDeque::new(), flags }
+        Ok(Self { setup, members, data: Vec::new(), programs: Vec::new(), done: VecDeque::new(), flags })
     }
 
     fn step(&mut self, n: u32, cursor: usize, call: &Call) -> Record {
@@ -164,6 +169,7 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
     }
 
     fn set_order(&mut self, data: DataId, order: &[u32]) -> Result<(), DeviceError> {
+        engine::check_data(data, self.data.len())?;
         let data = &mut self.data[data.0];
         engine::check_order(order, data.rows)?;
         data.order = order.to_vec();
@@ -172,6 +178,7 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
 
     fn compile(&mut self, step: StepGraph, data: DataId) -> Result<ProgramId, DeviceError> {
         engine::check_step(&step, &self.setup.tensors)?;
+        engine::check_data(data, self.data.len())?;
         let set = &self.data[data.0];
         let targets = match &set.targets {
             Targets::Real(v) => (v.len(), Dtype::Real),
@@ -200,7 +207,8 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
     }
 
     fn submit(&mut self, step: u32, cursor: u32, calls: &[Call]) -> Result<(), DeviceError> {
-        engine::check_calls(&self.setup, CAPACITY, cursor, calls, |n| {
+        let finite = |x| T::of(x).is_finite();
+        engine::check_calls(&self.setup, CAPACITY, cursor, calls, finite, |n| {
             let program = self.programs.get(n)?;
             let rows = self.data[program.data].rows;
             Some(Extent { batch: program.rows, rows, trains: !program.gradients.is_empty() })

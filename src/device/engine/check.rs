@@ -1,8 +1,51 @@
 //! What engines refuse before anything runs: kernels look at no bounds.
 
-use super::{Call, Setup, StepGraph, Tensor};
+use std::collections::HashSet;
+
+use super::{Call, DataId, Setup, StepGraph, Tensor};
 use crate::error::{DeviceError, GraphError};
-use crate::graph::{Dtype, Graph};
+use crate::graph::{Dtype, Graph, Kind};
+use crate::optim::{MAX_GROUPS, MAX_STATES, MAX_TENSORS};
+
+fn refuse<T>(name: &str, expected: String, found: String) -> Result<T, DeviceError> {
+    Err(DeviceError::Feed { name: name.into(), expected, found })
+}
+
+/// What an engine is made for must hold together: a group for each tensor, a member, and a rule that kernels can bind.
+pub(in crate::device) fn check_setup(setup: &Setup) -> Result<(), DeviceError> {
+    let Setup { tensors, groups, rule, seeds } = setup;
+    if tensors.len() > MAX_TENSORS {
+        return refuse("tensors", format!("at most {MAX_TENSORS}"), tensors.len().to_string());
+    }
+    let mut names = HashSet::with_capacity(tensors.len());
+    if let Some(twice) = tensors.iter().find(|t| !names.insert(t.name.as_str())) {
+        return refuse("tensors", "names that differ".into(), format!("`{}` twice", twice.name));
+    }
+    if groups.len() != tensors.len() {
+        return refuse("parameter groups", format!("{}, one for each tensor", tensors.len()), groups.len().to_string());
+    }
+    if let Some(group) = groups.iter().find(|&&group| group >= MAX_GROUPS) {
+        return refuse("parameter groups", format!("numbers below {MAX_GROUPS}"), group.to_string());
+    }
+    if seeds.is_empty() {
+        return refuse("seeds", "at least 1, one for each member".into(), "0".into());
+    }
+    let states = rule.states();
+    if states.len() > MAX_STATES {
+        let expected = format!("at most {MAX_STATES} states of the rule `{}`", rule.name());
+        return refuse("rule", expected, format!("{} ({})", states.len(), states.join(", ")));
+    }
+    Ok(())
+}
+
+/// A data set must be one of the engine's `count`.
+pub(in crate::device) fn check_data(data: DataId, count: usize) -> Result<(), DeviceError> {
+    if data.0 < count {
+        return Ok(());
+    }
+    let known = if count == 0 { "none was added".into() } else { format!("a number below {count}") };
+    refuse("data set", format!("one that this engine was given ({known})"), data.0.to_string())
+}
 
 /// The graph's parameters must be the engine's, name by name: programs share one flat buffer.
 fn same_tensors(graph: &Graph, tensors: &[Tensor]) -> Result<(), GraphError> {
@@ -113,6 +156,7 @@ pub(in crate::device) fn check_calls(
     capacity: usize,
     cursor: u32,
     calls: &[Call],
+    finite: impl Fn(f64) -> bool,
     extent: impl Fn(usize) -> Option<Extent>,
 ) -> Result<(), DeviceError> {
     let refuse = |name: &str, expected: String, found: usize| {
@@ -134,6 +178,11 @@ pub(in crate::device) fn check_calls(
         if trains && call.hyper.len() != wanted {
             return refuse("hyper-parameters", format!("{wanted}, one for each member and group"), call.hyper.len());
         }
+        // Rounded to the device's floats they must not become infinite: what follows would be blamed on a gradient.
+        if let Some(numbers) = call.hyper.iter().take(wanted).find(|numbers| !numbers.iter().all(|&x| finite(x))) {
+            let (expected, found) = ("numbers that are finite on the device".into(), format!("{numbers:?}"));
+            return Err(DeviceError::Feed { name: "hyper-parameters".into(), expected, found });
+        }
     }
     Ok(())
 }
@@ -141,12 +190,21 @@ pub(in crate::device) fn check_calls(
 /// A step's own demands on its graph: features and targets are its only inputs, a loss is recorded, and there is a place for
 /// every gradient.
 pub(in crate::device) fn check_step(step: &StepGraph, tensors: &[Tensor]) -> Result<(), DeviceError> {
+    let nodes = step.graph.nodes().len();
+    let named =
+        [step.features, step.targets].into_iter().chain(step.record.iter().chain(&step.gradients).flatten().copied());
+    if let Some(id) = named.into_iter().find(|id| id.0 >= nodes) {
+        return Err(GraphError::ForeignNode { node: id.0, nodes }.into());
+    }
+    for (name, id) in [("features", step.features), ("targets", step.targets)] {
+        if !matches!(step.graph.node(id).kind, Kind::Input { .. }) {
+            return refuse(name, "an input of the graph".into(), format!("node {}, which is none", id.0));
+        }
+    }
     if let Some((name, id)) = step.graph.inputs().find(|&(_, id)| id != step.features && id != step.targets) {
         let shape = step.graph.shape(id).to_string();
         return Err(DeviceError::NotFed { kind: "input", name: name.into(), shape });
     }
-    let refuse =
-        |name: &str, expected: String, found: String| Err(DeviceError::Feed { name: name.into(), expected, found });
     if step.record[0].is_none() {
         return refuse("record", "a loss in the first place".into(), "none".into());
     }

@@ -13,7 +13,7 @@ pub enum AdapterKind {
     Virtual,
     /// A program on the CPU: lavapipe, SwiftShader, WARP. Never chosen by `auto`: the cpu device is many times faster.
     Software,
-    /// The driver does not say.
+    /// The driver does not say. Never chosen by `auto`: it may be software.
     Other,
 }
 
@@ -63,7 +63,7 @@ pub struct AdapterReport {
     pub max_invocations: u32,
     /// Workgroups along one axis.
     pub max_groups: u32,
-    /// Features thalweg uses where they are: their names.
+    /// Features it has, of those that matter for computing: their names. No kernel needs any of them.
     pub features: Vec<&'static str>,
     /// Whether `auto` takes this one.
     pub auto: bool,
@@ -88,7 +88,7 @@ pub(super) fn enumerate() -> Vec<wgpu::Adapter> {
     found
 }
 
-/// The place of the adapter `auto` takes: the best that is not software.
+/// The place of the adapter `auto` takes: the best that is known not to be software.
 pub(super) fn automatic(found: &[wgpu::Adapter]) -> Option<usize> {
     found.iter().position(|a| kind(a).rank() < AdapterKind::Other.rank())
 }
@@ -97,7 +97,8 @@ pub(super) fn automatic(found: &[wgpu::Adapter]) -> Option<usize> {
 pub(super) fn named(found: Vec<wgpu::Adapter>, wanted: &str) -> Result<wgpu::Adapter, DeviceError> {
     let known = found.iter().map(|a| a.get_info().name).collect();
     let lower = wanted.to_lowercase();
-    let pick = found.into_iter().find(|a| a.get_info().name.to_lowercase().contains(&lower));
+    // The empty text is in every name, and nobody's.
+    let pick = found.into_iter().find(|a| !lower.is_empty() && a.get_info().name.to_lowercase().contains(&lower));
     pick.ok_or(DeviceError::UnknownAdapter { wanted: wanted.into(), known })
 }
 

@@ -65,8 +65,10 @@ impl GpuEngine {
     ///
     /// # Errors
     ///
-    /// [`DeviceError::OutOfMemory`], a lost device, or more parameter groups than a segment table can name.
+    /// [`DeviceError::OutOfMemory`], a lost device, or [`DeviceError::Feed`]: a setup without members, with groups that are not
+    /// one for each tensor, with two tensors of one name, or with a rule of more than 3 states.
     pub fn new(gpu: &Gpu, setup: Setup) -> Result<Self, DeviceError> {
+        engine::check_setup(&setup)?;
         let mut offsets = Vec::with_capacity(setup.tensors.len());
         let mut total = 0;
         for tensor in &setup.tensors {
@@ -172,6 +174,7 @@ impl Engine for GpuEngine {
     }
 
     fn set_order(&mut self, data: DataId, order: &[u32]) -> Result<(), DeviceError> {
+        engine::check_data(data, self.data.len())?;
         let set = &self.data[data.0];
         engine::check_order(order, set.rows)?;
         self.gpu.write(&set.order, 0, order);
@@ -190,7 +193,7 @@ impl Engine for GpuEngine {
 
     fn submit(&mut self, step: u32, cursor: u32, calls: &[Call]) -> Result<(), DeviceError> {
         let extent = |n: usize| self.programs.get(n).map(|program| program.extent);
-        engine::check_calls(&self.setup, CAPACITY, cursor, calls, extent)?;
+        engine::check_calls(&self.setup, CAPACITY, cursor, calls, |x| (x as f32).is_finite(), extent)?;
         let members = self.setup.seeds.len();
         let per_step = members * self.setup.group_count() * HYPER_WORDS;
         let mut table = vec![0u32; calls.len() * per_step];

@@ -70,8 +70,8 @@ activations! {
 }
 
 fn in_range(op: &'static str, field: &'static str, x: f64) -> Result<(), GraphError> {
-    if !(x.is_finite() && x >= 0.0) {
-        return Err(GraphError::Range { op, field, range: "in [0, ∞)", found: x.to_string() });
+    if !((x as f32).is_finite() && x >= 0.0) {
+        return Err(GraphError::Range { op, field, range: "in [0, ∞) and finite in f32", found: x.to_string() });
     }
     Ok(())
 }
@@ -79,7 +79,7 @@ fn in_range(op: &'static str, field: &'static str, x: f64) -> Result<(), GraphEr
 /// `y = x` above 0, `slope·x` below.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LeakyRelu {
-    /// The slope below 0, in `[0, ∞)`; default 0.01, as PyTorch's `negative_slope`.
+    /// The slope below 0, in `[0, ∞)` and finite in f32; default 0.01, as PyTorch's `negative_slope`.
     pub slope: f64,
 }
 
@@ -105,7 +105,7 @@ impl Layer for LeakyRelu {
 /// `y = x` above 0, `alpha·(eˣ − 1)` below.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Elu {
-    /// Minus the limit at −∞, in `[0, ∞)`; default 1, as PyTorch's.
+    /// Minus the limit at −∞, in `[0, ∞)` and finite in f32; default 1, as PyTorch's.
     pub alpha: f64,
 }
 

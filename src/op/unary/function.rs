@@ -139,10 +139,10 @@ impl Function {
             Self::Elu { alpha } => ("alpha", alpha),
             _ => return Ok(()),
         };
-        if value.is_finite() && value >= 0.0 {
+        if (value as f32).is_finite() && value >= 0.0 {
             return Ok(());
         }
-        Err(GraphError::Range { op: self.name(), field, range: "in [0, ∞)", found: value.to_string() })
+        Err(GraphError::Range { op: self.name(), field, range: "in [0, ∞) and finite in f32", found: value.to_string() })
     }
 
     /// The numbers that its shader takes.

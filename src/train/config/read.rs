@@ -108,6 +108,10 @@ impl<'a> Section<'a> {
             OptimError::Range { field, range, found, .. } => {
                 ConfigError::Range { key: self.key(field), range: range.into(), found: found.to_string() }
             }
+            OptimError::Rate { rate, floats, .. } => {
+                let range = format!("a curve whose rates are positive normal numbers of {floats}");
+                ConfigError::Range { key: self.key("name"), range, found: format!("{rate:e}") }
+            }
             OptimError::Type { field, expected, found, .. } => {
                 ConfigError::Type { key: self.key(&field), expected, found }
             }

@@ -168,6 +168,10 @@ def torch_cases():
             yield from case(name, f, make, ["momentum_buffer"])
         f = {"learning_rate": 0.1, "epsilon": 1e-10, "weight_decay": wd}
         yield from case("adagrad", f, lambda p: T.Adagrad(p, lr=0.1, eps=1e-10, weight_decay=wd), ["sum"])
+        f = {"learning_rate": 0.03, "momentum": 0.9, "dampening": 0.4, "weight_decay": wd}
+        yield from case("momentum", f, lambda p: T.SGD(p, lr=0.03, momentum=0.9, dampening=0.4, weight_decay=wd), ["momentum_buffer"])
+        f = {"learning_rate": 0.1, "lr_decay": 0.25, "epsilon": 1e-10, "weight_decay": wd}
+        yield from case("adagrad", f, lambda p: T.Adagrad(p, lr=0.1, lr_decay=0.25, eps=1e-10, weight_decay=wd), ["sum"])
         f = {"learning_rate": 0.5, "decay": 0.9, "epsilon": 1e-6, "weight_decay": wd}
         yield from case("adadelta", f, lambda p: T.Adadelta(p, lr=0.5, rho=0.9, eps=1e-6, weight_decay=wd), ["square_avg", "acc_delta"])
         for b1, b2, eps in ((0.9, 0.999, 1e-8), (0.7, 0.95, 1e-3)):

@@ -16,6 +16,7 @@ impl GpuEngine {
     pub(super) fn compile_step(&mut self, step: &StepGraph, data: DataId) -> Result<Program, DeviceError> {
         let (graph, members) = (&step.graph, self.setup.seeds.len());
         engine::check_step(step, &self.setup.tensors)?;
+        engine::check_data(data, self.data.len())?;
         let set = &self.data[data.0];
         engine::check_columns(step, set.rows, set.features.values, (set.targets.values, set.targets.dtype))?;
         let batch = graph.shape(step.features)[0];
@@ -72,15 +73,16 @@ impl GpuEngine {
         Ok(Bound { buffer, offset: 0, stride: 0, guard: 0 })
     }
 
-    /// One buffer a setting, shared by all programs.
+    /// One buffer a setting, shared by all programs. Members lie as far apart as bindings may begin: each may get one of
+    /// its own.
     fn make_settings(&mut self, graph: &Graph) -> Result<(), DeviceError> {
         let members = self.setup.seeds.len();
         for (name, id) in graph.settings() {
             let Kind::Setting { value, .. } = graph.node(id).kind else { continue };
             if !self.settings.contains_key(name) {
-                let buffer = self.gpu.storage("settings", members)?;
-                self.gpu.write(&buffer, 0, &vec![(value as f32).to_bits(); members]);
-                let stride = usize::from(members > 1);
+                let buffer = self.gpu.storage("settings", members * ALIGN)?;
+                self.gpu.write(&buffer, 0, &vec![(value as f32).to_bits(); members * ALIGN]);
+                let stride = if members > 1 { ALIGN } else { 0 };
                 self.settings.insert(name.into(), Bound { buffer, offset: 0, stride, guard: 0 });
             }
         }
