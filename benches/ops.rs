@@ -50,7 +50,7 @@ fn products() -> Vec<(String, Case)> {
         let operand =
             |shape: [usize; 2]| thalweg::op::CaseInput { shape: shape.into(), fill: any, differentiable: true };
         let inputs = vec![operand([rows, inner]), operand([columns, inner])];
-        (label.clone(), Case { op: op.clone(), label, inputs, smooth: true, bench: true })
+        (label.clone(), Case { op: op.clone(), label, inputs, smooth: true, bench: true, coarse: None })
     };
     [[64, 128, 128], [256; 3], [1024; 3]].into_iter().map(of).collect()
 }

@@ -3,6 +3,9 @@
 
 mod support;
 
+#[path = "support/nan.rs"]
+mod nan;
+
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
@@ -50,7 +53,23 @@ fn main() {
             }
         }
     }
+    for tiling in [Tiling::Register, Tiling::Workgroup] {
+        for checked in [true, false] {
+            let name = format!("NaN shows, {tiling:?} {}", if checked { "checked" } else { "unchecked" });
+            trials.push(support::trial(name, move || nan_shows(&GPUS[&(checked, tiling)])));
+        }
+    }
     support::main(trials);
+}
+
+fn nan_shows(gpu: &Gpu) -> Result<(), Failed> {
+    let how = Evaluation { members: vec![Context::default()], sentinels: true };
+    let mut hidden = Vec::new();
+    for case in nan::all()? {
+        let found = evaluate(gpu, &case.graph, &case.feeds, &case.wanted, &how)?;
+        hidden.extend(case.hidden(&found));
+    }
+    if hidden.is_empty() { Ok(()) } else { Err(hidden.join("\n").into()) }
 }
 
 /// Values as f32 holds them, so that only the kernel's own rounding counts.
