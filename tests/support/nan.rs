@@ -36,7 +36,12 @@ pub fn all() -> thalweg::Result<Vec<Poisoned>> {
                 let one = g.setting("one", 1.0)?;
                 let wanted = g.gradients(y, one, &[s])?.into_iter().flatten().chain([y]).collect();
                 let feeds = Feeds::from([(s, Feed::Real(scores(place))), (t, target)]);
-                all.push(Poisoned { name: format!("{name} of width {width}, NaN at {place}"), graph: g, feeds, wanted });
+                all.push(Poisoned {
+                    name: format!("{name} of width {width}, NaN at {place}"),
+                    graph: g,
+                    feeds,
+                    wanted,
+                });
             }
             let mut g = Graph::new();
             let s = g.input("s", [2, width])?;
