@@ -49,7 +49,7 @@ fn products() -> Vec<(String, Case)> {
         let label = format!("x·wᵀ {rows}×{inner}×{columns}");
         let operand = |shape: [usize; 2]| CaseInput { shape: shape.into(), fill: any, differentiable: true };
         let inputs = vec![operand([rows, inner]), operand([columns, inner])];
-        (label.clone(), Case { op: op.clone(), label, inputs, smooth: true, bench: true })
+        (label.clone(), Case { op: op.clone(), label, inputs, smooth: true, bench: true, coarse: None })
     };
     [[64, 128, 128], [256; 3], [1024; 3]].into_iter().map(of).collect()
 }

@@ -60,12 +60,14 @@ pub struct Case {
     pub smooth: bool,
     /// Whether a bench times it.
     pub bench: bool,
+    /// Why the kernels' bounds may be above 1 % of their largest value here; `None` where they may not.
+    pub coarse: Option<&'static str>,
 }
 
 impl Case {
     /// A case without inputs yet.
     pub fn new(label: impl Into<String>, op: impl Op) -> Self {
-        Self { op: Arc::new(op), label: label.into(), inputs: Vec::new(), smooth: true, bench: false }
+        Self { op: Arc::new(op), label: label.into(), inputs: Vec::new(), smooth: true, bench: false, coarse: None }
     }
 
     /// With an operand whose derivative is checked.
@@ -81,6 +83,12 @@ impl Case {
     /// Without the f64 derivative check.
     pub fn edge(mut self) -> Self {
         self.smooth = false;
+        self
+    }
+
+    /// With bounds that may be above 1 % of the largest value, for a reason: without it such a case proves nothing and fails.
+    pub fn coarse(mut self, why: &'static str) -> Self {
+        self.coarse = Some(why);
         self
     }
 

@@ -242,8 +242,9 @@ fn wrong_gradients_are_caught() {
         let entry = entries().find(|entry| entry.name == name).expect("the entry is registered");
         let cases = (entry.cases)();
         let case = cases.iter().find(|case| case.smooth && case.inputs[0].shape.axes() == [63, 10]);
-        let case = case.or_else(|| cases.iter().find(|case| case.smooth && case.inputs[0].shape.axes() == [64, 10]));
-        let case = case.unwrap_or_else(|| panic!("{name} has no case of [63, 10] or [64, 10]"));
+        // A mean over all elements: few of them, so that a millionth stands out of the sum's rounding at the smallest step.
+        let case = case.or_else(|| cases.iter().find(|case| case.smooth && case.inputs[0].shape.axes() == [1, 10]));
+        let case = case.unwrap_or_else(|| panic!("{name} has no case of [63, 10] or [1, 10]"));
         assert!(check(case, |_| {}).is_ok_and(|outcome| outcome.failures.is_empty()), "{name}");
         for (what, tamper) in wrongs {
             let caught = check(case, tamper).is_ok_and(|outcome| !outcome.failures.is_empty());

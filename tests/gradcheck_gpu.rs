@@ -98,6 +98,22 @@ fn an_op_of_ones_own() -> Result<(), Failed> {
     Ok(())
 }
 
+/// Right values within bounds that would pass anything are not proved.
+fn bounds_that_pass_anything() -> Result<(), Failed> {
+    let gpu = support::open(Options::default())?;
+    let case = |bound| Case::new("some", Curve(Fault::Bound(bound))).real([3, 67], Fill::Uniform(-1.0, 1.0));
+    for bound in [f64::INFINITY, f64::NAN] {
+        let report = check::op(&case(bound), &GradientCheck::default(), Some(&gpu))?;
+        let value = &report.kernels[0];
+        assert!(!report.passed() && !value.passed() && value.unbounded == 201, "{bound}\n{report}");
+    }
+    let report = check::op(&case(1.0), &GradientCheck::default(), Some(&gpu))?;
+    assert!(report.kernels.iter().all(KernelReport::passed) && !report.kernels[0].proved(), "{report}");
+    assert!(!report.passed() && report.unproved() && report.to_string().contains("NOT PROVED"), "{report}");
+    assert!(check::op(&case(1.0).coarse("a test"), &GradientCheck::default(), Some(&gpu))?.passed());
+    Ok(())
+}
+
 fn main() {
     support::main(vec![
         support::trial("right networks pass", right_networks),
@@ -105,5 +121,6 @@ fn main() {
         support::trial("bounds that say little are named", bounds_that_say_little_are_named),
         support::trial("wrong kernels fail, whatever the twins say", wrong_kernels_fail),
         support::trial("an op of one's own", an_op_of_ones_own),
+        support::trial("bounds that pass anything prove nothing", bounds_that_pass_anything),
     ]);
 }

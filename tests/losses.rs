@@ -1,5 +1,8 @@
 //! Losses and their gradients against PyTorch, and against values known without a computer.
 
+#[path = "support/nan.rs"]
+mod nan;
+
 use std::collections::HashMap;
 
 use serde_json::Value;
@@ -79,6 +82,15 @@ fn zero_scores_cost_the_chance_value() -> thalweg::Result<()> {
             let found = cpu::evaluate(&g, &feeds, &[y], &Context::default())?[0][0];
             assert!((found - chance).abs() <= 1e-12 * chance.max(1.0), "{loss} of {classes}: {found} is not {chance}");
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_lost_score_is_a_lost_loss() -> thalweg::Result<()> {
+    for case in nan::all()? {
+        let found = cpu::evaluate(&case.graph, &case.feeds, &case.wanted, &Context::default())?;
+        assert_eq!(case.hidden(&found), None);
     }
     Ok(())
 }

@@ -15,11 +15,21 @@ fn fold_sum(lane: u32, value: f32) -> f32 {
     return value;
 }
 
+// By bits: a driver may assume that there is no NaN, fold `x != x` away and let max() drop it.
+fn is_nan(x: f32) -> bool {
+    return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
+// Whether `b` takes the place of `a` as the largest so far: it is greater, or the first NaN.
+fn beats(b: f32, a: f32) -> bool {
+    return !is_nan(a) && (is_nan(b) || b > a);
+}
+
 fn fold_max(lane: u32, value: f32) -> f32 {
     return value;
 }
 
-// Where the largest value stands, the lowest place on ties.
+// Where the largest value stands, a NaN before all, the lowest place on ties.
 fn fold_first(lane: u32, value: f32, place: u32) -> u32 {
     return place;
 }

@@ -28,20 +28,31 @@ fn fold_sum(lane: u32, value: f32) -> f32 {
     return values[0];
 }
 
+// By bits: a driver may assume that there is no NaN, fold `x != x` away and let max() drop it.
+fn is_nan(x: f32) -> bool {
+    return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
+// Whether `b` takes the place of `a` as the largest so far: it is greater, or the first NaN.
+fn beats(b: f32, a: f32) -> bool {
+    return !is_nan(a) && (is_nan(b) || b > a);
+}
+
 fn fold_max(lane: u32, value: f32) -> f32 {
     workgroupBarrier();
     values[lane] = value;
     for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
         workgroupBarrier();
         if lane < half {
-            values[lane] = max(values[lane], values[lane + half]);
+            let b = values[lane + half];
+            values[lane] = select(values[lane], b, beats(b, values[lane]));
         }
     }
     workgroupBarrier();
     return values[0];
 }
 
-// Where the largest value stands, the lowest place on ties.
+// Where the largest value stands, a NaN before all, the lowest place on ties.
 fn fold_first(lane: u32, value: f32, place: u32) -> u32 {
     workgroupBarrier();
     values[lane] = value;
@@ -51,7 +62,7 @@ fn fold_first(lane: u32, value: f32, place: u32) -> u32 {
         if lane < half {
             let a = values[lane];
             let b = values[lane + half];
-            if b > a || (b == a && places[lane + half] < places[lane]) {
+            if beats(b, a) || (!beats(a, b) && places[lane + half] < places[lane]) {
                 values[lane] = b;
                 places[lane] = places[lane + half];
             }

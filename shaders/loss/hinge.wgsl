@@ -38,7 +38,10 @@ fn row_loss(
     }
     var loss = 0.0;
     for (var k = lane; k < width; k += LANES) {
-        loss += select(max(0.0, s[first + k] - right + 1.0), 0.0, k == class_of_row);
+        let margin = s[first + k] - right + 1.0;
+        // Not max(): it may turn NaN into 0 and hide it.
+        let counts = (margin > 0.0 || is_nan(margin)) && k != class_of_row;
+        loss += select(0.0, margin, counts);
     }
     loss = fold_sum(lane, loss);
     if live && lane == 0u {

@@ -43,9 +43,13 @@ fn row_gradient(
     }
     var count = 0.0;
     for (var k = lane; k < width; k += LANES) {
-        let over = k != class_of_row && s[first + k] - right + 1.0 > 0.0;
-        count += select(0.0, 1.0, over);
-        ds[out + k] = select(0.0, share, over);
+        let margin = s[first + k] - right + 1.0;
+        let wrong = k != class_of_row;
+        let over = wrong && margin > 0.0;
+        // A score that is no number has no gradient: that must show.
+        let lost = wrong && is_nan(margin);
+        count += select(select(0.0, 1.0, over), margin, lost);
+        ds[out + k] = select(select(0.0, share, over), margin, lost);
     }
     count = fold_sum(lane, count);
     // The lane that wrote the class's 0 overwrites it.

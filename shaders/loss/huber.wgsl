@@ -1,4 +1,4 @@
-// ℓ = ½ d² within 1 of the target, |d| − ½ beyond, d = x − t. f64 twin: src/loss/huber.rs
+// ℓ = ½ d² within 1 of the target, |d| − ½ beyond, d = x − t. f64 twin: src/loss/huber.rs.  Uses: lib/nan.wgsl or lib/row_*.wgsl
 
 fn loss_value(x: f32, t: f32) -> f32 {
     let d = abs(x - t);
@@ -6,5 +6,7 @@ fn loss_value(x: f32, t: f32) -> f32 {
 }
 
 fn loss_slope(x: f32, t: f32) -> f32 {
-    return clamp(x - t, -1.0, 1.0);
+    let d = x - t;
+    // Not clamp() alone: it may turn NaN into a number and hide it.
+    return select(clamp(d, -1.0, 1.0), d, is_nan(d));
 }

@@ -38,7 +38,7 @@ fn max_gradient(
     }
     for (var k = lane; k < len; k += LANES) {
         let v = x[from_x + k * params.inner];
-        if v > best {
+        if beats(v, best) {
             best = v;
             place = k;
         }

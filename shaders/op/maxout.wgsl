@@ -1,5 +1,5 @@
 // y = the largest of each `pieces` consecutive features; one invocation a group. Goodfellow et al. 2013.
-// f64 twin: src/op/maxout.rs.  Uses: lib/grid.wgsl
+// f64 twin: src/op/maxout.rs.  Uses: lib/grid.wgsl, lib/nan.wgsl
 
 struct Params {
     groups: u32,
@@ -23,7 +23,7 @@ fn maxout(
         var best = x[base];
         for (var j = 1u; j < params.pieces; j++) {
             let candidate = x[base + j];
-            best = select(best, candidate, candidate > best);
+            best = select(best, candidate, beats(candidate, best));
         }
         y[id.z * params.y_stride + group] = best;
     }

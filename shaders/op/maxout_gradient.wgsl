@@ -1,5 +1,5 @@
 // dx = dy at the winner of each group (the first of equals), 0 elsewhere; one invocation a group.
-// f64 twin: src/op/maxout.rs.  Uses: lib/grid.wgsl
+// f64 twin: src/op/maxout.rs.  Uses: lib/grid.wgsl, lib/nan.wgsl
 
 struct Params {
     groups: u32,
@@ -28,8 +28,9 @@ fn maxout_gradient(
         dx[out] = 0.0;
         for (var j = 1u; j < params.pieces; j++) {
             let candidate = x[base + j];
-            winner = select(winner, j, candidate > best);
-            best = select(best, candidate, candidate > best);
+            let wins = beats(candidate, best);
+            winner = select(winner, j, wins);
+            best = select(best, candidate, wins);
             dx[out + j] = 0.0;
         }
         dx[out + winner] = dy[id.z * params.dy_stride + group];

@@ -41,7 +41,8 @@ fn reduce_axis(
             total = x[base + first * inner];
         }
         for (var k = first + lane; k < end; k += LANES) {
-            total = max(total, x[base + k * inner]);
+            let v = x[base + k * inner];
+            total = select(total, v, beats(v, total));
         }
         total = fold_max(lane, total);
     } else {

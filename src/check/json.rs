@@ -39,6 +39,7 @@ impl KernelReport {
             "elements": self.elements,
             "wrong": self.wrong,
             "non_finite": self.non_finite,
+            "unbounded": self.unbounded,
             "worst": number(self.worst),
             "index": self.index,
             "gpu": number(self.gpu),
@@ -47,6 +48,7 @@ impl KernelReport {
             "resolution": number(self.resolution),
             "vacuous": self.vacuous(),
             "passed": self.passed(),
+            "proved": self.proved(),
         })
     }
 }
@@ -78,6 +80,7 @@ impl OpReport {
             "op": self.op,
             "case": self.case,
             "passed": self.passed(),
+            "coarse": self.coarse,
             "derivative": self.derivative.as_ref().map(GraphReport::to_json),
             "kernels": self.kernels.iter().map(KernelReport::to_json).collect::<Vec<_>>(),
         })

@@ -18,6 +18,8 @@ pub struct KernelReport {
     pub wrong: usize,
     /// Elements that are not finite on the GPU where the twin's is.
     pub non_finite: usize,
+    /// Elements that have a finite value and no finite bound: whatever the GPU found there would do.
+    pub unbounded: usize,
     /// The largest `|gpu − f64| / bound`; infinite where something is not finite. At most 1 passes.
     pub worst: f64,
     /// Where that is.
@@ -30,18 +32,26 @@ pub struct KernelReport {
     pub bound: f64,
     /// The largest bound over the tensor's largest magnitude: how much the comparison can see.
     pub resolution: f64,
+    /// That magnitude, of the twin.
+    pub largest: f64,
 }
 
 impl KernelReport {
-    /// Whether every element is within its bound.
+    /// Whether every element is finite where the twin's is, and within a finite bound.
     pub fn passed(&self) -> bool {
-        self.wrong == 0
+        self.wrong == 0 && self.non_finite == 0 && self.unbounded == 0
     }
 
     /// Whether the bound has grown so large through the graph that passing says little: above 1 % of the tensor's largest element.
     /// Each op on its own is held to a tight one by [`ops`](super::ops).
     pub fn vacuous(&self) -> bool {
         self.elements > 0 && !(self.resolution <= 1e-2)
+    }
+
+    /// Whether it [`passed`](Self::passed) and that says something: a tensor that is 0 everywhere may have any bound but those of
+    /// others must tell it from 0.
+    pub fn proved(&self) -> bool {
+        self.passed() && (!self.vacuous() || self.largest == 0.0)
     }
 }
 
@@ -72,12 +82,14 @@ pub fn kernels(
             // Elements that did not come back count as wrong.
             wrong: shape.elements().abs_diff(found.len()),
             non_finite: 0,
+            unbounded: 0,
             worst: 0.0,
             index: vec![0; shape.rank()],
             gpu: found.first().copied().unwrap_or(0.0),
             twin: twin.value.first().copied().unwrap_or(0.0),
             bound: twin.error.first().copied().unwrap_or(0.0),
             resolution: 0.0,
+            largest: 0.0,
         };
         for (i, ((&got, &expected), &bound)) in found.iter().zip(&twin.value).zip(&twin.error).enumerate() {
             let tolerance = bound + f64::from(f32::MIN_POSITIVE);
@@ -86,16 +98,18 @@ pub fn kernels(
             if !(error <= tolerance) {
                 report.wrong += 1;
             }
+            let open = expected.is_finite() && !tolerance.is_finite();
+            report.unbounded += usize::from(open);
             let ratio = error / tolerance;
-            let ratio = if ratio.is_nan() { f64::INFINITY } else { ratio };
+            let ratio = if open || ratio.is_nan() { f64::INFINITY } else { ratio };
             if ratio > report.worst {
                 report.worst = ratio;
                 (report.index, report.gpu, report.twin, report.bound) = (unravel(shape, i), got, expected, bound);
             }
         }
         let widest = twin.error.iter().fold(0.0, |m: f64, &e| if e.is_nan() { f64::INFINITY } else { m.max(e) });
-        let largest = twin.value.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-        report.resolution = if widest == 0.0 { 0.0 } else { widest / largest };
+        report.largest = twin.value.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+        report.resolution = if widest == 0.0 { 0.0 } else { widest / report.largest };
         reports.push(report);
     }
     Ok(reports)

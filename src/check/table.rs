@@ -87,8 +87,11 @@ impl fmt::Display for Kernels<'_> {
         let mut rows = vec![cells(["tensor", "elements", "error/bound", "at", "gpu", "f64", "bound", "verdict"])];
         for k in self.0 {
             let verdict = match () {
-                () if !k.passed() => format!("WRONG ({} elements, {} not finite)", k.wrong, k.non_finite),
-                () if k.vacuous() => {
+                () if k.wrong > 0 || k.non_finite > 0 => {
+                    format!("WRONG ({} elements, {} not finite)", k.wrong, k.non_finite)
+                }
+                () if !k.passed() => format!("NOT PROVED ({} elements without a finite bound)", k.unbounded),
+                () if k.vacuous() && k.largest > 0.0 => {
                     format!("within its bound, which says little ({:.0e} of the largest)", k.resolution)
                 }
                 () => "within its bound".into(),
@@ -110,7 +113,12 @@ impl fmt::Display for Kernels<'_> {
 
 impl fmt::Display for OpReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = if self.passed() { "ok" } else { "FAILED" };
+        let verdict = match self.coarse {
+            _ if self.unproved() => "NOT PROVED: a bound as large as its values would let anything pass",
+            _ if !self.passed() => "FAILED",
+            Some(_) => "ok, within a coarse bound",
+            None => "ok",
+        };
         writeln!(f, "{} ({}): {verdict}", self.op, self.case)?;
         if let Some(derivative) = &self.derivative {
             write!(f, "{derivative}")?;
@@ -142,12 +150,19 @@ impl fmt::Display for OpsReport {
             let derivative = errors.fold(None, |m: Option<f64>, e| Some(m.map_or(e, |m| m.max(e))));
             let kernels = ops.iter().flat_map(|o| &o.kernels).map(|k| k.worst);
             let kernel = kernels.fold(None, |m: Option<f64>, e| Some(m.map_or(e, |m| m.max(e))));
+            let unproved = ops.iter().filter(|o| o.unproved()).count();
+            let coarse = ops.iter().filter(|o| o.passed() && o.kernels.iter().any(|k| !k.proved())).count();
             rows.push(vec![
                 name.into(),
                 ops.len().to_string(),
                 derivative.map_or("-".into(), |e| format!("{e:.1e}")),
                 kernel.map_or("-".into(), |e| format!("{e:.3}")),
-                if failed == 0 { "ok".into() } else { format!("FAILED ({failed} cases)") },
+                match () {
+                    () if failed > unproved => format!("FAILED ({failed} cases)"),
+                    () if failed > 0 => format!("NOT PROVED ({failed} cases whose bound says little)"),
+                    () if coarse > 0 => format!("ok ({coarse} cases held to a coarse bound)"),
+                    () => "ok".into(),
+                },
             ]);
         }
         columns(f, &rows)?;

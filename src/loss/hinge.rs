@@ -35,17 +35,26 @@ impl RowLoss for Hinge {
 
     fn value<T: Scalar>(s: &[T], t: Target<'_, T>) -> T {
         let t = t.class();
-        let margin = |k: usize| if k == t { T::zero() } else { (s[k] - s[t] + T::one()).max(T::zero()) };
-        (0..s.len()).map(margin).sum()
+        let margin = |k: usize| s[k] - s[t] + T::one();
+        // Not `max`, which turns NaN into 0 and hides it.
+        let cost = |k: usize| if k == t || margin(k) < T::zero() { T::zero() } else { margin(k) };
+        (0..s.len()).map(cost).sum()
     }
 
     fn slopes<T: Scalar>(s: &[T], t: Target<'_, T>, share: T, ds: &mut [T]) {
         let t = t.class();
         let mut active = T::zero();
         for k in 0..s.len() {
-            let over = k != t && s[k] - s[t] + T::one() > T::zero();
-            ds[k] = if over { share } else { T::zero() };
-            active += if over { T::one() } else { T::zero() };
+            let margin = s[k] - s[t] + T::one();
+            let (slope, counts) = match () {
+                () if k == t => (T::zero(), T::zero()),
+                // A score that is no number has no gradient: that must show.
+                () if margin.is_nan() => (margin, margin),
+                () if margin > T::zero() => (share, T::one()),
+                () => (T::zero(), T::zero()),
+            };
+            ds[k] = slope;
+            active += counts;
         }
         ds[t] = -active * share;
     }

@@ -31,7 +31,7 @@ impl Pointwise for Huber {
         wgsl!("loss/pointwise", "loss/huber", "lib/row_workgroup"),
         wgsl!("loss/pointwise", "loss/huber", "lib/row_invocation"),
     ];
-    const BACKWARD: &'static str = wgsl!("loss/pointwise_gradient", "loss/huber", "lib/grid");
+    const BACKWARD: &'static str = wgsl!("loss/pointwise_gradient", "loss/huber", "lib/grid", "lib/nan");
 
     fn value<T: Scalar>(x: T, t: T) -> T {
         let d = (x - t).abs();

@@ -6,7 +6,7 @@ use super::terms;
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
 use crate::kernel::{ALIGN, Binding, Kernel, Launch, Launches, Operand, Plan, Tiling, Window, padded};
-use crate::op::{Case, Fill, RAGGED, operand, reduce};
+use crate::op::{Case, Fill, RAGGED, operand, reduce, rounding};
 use crate::scalar::Scalar;
 use crate::shape::Shape;
 
@@ -65,7 +65,7 @@ impl<F: Pointwise> Op for Mean<F> {
 
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], y: &mut [T], _: &Context) {
         let (x, t) = (inputs[0].real(), inputs[1].real());
-        y[0] = x.iter().zip(t).map(|(&x, &t)| F::value(x, t)).sum::<T>() / T::of(x.len() as f64);
+        y[0] = rounding::sum(x.iter().zip(t).map(|(&x, &t)| F::value(x, t))) / T::of(x.len() as f64);
     }
 
     fn gradient(&self, tape: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {

@@ -6,8 +6,8 @@ use super::terms;
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, padded};
-use crate::op::operand;
 use crate::op::reduce::{self, Axes, rows_by_workgroup};
+use crate::op::{operand, rounding};
 use crate::scalar::Scalar;
 use crate::shape::Shape;
 
@@ -175,7 +175,7 @@ impl<L: RowLoss> Op for RowMean<L> {
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], y: &mut [T], _: &Context) {
         let width = inputs[0].shape()[1];
         let rows = inputs[0].real().chunks(width).enumerate();
-        let total: T = rows.map(|(n, s)| L::value(s, target(&inputs[1], n, width))).sum();
+        let total = rounding::sum(rows.map(|(n, s)| L::value(s, target(&inputs[1], n, width))));
         y[0] = total / T::of(inputs[0].shape()[0] as f64);
     }
 

@@ -1,5 +1,6 @@
 //! What losses share: errors of products and means.
 
+use crate::op::reduce::{Axes, additions};
 use crate::op::rounding::{EPSILON, TINY, gamma};
 
 /// The most by which a computed `a · b` may be off, given the same of its factors.
@@ -13,7 +14,8 @@ pub(super) fn difference(d: f64, error: f64) -> f64 {
     error + EPSILON * (d.abs() + error)
 }
 
-/// The most by which a computed mean may be off, given each term and its error: n − 1 additions, the factor 1/n and its rounding.
+/// The most by which a computed mean may be off, given each term and its error: the additions of the tree (of chunks, then of their
+/// sums, as a sum of all would be cut), the factor 1/n and its rounding.
 pub(super) fn mean(terms: impl Iterator<Item = (f64, f64)>) -> f64 {
     let (mut count, mut sizes, mut arrived) = (0usize, 0.0, 0.0);
     for (term, error) in terms {
@@ -21,7 +23,8 @@ pub(super) fn mean(terms: impl Iterator<Item = (f64, f64)>) -> f64 {
         sizes += term.abs() + error;
         arrived += error;
     }
-    (arrived + gamma(count + 1) * sizes) / count as f64 + TINY * (count as f64 + 1.0)
+    let line = Axes { outer: 1, len: count, inner: 1 };
+    (arrived + gamma(additions(line) + 2) * sizes) / count as f64 + TINY * (count as f64 + 1.0)
 }
 
 /// `upstream / n` as the gradient kernels compute it, by a rounded factor: value and error.

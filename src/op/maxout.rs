@@ -4,6 +4,7 @@ use super::{Case, Fill, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, wgsl};
+use crate::op::reduce::beats;
 use crate::op::rounding::TINY;
 use crate::scalar::Scalar;
 
@@ -37,9 +38,9 @@ pub struct MaxoutGradient {
     pub pieces: usize,
 }
 
-/// The first of the largest. NaN wins, so that it shows.
+/// The first of the largest. The first NaN wins, so that it shows.
 fn winner<T: Scalar>(group: &[T]) -> usize {
-    (1..group.len()).fold(0, |best, j| if group[j] > group[best] || group[j].is_nan() { j } else { best })
+    (1..group.len()).fold(0, |best, j| if beats(group[j], group[best]) { j } else { best })
 }
 
 /// Elements of whole groups that one binding takes, cut from `groups` groups of k.
@@ -68,9 +69,9 @@ fn launches(
             bindings.push(if write { Binding::Write(window) } else { Binding::Read(window) });
         }
         let source = if op == "maxout" {
-            wgsl!("op/maxout", "lib/grid")
+            wgsl!("op/maxout", "lib/grid", "lib/nan")
         } else {
-            wgsl!("op/maxout_gradient", "lib/grid")
+            wgsl!("op/maxout_gradient", "lib/grid", "lib/nan")
         };
         Launch { kernel: Kernel::new(op, source, entry), params, bindings, groups: plan.linear(count, 64), flops: 0 }
     };

@@ -4,7 +4,7 @@ mod gradient;
 
 pub use gradient::L2Gradient;
 
-use super::rounding::{TINY, gamma};
+use super::rounding::{TINY, gamma, sum};
 use super::{Case, Fill, RAGGED, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
@@ -22,7 +22,7 @@ use crate::shape::Shape;
 ///
 /// λ is a setting: raised or set to 0 without rebuilding. The ½ is CS231n's, so that the gradient is λ w; PyTorch's `weight_decay` adds the same λ w.
 ///
-/// **On the GPU** `shaders/op/l2.wgsl`, two launches with fixed trees. Bound: γₙ₊₃ · y, all terms being positive.
+/// **On the GPU** `shaders/op/l2.wgsl`, two launches with fixed trees. Bound: γ · y, for the depth of these trees, all terms being positive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct L2;
 
@@ -39,7 +39,7 @@ impl Op for L2 {
     }
 
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], y: &mut [T], _: &Context) {
-        y[0] = T::of(0.5) * inputs[1].real()[0] * inputs[0].real().iter().map(|&w| w * w).sum::<T>();
+        y[0] = T::of(0.5) * inputs[1].real()[0] * sum(inputs[0].real().iter().map(|&w| w * w));
     }
 
     fn gradient(&self, tape: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -96,10 +96,12 @@ impl Op for L2 {
         let squares: f64 = w.iter().map(|w| w * w).sum();
         let widest: f64 = w.iter().zip(slack).map(|(w, e)| (w.abs() + e).powi(2)).sum();
         let moved: f64 = w.iter().zip(slack).map(|(w, e)| 2.0 * w.abs() * e + e * e).sum();
-        // n squares, n − 1 additions, two products.
-        let sum = moved + gamma(w.len() + 1) * widest + 2.0 * w.len() as f64 * TINY;
-        let size = squares + sum;
-        error[0] = 0.5 * ((lambda + lambda_slack) * (sum + gamma(2) * size) + lambda_slack * size) + 2.0 * TINY;
+        // A square, the additions of a chunk (one invocation's, at worst) and of the chunks' sums, then two products. A chunk
+        // is shorter than 4096 only where a binding is, and has 64 terms or more where that takes 4096.
+        let additions = w.len().min(4096 + w.len().div_ceil(64));
+        let total = moved + gamma(additions + 1) * widest + 2.0 * w.len() as f64 * TINY;
+        let size = squares + total;
+        error[0] = 0.5 * ((lambda + lambda_slack) * (total + gamma(2) * size) + lambda_slack * size) + 2.0 * TINY;
     }
 }
 

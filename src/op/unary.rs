@@ -266,7 +266,10 @@ pub fn cases() -> Vec<Case> {
             _ => [0.0, -0.0, 1000.0, -1000.0].map(Fill::Constant).into_iter().chain([Fill::Uniform(-20.0, 20.0)]).collect(),
         };
         for fill in large {
-            cases.push(Case::new(format!("{name} {fill:?}"), Unary { function }).real([1009], fill).edge());
+            let case = Case::new(format!("{name} {fill:?}"), Unary { function }).real([1009], fill).edge();
+            let at_kink = matches!(function, Function::LeakyRelu { .. }) && matches!(fill, Fill::Constant(0.0));
+            let why = "0 with a flushed number's error has either slope";
+            cases.push(if at_kink { case.coarse(why) } else { case });
         }
         let s = match function {
             Function::Sigmoid | Function::Softplus | Function::Exp | Function::Ln | Function::Sqrt => {

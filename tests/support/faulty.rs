@@ -32,6 +32,8 @@ pub enum Fault {
     GradientKernel,
     /// The kernel leaves out its last element.
     Short,
+    /// The value's bound is this everywhere.
+    Bound(f64),
 }
 
 /// `y = x² + x`
@@ -102,6 +104,9 @@ impl Op for Curve {
             let size = x.abs() + moved;
             // What x brings along; the square; the sum.
             *e = (2.0 * x + 1.0).abs() * moved + moved * moved + U * size * size + U * (size * size * (1.0 + U) + size);
+        }
+        if let Fault::Bound(bound) = self.0 {
+            error.fill(bound);
         }
     }
 }

@@ -82,8 +82,9 @@ impl<T: EngineScalar> CpuEngine<T> {
     /// name, or with a rule of more than 3 states.
     pub fn new(setup: Setup) -> Result<Self, DeviceError> {
         engine::check_setup(&setup)?;
-        let zeros =
-            |value: f64| -> Vec<Vec<T>> { setup.tensors.iter().map(|t| vec![T::of(value); t.shape.elements()]).collect() };
+        let zeros = |value: f64| -> Vec<Vec<T>> {
+            setup.tensors.iter().map(|t| vec![T::of(value); t.shape.elements()]).collect()
+        };
         let states = || (0..setup.rule.states().len()).map(|s| zeros(setup.rule.initial_state(s))).collect();
         let members = setup.seeds.iter().map(|_| Member { parameters: zeros(0.0), states: states() }).collect();
         let flags = vec![(u32::MAX, u32::MAX); setup.tensors.len()];

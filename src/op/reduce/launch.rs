@@ -2,6 +2,8 @@
 
 use crate::error::GraphError;
 use crate::kernel::{ALIGN, Binding, Kernel, Launch, Launches, Operand, Plan, Tiling, Window, padded, wgsl};
+use crate::op::rounding::sum_depth;
+use crate::scalar::Scalar;
 use crate::shape::Shape;
 
 /// A tensor seen as `[outer, len, inner]`: lines of `len` elements, `inner` apart.
@@ -32,17 +34,49 @@ impl Axes {
     }
 
     /// The place of the first of the largest elements of line `i`, which is not empty.
-    pub fn winner<T: PartialOrd>(self, x: &[T], i: usize) -> usize {
+    pub fn winner<T: Scalar>(self, x: &[T], i: usize) -> usize {
         let mut line = self.line(i);
         let first = line.next().unwrap_or(0);
-        line.fold(first, |best, k| if x[k] > x[best] { k } else { best })
+        line.fold(first, |best, k| if beats(x[k], x[best]) { k } else { best })
     }
+}
+
+/// Whether `b` takes the place of `a` as the largest so far: it is greater, or the first NaN, which must show.
+pub(crate) fn beats<T: Scalar>(b: T, a: T) -> bool {
+    !a.is_nan() && (b.is_nan() || b > a)
+}
+
+/// The most additions that any term of a line goes through in [`launches`] or in the twin, whatever the adapter: what γ in a
+/// bound counts, since an error grows with the depth of a tree and not with its leaves (Higham 2002, §4.2).
+pub(crate) fn additions(axes: Axes) -> usize {
+    let depth = |by_workgroup: bool| {
+        let (mut axes, mut depth) = (axes, 0);
+        loop {
+            let by_workgroup = by_workgroup && worth_a_workgroup(axes);
+            let (chunk, parts) = parts(by_workgroup, axes);
+            let run = chunk.min(axes.len);
+            // 64 lanes, each its share, then a tree of 6 levels; or an invocation alone.
+            depth += if by_workgroup { run.div_ceil(64) + 6 } else { run };
+            if parts == 1 {
+                return depth;
+            }
+            axes.len = parts;
+        }
+    };
+    // Rows cut into runs to fit a binding have fewer lines, hence more parts and no deeper trees. A single line cut into
+    // runs has one pass more, of 256 additions or less, over results whose tree ends in at most 512.
+    let cut = if axes.lines() == 1 { 256 + 512 } else { 0 };
+    (depth(true).max(depth(false)) + cut).max(sum_depth(axes.len)).min(axes.len)
 }
 
 /// Whether rows of `len` contiguous elements are worth a workgroup each: an invocation would walk far, and its
 /// neighbours would read far apart.
 pub(crate) fn rows_by_workgroup(plan: &Plan, axes: Axes) -> bool {
-    plan.tiling == Tiling::Workgroup && axes.inner == 1 && axes.len >= 128
+    plan.tiling == Tiling::Workgroup && worth_a_workgroup(axes)
+}
+
+fn worth_a_workgroup(axes: Axes) -> bool {
+    axes.inner == 1 && axes.len >= 128
 }
 
 /// Launches that reduce input 0 into the output: `factor · Σ`, or the maximum for `None`.
@@ -90,7 +124,7 @@ struct Source {
 fn append(plan: &Plan, axes: Axes, factor: Option<f64>, mut source: Source, offset: usize, all: &mut Launches) {
     let mut axes = axes;
     loop {
-        let (chunk, parts) = parts(plan, axes);
+        let (chunk, parts) = parts(rows_by_workgroup(plan, axes), axes);
         let rows = axes.lines() * parts;
         if parts == 1 {
             let target = Window { operand: Operand::Output, offset, len: rows };
@@ -108,8 +142,8 @@ fn append(plan: &Plan, axes: Axes, factor: Option<f64>, mut source: Source, offs
 }
 
 /// `(chunk, parts)`: into how many parts each line is cut so that a device has enough to do.
-fn parts(plan: &Plan, axes: Axes) -> (usize, usize) {
-    let (chunk, enough) = if rows_by_workgroup(plan, axes) { (4096, 256) } else { (256, 16_384) };
+fn parts(by_workgroup: bool, axes: Axes) -> (usize, usize) {
+    let (chunk, enough) = if by_workgroup { (4096, 256) } else { (256, 16_384) };
     if axes.lines() >= enough || axes.len <= 2 * chunk {
         return (axes.len.max(1), 1);
     }
@@ -156,7 +190,8 @@ fn launch(
 /// One line longer than a binding: runs of it into one scratch line, then that line. A run has a multiple of 64 chunks, so that
 /// its partial results start aligned.
 fn long_line(plan: &Plan, len: usize, factor: Option<f64>, stride: usize) -> Launches {
-    let chunk = (plan.max_elements / ALIGN).clamp(1, 4096);
+    let most = if plan.tiling == Tiling::Workgroup { 4096 } else { 256 };
+    let chunk = (plan.max_elements / ALIGN).clamp(1, most);
     let run = plan.max_elements / (chunk * ALIGN) * (chunk * ALIGN);
     let total = len.div_ceil(chunk);
     let mut all = Launches { scratch: vec![total], list: Vec::new() };
