@@ -96,7 +96,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     let (device, why) = arguments.machine.open()?;
     let model = config.model()?;
     let data = load(&config)?;
-    let mut trainer = Trainer::new(&device, &model, &data, recipe(&config))?;
+    let mut trainer = Trainer::new(&device, &model, &data, recipe(&config)).map_err(|error| match error {
+        thalweg::Error::Data(error) => CliError::Data { of: config.data.source.to_string(), error },
+        other => other.into(),
+    })?;
     if let Some(file) = &arguments.init {
         trainer.load_weights(file)?;
     }
