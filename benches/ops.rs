@@ -14,7 +14,7 @@ use thalweg::device::gpu::{Gpu, Prepared};
 use thalweg::device::{Column, Feed, Feeds};
 use thalweg::graph::{Context, Kind, Meta};
 use thalweg::kernel::{Operand, Place, Plan};
-use thalweg::op::{Case, Fill};
+use thalweg::op::{Case, CaseInput, Fill};
 use thalweg::rng::Stream;
 
 fn main() {
@@ -47,8 +47,7 @@ fn products() -> Vec<(String, Case)> {
         let y = g.matmul_nt(x, w).expect("shapes that fit");
         let Kind::Op { op, .. } = &g.node(y).kind else { unreachable!("a product is an op") };
         let label = format!("x·wᵀ {rows}×{inner}×{columns}");
-        let operand =
-            |shape: [usize; 2]| thalweg::op::CaseInput { shape: shape.into(), fill: any, differentiable: true };
+        let operand = |shape: [usize; 2]| CaseInput { shape: shape.into(), fill: any, differentiable: true };
         let inputs = vec![operand([rows, inner]), operand([columns, inner])];
         (label.clone(), Case { op: op.clone(), label, inputs, smooth: true, bench: true })
     };
@@ -83,24 +82,20 @@ struct Made {
 
 fn plan(gpu: &Gpu, case: &Case) -> Plan {
     let place = |shape: &thalweg::Shape| Place { shape: shape.clone(), stride: 0 };
-    let metas: Vec<Meta> = case.inputs.iter().map(meta).collect();
+    let metas: Vec<Meta> = case.inputs.iter().map(CaseInput::meta).collect();
     let output = case.op.output(&metas).expect("the case's shapes fit");
     let mut plan = Plan::new(case.inputs.iter().map(|i| place(&i.shape)).collect(), place(&output.shape), 1);
     plan.tiling = gpu.tiling();
     plan
 }
 
-fn meta(input: &thalweg::op::CaseInput) -> Meta {
-    match input.fill {
-        Fill::Index(_) => Meta::index(input.shape.clone()),
-        _ => Meta::real(input.shape.clone()),
-    }
-}
-
-/// Bytes if each operand is touched once, and floating-point operations.
+/// Bytes if each operand is touched once, and floating-point operations. Of a gather's table the rows that it takes are touched,
+/// as many elements as come out.
 fn work(gpu: &Gpu, case: &Case) -> (u64, u64) {
     let plan = plan(gpu, case);
-    let elements: usize = plan.inputs.iter().map(Place::len).sum::<usize>() + plan.output.len();
+    let taken = if case.op.name() == "gather" { plan.output.elements() } else { usize::MAX };
+    let read: usize = plan.inputs.iter().map(|input| input.elements().min(taken)).sum();
+    let elements = read + plan.output.elements();
     let launches = case.op.launches(&plan).expect("the case fits an adapter");
     (4 * elements as u64, launches.list.iter().map(|l| l.flops).sum())
 }
@@ -122,7 +117,7 @@ fn make(gpu: &Gpu, case: &Case) -> Made {
             Feed::Index(values) => Column::Index(values),
         })
         .collect();
-    let prepared = gpu.prepare(launches, &columns, plan.output.len()).expect("the op compiles");
+    let prepared = gpu.prepare(launches, &columns, plan.output.elements()).expect("the op compiles");
     prepared.run(1).expect("the op runs");
     verify(case, feeds.clone(), &prepared);
     let most = support::repetitions(&prepared);
@@ -134,7 +129,7 @@ fn verify(case: &Case, feeds: Vec<Feed>, prepared: &Prepared) {
     let mut own: Feeds = Feeds::new();
     let mut inputs = Vec::new();
     for (i, (input, feed)) in case.inputs.iter().zip(feeds).enumerate() {
-        let id = g.member_input(&format!("input {i}"), meta(input)).expect("a new name");
+        let id = g.member_input(&format!("input {i}"), input.meta()).expect("a new name");
         own.insert(id, feed);
         inputs.push(id);
     }

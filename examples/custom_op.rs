@@ -10,11 +10,11 @@ use thalweg::data::Source;
 use thalweg::device::Precision;
 use thalweg::device::gpu::{Gpu, Options, adapters};
 use thalweg::error::GraphError;
-use thalweg::graph::{Arg, BoundArg, Context, Dtype, Meta, Op, Tape};
+use thalweg::graph::{Arg, BoundArg, Context, Meta, Op, Tape};
 use thalweg::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, Word, part};
 use thalweg::nn::{Builder, Flatten, Layer, Linear, Objective};
 use thalweg::op::rounding::{EPSILON, round};
-use thalweg::op::{Case, Fill, RAGGED};
+use thalweg::op::{Case, Fill, RAGGED, operand};
 use thalweg::{Device, Event, Flow, NodeId, Recipe, Result, Scalar, Sequential, Shape, Trainer};
 
 /// A gated linear unit whose gate opens in a straight line.
@@ -42,21 +42,16 @@ fn linked(kernel: &str) -> String {
 }
 
 /// All operands must be real and of one shape.
-fn same_shapes(op: &'static str, inputs: &[Meta], names: &[&'static str]) -> Result<Meta, GraphError> {
-    if inputs.len() != names.len() {
-        return Err(GraphError::Arity { op, expected: names.len(), found: inputs.len() });
+fn same_shapes<const N: usize>(
+    op: &'static str,
+    inputs: &[Meta],
+    names: [&'static str; N],
+) -> Result<Meta, GraphError> {
+    let shapes = operand::reals(op, inputs, names)?;
+    match shapes.iter().zip(names).find(|(shape, _)| **shape != shapes[0]) {
+        Some((found, name)) => Err(operand::misshapen(op, name, shapes[0].to_string(), found)),
+        None => Ok(inputs[0].clone()),
     }
-    for (meta, &operand) in inputs.iter().zip(names) {
-        if meta.dtype != Dtype::Real {
-            let (expected, found) = (Dtype::Real.describe(), meta.dtype.describe());
-            return Err(GraphError::Dtype { op, operand, expected, found });
-        }
-        if meta.shape != inputs[0].shape {
-            let (expected, found) = (inputs[0].shape.to_string(), meta.shape.clone());
-            return Err(GraphError::Shape { op, operand, expected, found });
-        }
-    }
-    Ok(inputs[0].clone())
 }
 
 /// One invocation an element; a tensor too large for one binding is cut into runs.
@@ -79,7 +74,7 @@ fn elementwise(
             flops: 0,
         }
     };
-    let runs = plan.runs(kernel.entry, plan.output.len(), &[1])?;
+    let runs = plan.runs(kernel.entry, plan.output.elements(), &[1])?;
     Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
 }
 
@@ -93,7 +88,7 @@ impl Op for HardGate {
     }
 
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
-        same_shapes("hard_gate", inputs, &["a", "b"])
+        same_shapes("hard_gate", inputs, ["a", "b"])
     }
 
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], y: &mut [T], _: &Context) {
@@ -138,7 +133,7 @@ impl Op for HardGateGradient {
     }
 
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
-        same_shapes("hard_gate_gradient", inputs, &["dy", "a", "b"])
+        same_shapes("hard_gate_gradient", inputs, ["dy", "a", "b"])
     }
 
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], db: &mut [T], _: &Context) {

@@ -83,7 +83,7 @@ impl Dataset {
     /// If there is no example or an example is empty, the numbers do not fill whole examples, features and targets
     /// differ in number, a class is not below the number of classes, or a number is NaN or infinite.
     pub fn new(features: Values, shape: Shape, targets: Targets) -> Result<Self, DataError> {
-        let width = shape.len();
+        let width = shape.elements();
         if features.is_empty() || width == 0 {
             return Err(DataError::Empty { of: "features".into() });
         }
@@ -115,7 +115,7 @@ impl Dataset {
                 self.check_classes(*classes)
             }
             Targets::Values { values, shape } => {
-                let width = shape.len();
+                let width = shape.elements();
                 if width == 0 {
                     return Err(DataError::Empty { of: "targets".into() });
                 }
@@ -165,10 +165,10 @@ impl Dataset {
                 Targets::Classes { labels: rows.iter().map(|&row| labels[row as usize]).collect(), classes: *classes }
             }
             Targets::Values { values, shape } => {
-                Targets::Values { values: values.select(rows, shape.len()), shape: shape.clone() }
+                Targets::Values { values: values.select(rows, shape.elements()), shape: shape.clone() }
             }
         };
-        let features = self.features.select(rows, self.shape.len());
+        let features = self.features.select(rows, self.shape.elements());
         let origin = Origin(Some(rows.iter().map(|&row| self.origin.of(row as usize) as u32).collect()));
         Self { features, shape: self.shape.clone(), targets, rows: rows.len(), origin }
     }
@@ -196,9 +196,11 @@ impl Dataset {
             DataError::BeyondF32 { array, row, column, found }
         }
         let fits = |x: f64| (x as f32).is_finite();
-        check_each("features", &self.features, self.shape.len(), &self.origin, fits, beyond)?;
+        check_each("features", &self.features, self.shape.elements(), &self.origin, fits, beyond)?;
         match &self.targets {
-            Targets::Values { values, shape } => check_each("targets", values, shape.len(), &self.origin, fits, beyond),
+            Targets::Values { values, shape } => {
+                check_each("targets", values, shape.elements(), &self.origin, fits, beyond)
+            }
             Targets::Classes { .. } => Ok(()),
         }
     }

@@ -72,7 +72,7 @@ fn fed<'a>(
     let Some(feed) = feeds.get(&id) else {
         return Err(DeviceError::NotFed { kind, name: name.clone(), shape: node.meta.shape.to_string() });
     };
-    let needed = node.meta.shape.len() * copies;
+    let needed = node.meta.shape.elements() * copies;
     let fits = match (feed, node.meta.dtype) {
         (Feed::Real(v), Dtype::Real) => v.len() == needed,
         (Feed::Index(v), Dtype::Index) => v.len() == needed,

@@ -39,12 +39,17 @@ pub fn padded(len: usize) -> usize {
     len.div_ceil(ALIGN) * ALIGN
 }
 
-/// One of the library's WGSL parts, to link into a kernel defined outside the crate: `"grid"` (`linear_index`),
-/// `"threefry"`, `"reduce"`, `"row_invocation"` and `"row_workgroup"` (kernels over rows).
+/// One of the library's WGSL parts, to link into a kernel defined outside the crate: `"grid"` (`linear_index`), `"threefry"`,
+/// `"control"` (step and seeds, from [`Binding::Control`]), `"erf"`, `"expm1"`, `"sigmoid"`, `"reduce"`, `"row_invocation"` and
+/// `"row_workgroup"` (kernels over rows). `None` for another name. What a part calls and links is in its head: `shaders/lib/`.
 pub fn part(name: &str) -> Option<&'static str> {
     Some(match name {
         "grid" => wgsl!("lib/grid"),
         "threefry" => wgsl!("lib/threefry"),
+        "control" => wgsl!("lib/control"),
+        "erf" => wgsl!("lib/erf"),
+        "expm1" => wgsl!("lib/expm1"),
+        "sigmoid" => wgsl!("lib/sigmoid"),
         "reduce" => wgsl!("lib/reduce"),
         "row_invocation" => wgsl!("lib/row_invocation"),
         "row_workgroup" => wgsl!("lib/row_workgroup"),
@@ -214,9 +219,8 @@ pub struct Place {
 
 impl Place {
     /// Elements of one member.
-    #[expect(clippy::len_without_is_empty, reason = "the number of elements, not a container's length")]
-    pub fn len(&self) -> usize {
-        self.shape.len()
+    pub fn elements(&self) -> usize {
+        self.shape.elements()
     }
 }
 
@@ -274,7 +278,7 @@ impl Plan {
         if rows.saturating_mul(widest) <= self.max_elements {
             return Ok(vec![(0, rows)]);
         }
-        let unit = widths.iter().map(|&w| ALIGN / gcd(ALIGN, w.max(1))).max().unwrap_or(1);
+        let unit = widths.iter().map(|&w| aligned(w.max(1))).max().unwrap_or(1);
         let most = self.max_elements / widest / unit * unit;
         if most == 0 {
             return Err(GraphError::TooLarge { op, elements: unit * widest, limit: self.max_elements });
@@ -286,7 +290,7 @@ impl Plan {
     ///
     /// [`GraphError::TooLarge`] if an operand of `op` needs more than one binding and the op cannot split it.
     pub fn whole(&self, op: &'static str) -> Result<(), GraphError> {
-        let largest = self.inputs.iter().map(Place::len).chain([self.output.len()]).max().unwrap_or(0);
+        let largest = self.inputs.iter().map(Place::elements).chain([self.output.elements()]).max().unwrap_or(0);
         if largest > self.max_elements {
             return Err(GraphError::TooLarge { op, elements: largest, limit: self.max_elements });
         }
@@ -294,8 +298,12 @@ impl Plan {
     }
 }
 
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
+/// The fewest steps of `stride` elements that end at a multiple of [`ALIGN`].
+pub(crate) fn aligned(stride: usize) -> usize {
+    fn gcd(a: usize, b: usize) -> usize {
+        if b == 0 { a } else { gcd(b, a % b) }
+    }
+    ALIGN / gcd(ALIGN, stride)
 }
 
 /// `count` workgroups as `[x, y]` with no axis above `limit`; x·y may exceed `count`, kernels guard. Never `[0, _]`.

@@ -3,12 +3,12 @@
 //! One op a file: shape rule, f64 twin, derivative, kernel, where it is not smooth, and its cases. To add one, write the
 //! file, its shader at the mirrored path, and one name in `ops!`; the suite, the benches and the docs read [`ALL`].
 
-pub(crate) mod operand;
+pub mod operand;
 pub mod rounding;
 
 use std::sync::Arc;
 
-use crate::graph::{Accumulate, DynOp, Op};
+use crate::graph::{Accumulate, DynOp, Meta, Op};
 use crate::shape::Shape;
 
 /// How the suite fills an operand of a case.
@@ -35,6 +35,16 @@ pub struct CaseInput {
     pub fill: Fill,
     /// Whether the derivative with respect to it is checked.
     pub differentiable: bool,
+}
+
+impl CaseInput {
+    /// Its shape and type.
+    pub fn meta(&self) -> Meta {
+        match self.fill {
+            Fill::Index(_) => Meta::index(self.shape.clone()),
+            _ => Meta::real(self.shape.clone()),
+        }
+    }
 }
 
 /// One use of an op that the suite checks: derivative in f64 mid-graph, kernel against twin, population 1 and 3.

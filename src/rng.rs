@@ -47,19 +47,21 @@ impl Stream {
 
     /// The `element`-th draw from `[0, 1)` with 53 random bits, for the host alone.
     pub fn uniform(self, element: u32) -> f64 {
-        let [high, low] = threefry(self.key, [element, 1]);
+        self.fraction(element, 1)
+    }
+
+    /// 53 bits of the block at that counter, as a number in `[0, 1)`.
+    fn fraction(self, element: u32, counter: u32) -> f64 {
+        let [high, low] = threefry(self.key, [element, counter]);
         let bits = (u64::from(high) << 32 | u64::from(low)) >> 11;
         bits as f64 / (1u64 << 53) as f64
     }
 
     /// The `element`-th draw from the standard normal distribution, for the host alone (Box–Muller in f64).
     pub fn normal(self, element: u32) -> f64 {
-        let pair = |k: u32| {
-            let [high, low] = threefry(self.key, [element, 2 + k]);
-            ((u64::from(high) << 32 | u64::from(low)) >> 11) as f64 / (1u64 << 53) as f64
-        };
+        let (u, v) = (self.fraction(element, 2), self.fraction(element, 3));
         // 1 − u lies in (0, 1], so the logarithm is finite.
-        (-2.0 * (1.0 - pair(0)).ln()).sqrt() * (std::f64::consts::TAU * pair(1)).cos()
+        (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
     }
 
     /// A permutation of `0..len` (Fisher–Yates, unbiased by rejection).

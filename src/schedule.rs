@@ -2,12 +2,12 @@
 //!
 //! To add one, write its file and one name in `schedules!`; the suite reads [`ALL`].
 //!
-//! | schedule | η of t, base rate α₀ | the notes' letter |
-//! |---|---|---|
-//! | [`Constant`] | `α₀` | |
-//! | [`Step`] | `α₀ · factor^⌊epoch/every⌋` | A1 |
-//! | [`Exponential`] | `α₀ · e^(−rate·t)` | A2 |
-//! | [`Inverse`] | `α₀ / (1 + rate·t)` | A3 |
+//! | schedule | η of t, base rate α₀ |
+//! |---|---|
+//! | [`Constant`] | `α₀` |
+//! | [`Step`] | `α₀ · factor^⌊epoch/every⌋` |
+//! | [`Exponential`] | `α₀ · e^(−rate·t)` |
+//! | [`Inverse`] | `α₀ / (1 + rate·t)` |
 //!
 //! t counts whole epochs or steps ([`Unit`]) from 0, so the first of them has the base rate.
 //!

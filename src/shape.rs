@@ -8,10 +8,10 @@ use std::ops::Deref;
 /// ```
 /// use thalweg::Shape;
 /// let s = Shape::from([64, 1, 8, 8]);
-/// assert_eq!(s.len(), 4096);
+/// assert_eq!(s.elements(), 4096);
 /// assert_eq!(s.rank(), 4);
 /// assert_eq!(s.to_string(), "[64, 1, 8, 8]");
-/// assert_eq!(Shape::scalar().len(), 1);
+/// assert_eq!(Shape::scalar().elements(), 1);
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Shape(Vec<usize>);
@@ -22,9 +22,9 @@ impl Shape {
         Self(Vec::new())
     }
 
-    /// The number of elements: the product of the axes, 1 for a scalar; `usize::MAX` where that is more than a `usize` counts.
-    #[expect(clippy::len_without_is_empty, reason = "the number of elements, not a container's length")]
-    pub fn len(&self) -> usize {
+    /// The number of elements, PyTorch's `numel`: the product of the axes, 1 for a scalar; `usize::MAX` where that is more
+    /// than a `usize` counts. (`len` is the slice's: the number of axes.)
+    pub fn elements(&self) -> usize {
         if self.0.contains(&0) { 0 } else { self.0.iter().fold(1, |n, &axis| n.saturating_mul(axis)) }
     }
 
@@ -38,7 +38,7 @@ impl Shape {
         &self.0
     }
 
-    /// Elements before, along and after `axis`: `(outer, length, inner)`, whose product is [`len`](Self::len).
+    /// Elements before, along and after `axis`: `(outer, length, inner)`, whose product is [`elements`](Self::elements).
     ///
     /// # Panics
     ///

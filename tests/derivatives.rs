@@ -1,12 +1,13 @@
 //! Every derivative, in f64, against centred differences: each smooth case of the registries, mid-graph behind a random
-//! weighting, so that an op which assumed the end of the graph would be caught.
+//! weighting, so that an op which assumed the end of the graph would be caught. G1–G12: docs/learning-notes.md.
 
 use std::collections::HashMap;
 
 use thalweg::Graph;
+use thalweg::check::fill;
 use thalweg::device::{Feed, Feeds, cpu};
 use thalweg::graph::{Arg, BoundArg, Context, Meta, NodeId};
-use thalweg::op::{Case, CaseInput, Entry, Fill};
+use thalweg::op::{Case, CaseInput, Entry};
 use thalweg::rng::{Stream, stream};
 
 /// Correct, where everything is smooth (G3).
@@ -22,27 +23,6 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
     thalweg::op::ALL.iter().chain(thalweg::loss::ALL)
 }
 
-/// Values as f32 holds them.
-fn fill(input: &CaseInput, operand: u32) -> Feed {
-    let (draws, n) = (Stream::new(41, operand, stream::CHECK), input.shape.len() as u32);
-    let single = |x: f64| f64::from(x as f32);
-    let reals = |f: &dyn Fn(u32) -> f64| Feed::Real((0..n).map(|i| single(f(i))).collect());
-    match input.fill {
-        Fill::Uniform(low, high) => reals(&|i| low + (high - low) * draws.uniform(i)),
-        Fill::Away(low, high) => reals(&|i| {
-            let sign = if draws.word(i).is_multiple_of(2) { 1.0 } else { -1.0 };
-            sign * (low + (high - low) * draws.uniform(i))
-        }),
-        Fill::Index(below) => Feed::Index((0..n).map(|i| draws.word(i) % below).collect()),
-        Fill::Rows(sum) => {
-            let width = input.shape.last().copied().unwrap_or(1).max(1) as u32;
-            let total = |row: u32| (0..width).map(|k| 0.1 + draws.uniform(row * width + k)).sum::<f64>();
-            reals(&|i| (0.1 + draws.uniform(i)) / total(i / width) * sum)
-        }
-        Fill::Constant(value) => reals(&|_| value),
-    }
-}
-
 /// A case with values: f(x) = Σ r ⊙ op(x) with random weights r.
 struct Problem<'a> {
     case: &'a Case,
@@ -52,9 +32,10 @@ struct Problem<'a> {
 
 impl<'a> Problem<'a> {
     fn new(case: &'a Case) -> Self {
-        let feeds: Vec<Feed> = case.inputs.iter().zip(0..).map(|(input, i)| fill(input, i)).collect();
-        let metas: Vec<Meta> = case.inputs.iter().zip(&feeds).map(|(input, feed)| meta(input, feed)).collect();
-        let len = case.op.output(&metas).expect("a case suits its op").shape.len();
+        let values = |(input, i)| fill(input, Stream::new(41, i, stream::CHECK));
+        let feeds: Vec<Feed> = case.inputs.iter().zip(0..).map(values).collect();
+        let metas: Vec<Meta> = case.inputs.iter().map(CaseInput::meta).collect();
+        let len = case.op.output(&metas).expect("a case suits its op").shape.elements();
         let draws = Stream::new(43, 0, stream::CHECK);
         // Between ½ and 1½ in size: no weight hides its element.
         let weight = |i: u32| (0.5 + draws.uniform(i)) * if draws.word(i).is_multiple_of(2) { 1.0 } else { -1.0 };
@@ -101,7 +82,7 @@ impl<'a> Problem<'a> {
         let mut values = cpu::evaluate(&g, &feeds, &wanted, &CONTEXT).map_err(|e| e.to_string())?.into_iter();
         let mut found = Vec::new();
         for (&i, gradient) in which.iter().zip(&gradients) {
-            let len = self.case.inputs[i].shape.len();
+            let len = self.case.inputs[i].shape.elements();
             let value = if gradient.is_some() { values.next().unwrap_or_default() } else { vec![0.0; len] };
             if value.len() != len {
                 return Err(format!("gradient of operand {i} has {} elements, the operand {len}", value.len()));
@@ -116,13 +97,6 @@ fn args_of<'a>(input: &'a CaseInput, feed: &'a Feed) -> Arg<'a, f64> {
     match feed {
         Feed::Real(values) => Arg::Real(&input.shape, values),
         Feed::Index(values) => Arg::Index(&input.shape, values),
-    }
-}
-
-fn meta(input: &CaseInput, feed: &Feed) -> Meta {
-    match feed {
-        Feed::Real(_) => Meta::real(input.shape.clone()),
-        Feed::Index(_) => Meta::index(input.shape.clone()),
     }
 }
 
@@ -148,7 +122,7 @@ fn check(case: &Case, tamper: impl Fn(&mut [f64])) -> Result<Outcome, String> {
     let mut outcome = Outcome::default();
     let (base, winners) = (problem.value(), problem.winners());
     let scale: f64 = base.iter().zip(&problem.weights).map(|(y, r)| (y * r).abs()).sum();
-    let longest = case.inputs.iter().map(|input| input.shape.len()).max().unwrap_or(1);
+    let longest = case.inputs.iter().map(|input| input.shape.elements()).max().unwrap_or(1);
     for (operand, mut gradient) in problem.analytic()? {
         tamper(&mut gradient);
         let len = gradient.len() as u32;
@@ -227,7 +201,7 @@ fn every_smooth_case_agrees_with_centred_differences() {
             cases += 1;
             checked += outcome.checked;
             crossed += outcome.crossed;
-            let elements: usize = case.inputs.iter().filter(|i| i.differentiable).map(|i| i.shape.len()).sum();
+            let elements: usize = case.inputs.iter().filter(|i| i.differentiable).map(|i| i.shape.elements()).sum();
             if outcome.checked <= outcome.drowned && outcome.failures.is_empty() && elements > 0 {
                 let Outcome { checked, crossed, drowned, .. } = outcome;
                 report
@@ -301,7 +275,7 @@ fn twins_in_f32_keep_the_bound() {
                 .collect();
             let mut found = vec![f32::NAN; y.len()];
             case.op.twin_f32(&narrow, &mut found, &CONTEXT);
-            let exact: Vec<Vec<f64>> = args.iter().map(|arg| vec![0.0; arg.shape().len()]).collect();
+            let exact: Vec<Vec<f64>> = args.iter().map(|arg| vec![0.0; arg.shape().elements()]).collect();
             let operands: Vec<BoundArg<'_>> =
                 args.iter().zip(&exact).map(|(&value, error)| BoundArg { value, error }).collect();
             let mut bound = vec![f64::NAN; y.len()];

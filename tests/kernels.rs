@@ -8,10 +8,10 @@ use std::sync::{Arc, LazyLock};
 
 use libtest_mimic::{Failed, Trial};
 use thalweg::Graph;
-use thalweg::check::bounds;
+use thalweg::check::{bounds, fill};
 use thalweg::device::gpu::{Evaluation, Gpu, Options, evaluate};
 use thalweg::device::{Feed, Feeds};
-use thalweg::graph::{Context, Meta, NodeId};
+use thalweg::graph::{Context, NodeId};
 use thalweg::kernel::Tiling;
 use thalweg::op::{Case, CaseInput, Fill};
 use thalweg::rng::Stream;
@@ -53,43 +53,11 @@ fn main() {
     support::main(trials);
 }
 
-/// Values as f32 holds them, so that only the kernel's own rounding counts.
-fn fill(input: &CaseInput, stream: Stream) -> Feed {
-    let n = input.shape.len() as u32;
-    let single = |x: f64| f64::from(x as f32);
-    match input.fill {
-        Fill::Uniform(low, high) => {
-            (0..n).map(|i| single(low + (high - low) * stream.uniform(i))).collect::<Vec<_>>().into()
-        }
-        Fill::Away(low, high) => (0..n)
-            .map(|i| {
-                let magnitude = low + (high - low) * stream.uniform(i);
-                single(if stream.word(i).is_multiple_of(2) { magnitude } else { -magnitude })
-            })
-            .collect::<Vec<_>>()
-            .into(),
-        Fill::Index(below) => (0..n).map(|i| stream.word(i) % below).collect::<Vec<_>>().into(),
-        Fill::Rows(sum) => {
-            let width = input.shape.last().copied().unwrap_or(1).max(1);
-            let raw: Vec<f64> = (0..n).map(|i| 0.1 + stream.uniform(i)).collect();
-            let scaled = |row: &[f64]| {
-                let total: f64 = row.iter().sum();
-                row.iter().map(|x| single(x / total * sum)).collect::<Vec<_>>()
-            };
-            raw.chunks(width).flat_map(scaled).collect::<Vec<_>>().into()
-        }
-        Fill::Constant(value) => vec![single(value); n as usize].into(),
-    }
-}
-
 fn check(case: &Case, gpu: &Gpu, members: usize) -> Result<(), Failed> {
     let mut g = Graph::new();
     let mut inputs = Vec::new();
     for (i, input) in case.inputs.iter().enumerate() {
-        let meta = match input.fill {
-            Fill::Index(_) => Meta::index(input.shape.clone()),
-            _ => Meta::real(input.shape.clone()),
-        };
+        let meta = input.meta();
         let name = format!("input {i}");
         // In a population the first of several operands is shared, the others are each member's own.
         let shared = members == 1 || (i == 0 && case.inputs.len() > 1);
@@ -140,7 +108,7 @@ fn check(case: &Case, gpu: &Gpu, members: usize) -> Result<(), Failed> {
     let found = evaluate(gpu, &g, &together, &wanted, &how)?;
     let per = g.per_member();
     for (w, &id) in wanted.iter().enumerate() {
-        let len = g.shape(id).len();
+        let len = g.shape(id).elements();
         let copies = if per[id.index()] { members } else { 1 };
         if found[w].len() != len * copies {
             return Err(format!("result {w} has {} elements, expected {}", found[w].len(), len * copies).into());

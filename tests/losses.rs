@@ -61,7 +61,7 @@ fn values_and_gradients_are_those_of_pytorch() -> thalweg::Result<()> {
     Ok(())
 }
 
-/// S1: a network that knows nothing pays ln C, C − 1, ln 2.
+/// S1 of docs/learning-notes.md: a network that knows nothing pays ln C, C − 1, ln 2.
 #[test]
 fn zero_scores_cost_the_chance_value() -> thalweg::Result<()> {
     for loss in Loss::ALL {

@@ -7,13 +7,14 @@ use std::path::Path;
 use naga::back::{PipelineConstants, pipeline_constants::process_overrides};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, Scalar, ShaderStage, StorageAccess, TypeInner};
-use thalweg::graph::{Dtype, Meta};
+use thalweg::graph::Meta;
 use thalweg::kernel::{Binding, Launch, Place, Plan, Tiling, Word, padded};
-use thalweg::op::{Case, Fill};
+use thalweg::op::{Case, CaseInput};
 
 /// All launches of the registries, with where they come from.
 fn launches() -> Vec<(String, Launch)> {
-    let mut all = Vec::new();
+    let mut all: Vec<(String, Launch)> =
+        thalweg::device::gpu::step_launches().into_iter().map(|launch| ("step".into(), launch)).collect();
     for entry in thalweg::op::ALL.iter().chain(thalweg::loss::ALL) {
         for case in (entry.cases)() {
             for members in [1, 3] {
@@ -30,16 +31,9 @@ fn launches() -> Vec<(String, Launch)> {
 }
 
 fn plan(case: &Case, members: u32) -> Plan {
-    let metas: Vec<Meta> = case
-        .inputs
-        .iter()
-        .map(|input| match input.fill {
-            Fill::Index(_) => Meta { shape: input.shape.clone(), dtype: Dtype::Index },
-            _ => Meta::real(input.shape.clone()),
-        })
-        .collect();
+    let metas: Vec<Meta> = case.inputs.iter().map(CaseInput::meta).collect();
     let output = case.op.output(&metas).unwrap_or_else(|e| panic!("{}: {e}", case.label));
-    let place = |meta: &Meta| Place { stride: padded(meta.shape.len()), shape: meta.shape.clone() };
+    let place = |meta: &Meta| Place { stride: padded(meta.shape.elements()), shape: meta.shape.clone() };
     Plan::new(metas.iter().map(place).collect(), place(&output), members)
 }
 

@@ -64,27 +64,8 @@ fn main() {
             }));
         )*};
     }
-    as_on_the_cpu!(
-        resume::same_seed_same_bits,
-        resume::in_the_middle_of_an_epoch,
-        resume::at_an_epochs_last_step,
-        resume::with_every_optimizer,
-        resume::more_epochs,
-        resume::of_another_run_is_refused,
-        resume::of_other_states_is_refused,
-        resume::from_where_no_run_can_be_is_refused,
-        resume::no_epochs_line_is_lost,
-        steps::rows_in_order_and_a_short_last_minibatch,
-        steps::losses_are_those_before_the_update,
-        steps::rates_follow_the_schedule,
-        trouble::a_rate_too_high_is_named,
-        trouble::data_that_overflow_are_named,
-        trouble::a_stop_keeps_no_weights_that_are_none,
-        trouble::every_optimizer_reports_a_gradient_that_is_no_number,
-        trouble::misuse_is_refused,
-        trouble::an_input_of_the_models_own_is_refused,
-        limits::a_population_is_its_members,
-    );
+    common::on_any_device!(as_on_the_cpu);
+    as_on_the_cpu!(limits::a_population_is_its_members);
     for (i, optimizer) in bounds::forms().into_iter().enumerate() {
         let (rule, convention) = (optimizer.rule().name(), optimizer.rule().convention());
         let name = format!("{i} {rule} {convention}");

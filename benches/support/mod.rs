@@ -6,17 +6,22 @@ use std::time::Duration;
 
 use criterion::Criterion;
 use thalweg::device::gpu::{Gpu, Options, Prepared};
+use thalweg::error::DeviceError;
 
 /// Longest time one submission should take, so that no watchdog stirs.
 const SUBMISSION: Duration = Duration::from_millis(200);
 
-/// The adapter that `THALWEG_ADAPTER` names, or the best; says which. `None`, with a word about it, where there is none.
-pub fn gpu() -> Option<Gpu> {
-    let opened = match std::env::var("THALWEG_ADAPTER") {
+/// The adapter that `THALWEG_ADAPTER` names, or the best.
+pub fn open() -> Result<Gpu, DeviceError> {
+    match std::env::var("THALWEG_ADAPTER") {
         Ok(name) => Gpu::named(&name, Options::default()),
         Err(_) => Gpu::best(Options::default()),
-    };
-    match opened {
+    }
+}
+
+/// The adapter of the benches; says which. `None`, with a word about it, where there is none.
+pub fn gpu() -> Option<Gpu> {
+    match open() {
         Ok(gpu) => {
             let adapter = gpu.adapter();
             println!(

@@ -11,7 +11,7 @@ use crate::rng::{Stream, stream};
 
 /// The values of a case's operand, as f32 holds them, so that only a kernel's own rounding counts.
 pub fn fill(input: &CaseInput, stream: Stream) -> Feed {
-    let n = input.shape.len() as u32;
+    let n = input.shape.elements() as u32;
     let single = |x: f64| f64::from(x as f32);
     let reals = |value: &dyn Fn(u32) -> f64| Feed::Real((0..n).map(|i| single(value(i))).collect());
     match input.fill {
@@ -160,7 +160,7 @@ impl Built {
                 wrt.push(id);
                 if amid {
                     let zero = g.input(&format!("zero {i}"), shape.clone())?;
-                    feeds.insert(zero, vec![0.0; shape.len()].into());
+                    feeds.insert(zero, vec![0.0; shape.elements()].into());
                     id = g.apply(Accumulate, &[id, zero])?;
                 }
             }

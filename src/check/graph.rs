@@ -131,7 +131,7 @@ pub(super) fn weights(shape: &Shape, check: &GradientCheck) -> Vec<f64> {
     }
     let draw = Stream::new(check.seed, u32::MAX, stream::CHECK);
     let weight = |i| (0.5 + draw.uniform(i)) * if draw.word(i).is_multiple_of(2) { check.scale } else { -check.scale };
-    (0..shape.len() as u32).map(weight).collect()
+    (0..shape.elements() as u32).map(weight).collect()
 }
 
 /// A graph with its gradients in it.
@@ -157,7 +157,7 @@ pub(super) fn examine(
     let mut analytic = Vec::with_capacity(wrt.len());
     for (&id, gradient) in wrt.iter().zip(gradients) {
         let given = gradient.and_then(|_| values.next());
-        analytic.push(given.unwrap_or_else(|| vec![0.0; graph.shape(id).len()]));
+        analytic.push(given.unwrap_or_else(|| vec![0.0; graph.shape(id).elements()]));
     }
 
     let mut probe = Probe::new(graph, y, weights, feeds, *cx)?;

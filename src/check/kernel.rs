@@ -68,9 +68,9 @@ pub fn kernels(
         let shape = graph.shape(id);
         let mut report = KernelReport {
             name: name.into(),
-            elements: shape.len(),
+            elements: shape.elements(),
             // Elements that did not come back count as wrong.
-            wrong: shape.len().abs_diff(found.len()),
+            wrong: shape.elements().abs_diff(found.len()),
             non_finite: 0,
             worst: 0.0,
             index: vec![0; shape.rank()],

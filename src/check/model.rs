@@ -186,7 +186,7 @@ pub fn gradients_from(
         let (op, field, range) = ("gradcheck", "parameters of the model", "at least 1");
         return Err(GraphError::Range { op, field, range, found: "0".into() }.into());
     }
-    let elements = assembled.parameters.iter().fold(0_usize, |n, p| n.saturating_add(p.shape.len()));
+    let elements = assembled.parameters.iter().fold(0_usize, |n, p| n.saturating_add(p.shape.elements()));
     // The values, what the burn-in makes of them with its two states, and what is read back.
     crate::device::cpu::admit("the model's parameters and the checker's copies", elements, 5 * size_of::<f64>())?;
     let mut parameters = initial.unwrap_or_else(|| initial_parameters(&assembled.parameters, check.seed));

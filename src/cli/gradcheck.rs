@@ -121,7 +121,7 @@ fn model(arguments: &Arguments, config: &RunConfig, data: &Dataset, gpu: Option<
 fn input(config: &RunConfig, data: &Dataset) -> Result<Shape, CliError> {
     match &config.model.input {
         None => Ok(data.shape().clone()),
-        Some(input) if input.len() == data.shape().len() => Ok(input.clone()),
+        Some(input) if input.elements() == data.shape().elements() => Ok(input.clone()),
         Some(input) => Err(Error::from(TrainError::Input { input: input.clone(), data: data.shape().clone() }).into()),
     }
 }

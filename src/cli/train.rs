@@ -295,7 +295,7 @@ fn introduce(
     (device, why): (&Device, &str),
     folder: &Path,
 ) -> Result<(), CliError> {
-    let parameters: usize = trainer.tensors().iter().map(|t| t.shape.len()).sum();
+    let parameters: usize = trainer.tensors().iter().map(|t| t.shape.elements()).sum();
     let held_out = data.validation.as_ref().map_or(0, thalweg::data::Dataset::rows);
     let (rows, bytes) = (data.train.rows(), trainer.bytes());
     if arguments.json {

@@ -154,7 +154,7 @@ impl<'a> Npz<'a> {
             return Err(DataError::Empty { of: name.to_owned() });
         }
         let shape = if one.is_empty() { Shape::from([1]) } else { Shape::from(one) };
-        let width = shape.len();
+        let width = shape.elements();
         let bad = values.iter().position(|x| !x.is_finite());
         match bad {
             Some(i) => Err(super::not_finite(name.to_owned(), i / width, i % width, values.get(i))),

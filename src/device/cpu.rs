@@ -52,9 +52,9 @@ pub(crate) struct Program<T> {
 impl<T: TwinIn> Program<T> {
     /// Plans `graph` up to `wanted`; refuses what the machine's memory does not hold.
     pub(crate) fn new(graph: Graph, wanted: &[NodeId]) -> Result<Self, DeviceError> {
-        let memory = memory::plan(&graph, wanted, |id| graph.shape(id).len(), |_| Vec::new(), |_| None, true);
+        let memory = memory::plan(&graph, wanted, |id| graph.shape(id).elements(), |_| Vec::new(), |_| None, true);
         let sources = (0..graph.nodes().len()).filter(|&i| !matches!(graph.nodes()[i].kind, Kind::Op { .. }));
-        let lengths = memory.slots.iter().copied().chain(sources.map(|i| graph.nodes()[i].meta.shape.len()));
+        let lengths = memory.slots.iter().copied().chain(sources.map(|i| graph.nodes()[i].meta.shape.elements()));
         admit("the values of one step", lengths.fold(0, usize::saturating_add), size_of::<T>())?;
         let slots = memory.slots.iter().map(|&n| vec![T::zero(); n]).collect();
         let count = graph.nodes().len();
@@ -71,8 +71,8 @@ impl<T: TwinIn> Program<T> {
             match (&node.kind, node.meta.dtype) {
                 (Kind::Op { .. }, _) => {}
                 (Kind::Setting { value, .. }, _) => program.sources[i] = vec![T::of(*value)],
-                (_, Dtype::Real) => program.sources[i] = vec![T::zero(); node.meta.shape.len()],
-                (_, Dtype::Index) => program.indices[i] = vec![0; node.meta.shape.len()],
+                (_, Dtype::Real) => program.sources[i] = vec![T::zero(); node.meta.shape.elements()],
+                (_, Dtype::Index) => program.indices[i] = vec![0; node.meta.shape.elements()],
             }
         }
         Ok(program)
@@ -122,7 +122,7 @@ impl<T: TwinIn> Program<T> {
             let mut out = std::mem::take(&mut self.slots[slot]);
             let Kind::Op { op, inputs } = &self.graph.node(id).kind else { unreachable!("only ops are in the order") };
             let args: Vec<Arg<'_, T>> = inputs.iter().map(|&input| self.arg(input)).collect();
-            let y = &mut out[..self.graph.shape(id).len()];
+            let y = &mut out[..self.graph.shape(id).elements()];
             T::twin(op.as_ref(), &args, y, cx);
             see(id, &args, y);
             self.slots[slot] = out;
@@ -132,7 +132,7 @@ impl<T: TwinIn> Program<T> {
     /// A value after a run; only what was wanted, and sources, are sure to be there.
     pub(crate) fn value(&self, id: NodeId) -> &[T] {
         let root = self.memory.roots[id.0];
-        let len = self.graph.shape(id).len();
+        let len = self.graph.shape(id).elements();
         match self.memory.homes[root.0] {
             Home::Slot(slot) => &self.slots[slot][..len],
             _ => &self.sources[root.0],

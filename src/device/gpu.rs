@@ -11,6 +11,8 @@ mod trusted;
 
 pub use adapter::{AdapterKind, AdapterReport, adapters};
 pub use engine::GpuEngine;
+#[doc(hidden)]
+pub use engine::step_launches;
 pub use evaluate::{Evaluation, evaluate};
 pub use prepared::Prepared;
 

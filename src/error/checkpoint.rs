@@ -109,7 +109,7 @@ pub enum CheckpointError {
         name: String,
     },
     /// A tensor whose numbers do not fill its shape.
-    #[error("tensor `{name}` of shape {shape} takes {} numbers, found {found}", shape.len())]
+    #[error("tensor `{name}` of shape {shape} takes {} numbers, found {found}", shape.elements())]
     WrongLength {
         /// The tensor.
         name: String,

@@ -33,7 +33,7 @@ pub enum TrainError {
         checkpoint: Option<PathBuf>,
     },
     /// The model wants examples of another size than the data have.
-    #[error("`model.input` is {input} ({} numbers), but each example of the data has shape {data} ({} numbers)", .input.len(), .data.len())]
+    #[error("`model.input` is {input} ({} numbers), but each example of the data has shape {data} ({} numbers)", .input.elements(), .data.elements())]
     Input {
         /// What the model wants.
         input: Shape,

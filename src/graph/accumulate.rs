@@ -53,7 +53,7 @@ impl Op for Accumulate {
             groups: plan.linear(len, 64),
             flops: 0,
         };
-        let runs = plan.runs("accumulate", plan.output.len(), &[1])?;
+        let runs = plan.runs("accumulate", plan.output.elements(), &[1])?;
         Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
     }
 

@@ -77,7 +77,7 @@ impl<F: Pointwise> Op for Mean<F> {
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
-        let len = plan.inputs[0].len();
+        let len = plan.inputs[0].elements();
         let by_workgroup = plan.tiling == Tiling::Workgroup;
         // A run has a multiple of 64 chunks, so that its partial sums start aligned.
         let most = if by_workgroup { 4096 } else { 256 };
@@ -151,7 +151,7 @@ impl<F: Pointwise> Op for MeanGradient<F> {
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
-        let factor = 1.0 / plan.output.len() as f64;
+        let factor = 1.0 / plan.output.elements() as f64;
         let launch = |(offset, len): (usize, usize)| Launch {
             kernel: Kernel::new(F::GRADIENT, F::BACKWARD, "pointwise_gradient"),
             params: vec![
@@ -171,7 +171,7 @@ impl<F: Pointwise> Op for MeanGradient<F> {
             groups: plan.linear(len, 64),
             flops: 0,
         };
-        let runs = plan.runs(F::GRADIENT, plan.output.len(), &[1])?;
+        let runs = plan.runs(F::GRADIENT, plan.output.elements(), &[1])?;
         Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
     }
 

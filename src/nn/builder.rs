@@ -109,7 +109,7 @@ impl<'a> Builder<'a> {
         initializer: Initializer,
     ) -> Result<NodeId, GraphError> {
         let shape = shape.into();
-        let fan_in = if shape.rank() < 2 { shape.len() } else { shape[1..].iter().product() };
+        let fan_in = if shape.rank() < 2 { shape.elements() } else { shape[1..].iter().product() };
         self.parameter_with_fan(name, shape, initializer, fan_in)
     }
 

@@ -95,9 +95,9 @@ impl Initializer {
     pub fn fill(&self, shape: &Shape, fan_in: usize, seed: u64, tensor: u32) -> Vec<f64> {
         let draws = Stream::new(seed, tensor, stream::INIT);
         let uniform = |bound: f64| -> Vec<f64> {
-            (0..shape.len() as u32).map(|i| bound * (2.0 * draws.uniform(i) - 1.0)).collect()
+            (0..shape.elements() as u32).map(|i| bound * (2.0 * draws.uniform(i) - 1.0)).collect()
         };
-        let normal = |std: f64| -> Vec<f64> { (0..shape.len() as u32).map(|i| std * draws.normal(i)).collect() };
+        let normal = |std: f64| -> Vec<f64> { (0..shape.elements() as u32).map(|i| std * draws.normal(i)).collect() };
         let fans = fan_in + fan_out(shape);
         let over = |numerator: f64, fan: usize| if fan == 0 { 0.0 } else { (numerator / fan as f64).sqrt() };
         match *self {
@@ -107,9 +107,9 @@ impl Initializer {
             Self::XavierNormal { gain } => normal(gain * over(2.0, fans)),
             Self::Normal { std } => normal(std),
             Self::Uniform { bound } => uniform(bound),
-            Self::Zeros => vec![0.0; shape.len()],
-            Self::Ones => vec![1.0; shape.len()],
-            Self::Constant { value } => vec![value; shape.len()],
+            Self::Zeros => vec![0.0; shape.elements()],
+            Self::Ones => vec![1.0; shape.elements()],
+            Self::Constant { value } => vec![value; shape.elements()],
         }
     }
 }

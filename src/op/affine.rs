@@ -1,10 +1,10 @@
 //! A dense layer's forward pass in one launch: product, bias, activation.
 
 use super::matmul::product::{Finish, Product, product};
-use super::matmul::{SUM, reals};
+use super::matmul::SUM;
 use super::rounding::round;
 use super::unary::{Activation, Function, UnaryGradient};
-use super::{Case, Fill};
+use super::{Case, Fill, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
 use crate::kernel::{Launches, Operand, Plan, wgsl};
@@ -80,10 +80,10 @@ impl Op for Affine {
 
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
         let (x, w, bias) = if inputs.len() == 2 {
-            let [x, w] = reals("affine", inputs, ["x", "w"])?;
+            let [x, w] = operand::reals("affine", inputs, ["x", "w"])?;
             (x, w, None)
         } else {
-            let [x, w, b] = reals("affine", inputs, ["x", "w", "b"])?;
+            let [x, w, b] = operand::reals("affine", inputs, ["x", "w", "b"])?;
             (x, w, Some(b))
         };
         let refuse = |operand, expected: String, found: &Shape| {

@@ -4,9 +4,8 @@ pub(crate) mod strides;
 
 use strides::{RANK, axes, common, walk, words};
 
-use super::matmul::reals;
 use super::rounding::{DIVIDE, EPSILON, TINY};
-use super::{Case, Fill, RAGGED};
+use super::{Case, Fill, RAGGED, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, wgsl};
@@ -104,7 +103,7 @@ impl Op for Binary {
 
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
         let op = self.arithmetic.name();
-        let [a, b] = reals(op, inputs, ["a", "b"])?;
+        let [a, b] = operand::reals(op, inputs, ["a", "b"])?;
         let Some(y) = common(a, b) else {
             let (expected, found) = (format!("one that broadcasts with {a}"), b.clone());
             return Err(GraphError::Shape { op, operand: "b", expected, found });
@@ -157,13 +156,13 @@ impl Op for Binary {
         // One run of both operands can be cut anywhere; a stretched operand is bound whole.
         let plain = axes.len() <= 1 && axes.iter().all(|axis| axis.1 == [1, 1]);
         let runs = if plain {
-            plan.runs(op, plan.output.len(), &[1])?
+            plan.runs(op, plan.output.elements(), &[1])?
         } else {
             plan.whole(op)?;
-            vec![(0, plan.output.len())]
+            vec![(0, plan.output.elements())]
         };
         let launch = |(offset, len): (usize, usize)| {
-            let part = |n: usize| if plain { (offset, len) } else { (0, plan.inputs[n].len()) };
+            let part = |n: usize| if plain { (offset, len) } else { (0, plan.inputs[n].elements()) };
             let read = |n: usize| {
                 let (offset, len) = part(n);
                 Binding::Read(Window { operand: Operand::Input(n), offset, len })

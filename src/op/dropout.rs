@@ -93,7 +93,7 @@ impl Op for Dropout {
             groups: plan.linear(len.div_ceil(4), 64),
             flops: 0,
         };
-        let runs = plan.runs("dropout", plan.output.len(), &[1])?;
+        let runs = plan.runs("dropout", plan.output.elements(), &[1])?;
         Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
     }
 

@@ -90,7 +90,7 @@ impl Op for Gather {
         };
         // A table over one binding is gone through in runs, each of which serves the indices that fall into it.
         let tables = plan.runs("gather", rows, &[width])?;
-        let picks = plan.runs("gather", plan.inputs[1].len(), &[width, 1])?;
+        let picks = plan.runs("gather", plan.inputs[1].elements(), &[width, 1])?;
         let list = tables.iter().flat_map(|&table| picks.iter().map(move |&pick| (table, pick)));
         Ok(list.map(|(table, pick)| launch(table, pick)).collect::<Vec<_>>().into())
     }

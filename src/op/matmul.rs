@@ -5,9 +5,9 @@ pub(crate) mod product;
 use product::{Finish, PLAIN, Product};
 
 use crate::error::GraphError;
-use crate::graph::{Arg, BoundArg, Context, Dtype, Graph, Meta, NodeId, Op, Tape};
+use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
 use crate::kernel::{Launches, Plan};
-use crate::op::{Case, Fill};
+use crate::op::{Case, Fill, operand};
 use crate::scalar::Scalar;
 use crate::shape::Shape;
 
@@ -77,7 +77,7 @@ impl Op for Matmul {
     }
 
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
-        let [a, b] = reals("matmul", inputs, ["a", "b"])?;
+        let [a, b] = operand::reals("matmul", inputs, ["a", "b"])?;
         let refuse = |operand, expected: String, found: &Shape| {
             Err(GraphError::Shape { op: "matmul", operand, expected, found: found.clone() })
         };
@@ -150,24 +150,6 @@ impl Op for Matmul {
 
 /// `Σ Aᵀ B` over the leading axes.
 pub(crate) const SUM: Matmul = Matmul { transpose_a: true, transpose_b: false, sum_batch: true };
-
-/// The shapes of inputs that must hold real numbers.
-pub(crate) fn reals<'a, const N: usize>(
-    op: &'static str,
-    inputs: &'a [Meta],
-    names: [&'static str; N],
-) -> Result<[&'a Shape; N], GraphError> {
-    if inputs.len() != N {
-        return Err(GraphError::Arity { op, expected: N, found: inputs.len() });
-    }
-    for (meta, operand) in inputs.iter().zip(names) {
-        if meta.dtype != Dtype::Real {
-            let (expected, found) = (Dtype::Real.describe(), meta.dtype.describe());
-            return Err(GraphError::Dtype { op, operand, expected, found });
-        }
-    }
-    Ok(std::array::from_fn(|i| &inputs[i].shape))
-}
 
 impl Graph {
     /// `A B`: `[.., M, K]` by `[.., K, N]`. See [`Matmul`].
@@ -268,7 +250,7 @@ mod tests {
 
     fn plan(op: &Matmul, a: [usize; 2], b: [usize; 2], max: usize) -> Plan {
         let c = op.output(&[Meta::real(a), Meta::real(b)]).unwrap().shape;
-        let place = |s: Shape| Place { stride: padded(s.len()), shape: s };
+        let place = |s: Shape| Place { stride: padded(s.elements()), shape: s };
         Plan { max_elements: max, tiling: Tiling::Register, ..Plan::new(vec![place(a.into()), place(b.into())], place(c), 1) }
     }
 

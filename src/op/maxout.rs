@@ -1,7 +1,6 @@
 //! The largest of each group of features.
 
-use super::matmul::reals;
-use super::{Case, Fill};
+use super::{Case, Fill, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, wgsl};
@@ -52,7 +51,7 @@ fn launches(
     wide: &[(&'static str, Operand)],
     narrow: &[(&'static str, Operand)],
 ) -> Result<Launches, GraphError> {
-    let groups = plan.inputs[0].len() / pieces;
+    let groups = plan.inputs[0].elements() / pieces;
     let runs = plan.runs(op, groups, &[pieces, 1])?;
     let launch = |(first, count): (usize, usize)| {
         let mut params = vec![("groups", count.into()), ("pieces", pieces.into())];
@@ -84,7 +83,7 @@ impl Op for Maxout {
     }
 
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
-        let [x] = reals("maxout", inputs, ["x"])?;
+        let [x] = operand::reals("maxout", inputs, ["x"])?;
         if self.pieces == 0 {
             let range = "at least 1";
             return Err(GraphError::Range { op: "maxout", field: "pieces", range, found: "0".into() });
@@ -131,12 +130,9 @@ impl Op for MaxoutGradient {
     }
 
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
-        let [x, dy] = reals("maxout_gradient", inputs, ["x", "dy"])?;
+        let [x, _] = operand::reals("maxout_gradient", inputs, ["x", "dy"])?;
         let expected = Maxout { pieces: self.pieces }.output(&inputs[..1])?.shape;
-        if *dy != expected {
-            let (expected, found) = (expected.to_string(), dy.clone());
-            return Err(GraphError::Shape { op: "maxout_gradient", operand: "dy", expected, found });
-        }
+        operand::shaped("maxout_gradient", "dy", &inputs[1], &expected)?;
         Ok(Meta::real(x.clone()))
     }
 

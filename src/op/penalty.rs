@@ -51,7 +51,7 @@ impl Op for L2 {
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
-        let len = plan.inputs[0].len();
+        let len = plan.inputs[0].elements();
         let by_workgroup = plan.tiling == Tiling::Workgroup;
         let text = if by_workgroup {
             wgsl!("op/l2", "lib/row_workgroup")

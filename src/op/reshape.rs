@@ -29,8 +29,8 @@ impl Op for Reshape {
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
         let [x] = operand::exactly("reshape", inputs)?;
         let found = operand::real("reshape", "x", x)?;
-        if self.shape.len() != found.len() {
-            let expected = format!("of the {} elements of {}", self.shape.len(), self.shape);
+        if self.shape.elements() != found.elements() {
+            let expected = format!("of the {} elements of {}", self.shape.elements(), self.shape);
             return Err(operand::misshapen("reshape", "x", expected, found));
         }
         Ok(Meta::real(self.shape.clone()))

@@ -1,8 +1,7 @@
 //! Products with one number.
 
-use super::matmul::reals;
 use super::rounding::{EPSILON, TINY};
-use super::{Case, Fill, RAGGED};
+use super::{Case, Fill, RAGGED, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, wgsl};
@@ -36,7 +35,7 @@ impl Op for Scale {
             let (range, found) = ("a finite f32", self.factor.to_string());
             return Err(GraphError::Range { op: "scale", field: "factor", range, found });
         }
-        let [x] = reals("scale", inputs, ["x"])?;
+        let [x] = operand::reals("scale", inputs, ["x"])?;
         Ok(Meta::real(x.clone()))
     }
 
@@ -68,7 +67,7 @@ impl Op for Scale {
             groups: plan.linear(len, 64),
             flops: 0,
         };
-        let runs = plan.runs("scale", plan.output.len(), &[1])?;
+        let runs = plan.runs("scale", plan.output.elements(), &[1])?;
         Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
     }
 
@@ -107,17 +106,6 @@ impl Graph {
     /// ```
     pub fn scale(&mut self, x: NodeId, factor: f64) -> Result<NodeId, GraphError> {
         self.apply(Scale { factor }, &[x])
-    }
-
-    /// `a + s b`, where s is a node of shape `[]`, a setting for instance, that all elements share: how a penalty joins a
-    /// gradient.
-    ///
-    /// # Errors
-    ///
-    /// [`GraphError::Shape`], [`GraphError::Dtype`].
-    pub fn add_scaled(&mut self, a: NodeId, s: NodeId, b: NodeId) -> Result<NodeId, GraphError> {
-        let scaled = self.mul(b, s)?;
-        self.add(a, scaled)
     }
 }
 

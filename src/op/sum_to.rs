@@ -1,9 +1,8 @@
 //! Undoing a broadcast: sums over the axes that were stretched.
 
 use super::binary::strides::{Axis, axes, common, walk};
-use super::matmul::reals;
 use super::rounding::{TINY, gamma};
-use super::{Case, Fill};
+use super::{Case, Fill, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, padded, wgsl};
@@ -128,7 +127,7 @@ impl Op for SumTo {
     }
 
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
-        let [x] = reals("sum_to", inputs, ["x"])?;
+        let [x] = operand::reals("sum_to", inputs, ["x"])?;
         checked("sum_to", x, &self.shape, "x")?;
         Ok(Meta::real(self.shape.clone()))
     }
@@ -152,13 +151,13 @@ impl Op for SumTo {
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
-        let (x, outputs) = (&plan.inputs[0], plan.output.len());
+        let (x, outputs) = (&plan.inputs[0], plan.output.elements());
         let [kept, summed] = split(&x.shape, &self.shape);
         let mut all = Launches::default();
         let whole = |operand, len| Window { operand, offset: 0, len };
         let target = (whole(Operand::Output, outputs), plan.output.stride);
-        if x.len() <= plan.max_elements {
-            tree(plan, kept, summed, (whole(Operand::Input(0), x.len()), x.stride), target, &mut all);
+        if x.elements() <= plan.max_elements {
+            tree(plan, kept, summed, (whole(Operand::Input(0), x.elements()), x.stride), target, &mut all);
             return Ok(all);
         }
         // Cut along the outermost axis, where runs lie together.
@@ -209,7 +208,7 @@ impl Op for SumTo {
         let mut sizes = vec![0.0; y.len()];
         total(e.to_vec(), error);
         total(x.iter().zip(e).map(|(x, e)| x.abs() + e).collect(), &mut sizes);
-        let terms = if y.is_empty() { 0 } else { shape.len() / y.len() };
+        let terms = if y.is_empty() { 0 } else { shape.elements() / y.len() };
         for (error, size) in error.iter_mut().zip(sizes) {
             *error += gamma(terms) * size + (terms as f64 + 1.0) * TINY;
         }
@@ -222,7 +221,7 @@ impl Op for Expand {
     }
 
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
-        let [x] = reals("expand", inputs, ["x"])?;
+        let [x] = operand::reals("expand", inputs, ["x"])?;
         if common(&self.shape, x).as_ref() != Some(&self.shape) {
             let expected = format!("one that broadcasts to {}", self.shape);
             return Err(GraphError::Shape { op: "expand", operand: "x", expected, found: x.clone() });
@@ -251,7 +250,7 @@ impl Op for Expand {
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
         plan.whole("expand")?;
         let axes = axes(&self.shape, [&plan.inputs[0].shape]);
-        let len = plan.output.len();
+        let len = plan.output.elements();
         let field = |i: usize| axes.get(i).copied().unwrap_or((1, [0]));
         let mut params =
             vec![("len", len.into()), ("x_stride", plan.inputs[0].stride.into()), ("y_stride", plan.output.stride.into())];
@@ -264,7 +263,7 @@ impl Op for Expand {
         let launch = Launch {
             kernel: Kernel::new("expand", wgsl!("op/expand", "lib/grid"), "expand"),
             params,
-            bindings: vec![Binding::read(Operand::Input(0), plan.inputs[0].len()), Binding::write(Operand::Output, len)],
+            bindings: vec![Binding::read(Operand::Input(0), plan.inputs[0].elements()), Binding::write(Operand::Output, len)],
             groups: plan.linear(len, 64),
             flops: 0,
         };

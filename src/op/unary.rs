@@ -7,9 +7,8 @@ mod function;
 pub use activation::Activation;
 pub use function::Function;
 
-use super::matmul::reals;
 use super::rounding::round;
-use super::{Case, Fill, RAGGED};
+use super::{Case, Fill, RAGGED, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, wgsl};
@@ -77,7 +76,7 @@ impl Op for Unary {
 
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
         self.function.check()?;
-        let [x] = reals(self.function.name(), inputs, ["x"])?;
+        let [x] = operand::reals(self.function.name(), inputs, ["x"])?;
         Ok(Meta::real(x.clone()))
     }
 
@@ -108,7 +107,7 @@ impl Op for Unary {
             groups: plan.linear(len, 64),
             flops: 0,
         };
-        let runs = plan.runs(self.function.name(), plan.output.len(), &[1])?;
+        let runs = plan.runs(self.function.name(), plan.output.elements(), &[1])?;
         Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
     }
 
@@ -131,11 +130,8 @@ impl Op for UnaryGradient {
 
     fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
         self.function.check()?;
-        let [s, dy] = reals("unary_gradient", inputs, ["s", "dy"])?;
-        if s != dy {
-            let (expected, found) = (s.to_string(), dy.clone());
-            return Err(GraphError::Shape { op: "unary_gradient", operand: "dy", expected, found });
-        }
+        let [s, _] = operand::reals("unary_gradient", inputs, ["s", "dy"])?;
+        operand::shaped("unary_gradient", "dy", &inputs[1], s)?;
         Ok(Meta::real(s.clone()))
     }
 
@@ -170,7 +166,7 @@ impl Op for UnaryGradient {
             groups: plan.linear(len, 64),
             flops: 0,
         };
-        let runs = plan.runs("unary_gradient", plan.output.len(), &[1])?;
+        let runs = plan.runs("unary_gradient", plan.output.elements(), &[1])?;
         Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
     }
 

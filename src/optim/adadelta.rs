@@ -18,7 +18,7 @@ use crate::scalar::Scalar;
 /// p ← p − η Δ
 /// ```
 ///
-/// The notes (U6) and the paper have no η: leave it at 1. ε stands inside the roots, in units of the parameter's and the
+/// CS231n's notes and the paper have no η: leave it at 1. ε stands inside the roots, in units of the parameter's and the
 /// gradient's square. With the *old* v the first step would be 1/√ε times `g` too far: some 700 times this one.
 ///
 /// # On the GPU

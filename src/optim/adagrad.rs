@@ -16,7 +16,7 @@ use crate::scalar::Scalar;
 /// p ← p − η g / (√c + ε)
 /// ```
 ///
-/// ε stands outside the root in both conventions (U4); Keras and Optax put it inside and start c at 0.1. PyTorch's
+/// ε stands outside the root in both conventions; Keras and Optax put it inside and start c at 0.1. PyTorch's
 /// `lr_decay` is the schedule `inverse` with `unit = "step"` here.
 ///
 /// # On the GPU
@@ -48,7 +48,7 @@ pub struct Adagrad {
     pub convention: Convention,
     /// η. Positive. Default 1e-2.
     pub learning_rate: f64,
-    /// ε, in units of the gradient. Positive. Default 1e-10 (cs231n: 1e-8, of the notes' 1e-4 … 1e-8).
+    /// ε, in units of the gradient. Positive. Default 1e-10 (cs231n: 1e-8, of the course's 1e-4 … 1e-8).
     pub epsilon: f64,
     /// λ, added to the gradient as `λp`. Not negative. Default 0; `PyTorch` only.
     pub weight_decay: f64,

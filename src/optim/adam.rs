@@ -19,8 +19,8 @@ use crate::scalar::Scalar;
 /// p ← p − η m̂ / (√v̂ + ε)                       m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
 /// ```
 ///
-/// ε stands outside the root and after the correction in both conventions (U8); Keras and the paper's shorter form leave v
-/// uncorrected there, which is another ε. The notes' uncorrected form (U7) is `bias_correction = false`.
+/// ε stands outside the root and after the correction in both conventions; Keras and the paper's shorter form leave v
+/// uncorrected there, which is another ε. CS231n's uncorrected form is `bias_correction = false`.
 ///
 /// # On the GPU
 ///
@@ -55,7 +55,7 @@ pub struct Adam {
     pub beta2: f64,
     /// ε, in units of the gradient. Positive. Default 1e-8.
     pub epsilon: f64,
-    /// Whether m and v are corrected for starting at 0. Default on; `Cs231n` only can switch it off (U7).
+    /// Whether m and v are corrected for starting at 0. Default on; `Cs231n` only can switch it off.
     pub bias_correction: bool,
     /// λ, added to the gradient as `λp`; see [`AdamW`](super::AdamW) for the decoupled one. Not negative. Default 0;
     /// `PyTorch` only.

@@ -11,7 +11,7 @@ use crate::scalar::Scalar;
 /// # Formula
 ///
 /// ```text
-/// pytorch                     cs231n (U2)
+/// pytorch                     cs231n
 /// g ← g + λ p
 /// b ← μ b + g                 v ← μ v − η g
 /// p ← p − η b                 p ← p + v

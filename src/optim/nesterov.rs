@@ -11,7 +11,7 @@ use crate::scalar::Scalar;
 /// # Formula
 ///
 /// ```text
-/// pytorch                     cs231n (U3, rearranged)
+/// pytorch                     cs231n (rearranged)
 /// g ← g + λ p
 /// b ← μ b + g                 v′ ← μ v − η g
 /// p ← p − η (g + μ b)         p  ← p − μ v + (1 + μ) v′

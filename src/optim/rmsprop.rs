@@ -28,7 +28,7 @@ use crate::scalar::Scalar;
 ///
 /// # Source
 ///
-/// Hinton, *Neural Networks for Machine Learning*, Coursera, lecture 6e (2012) (U5); centred: Graves, arXiv 1308.0850, §4.2.
+/// Hinton, *Neural Networks for Machine Learning*, Coursera, lecture 6e (2012); centred: Graves, arXiv 1308.0850, §4.2.
 ///
 /// # Examples
 ///
@@ -48,7 +48,7 @@ pub struct RmsProp {
     pub convention: Convention,
     /// η. Positive. Default 1e-2.
     pub learning_rate: f64,
-    /// ρ (PyTorch's α), the decay of the running means. In `[0, 1)`. Default 0.99; the notes name 0.9, 0.99, 0.999.
+    /// ρ (PyTorch's α), the decay of the running means. In `[0, 1)`. Default 0.99; CS231n's notes name 0.9, 0.99, 0.999.
     pub decay: f64,
     /// ε, in units of the gradient, outside the root. Positive. Default 1e-8.
     pub epsilon: f64,

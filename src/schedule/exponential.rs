@@ -3,7 +3,7 @@
 use super::{Curve, Keys, Unit, keys};
 use crate::error::OptimError;
 
-/// Lets the rate fall by the same part in each unit of time (A2).
+/// Lets the rate fall by the same part in each unit of time.
 ///
 /// # Formula
 ///

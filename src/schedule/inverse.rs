@@ -3,7 +3,7 @@
 use super::{Curve, Keys, Unit, keys};
 use crate::error::OptimError;
 
-/// Lets the rate fall as 1/t in the long run (A3).
+/// Lets the rate fall as 1/t in the long run.
 ///
 /// # Formula
 ///

@@ -3,7 +3,7 @@
 use super::{Curve, Keys, keys};
 use crate::error::OptimError;
 
-/// Cuts the rate by a factor every few epochs (A1).
+/// Cuts the rate by a factor every few epochs.
 ///
 /// # Formula
 ///
@@ -15,7 +15,7 @@ use crate::error::OptimError;
 ///
 /// # Examples
 ///
-/// Halved every 5 epochs, the notes' example:
+/// Halved every 5 epochs, the example of CS231n's notes:
 ///
 /// ```
 /// use thalweg::schedule::{Curve, Step};

@@ -66,7 +66,7 @@ pub(super) fn admit(device: &Device, setup: &Setup) -> Result<(), DeviceError> {
         Device::Cpu(precision) => 8 + (3 + setup.rule.states().len()) * precision.bytes(),
         Device::Gpu(_) => 8,
     };
-    let elements = setup.tensors.iter().fold(0_usize, |n, t| n.saturating_add(t.shape.len()));
+    let elements = setup.tensors.iter().fold(0_usize, |n, t| n.saturating_add(t.shape.elements()));
     cpu::admit("the model's parameters and the optimizer's state", elements, width)
 }
 
@@ -83,7 +83,7 @@ pub(super) fn build(model: &dyn Model, recipe: &Recipe, data: &Dataset, batch: u
 pub(super) fn input(recipe: &Recipe, data: &Dataset) -> Result<Shape> {
     match &recipe.input {
         None => Ok(data.shape().clone()),
-        Some(input) if input.len() == data.shape().len() => Ok(input.clone()),
+        Some(input) if input.elements() == data.shape().elements() => Ok(input.clone()),
         Some(input) => Err(TrainError::Input { input: input.clone(), data: data.shape().clone() }.into()),
     }
 }

@@ -1,4 +1,4 @@
-//! Trajectories of torch.optim and of the notes' snippets in numpy: see `golden/optim/generate.py`.
+//! Trajectories of torch.optim and of the snippets of CS231n's notes in numpy: see `golden/optim/generate.py`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The notes' statements U1–U8, and the formula bugs that shipped elsewhere.
+//! Statements U1–U8 of CS231n's notes (docs/learning-notes.md), and the formula bugs that shipped elsewhere.
 
 use thalweg::optim::{
     Adadelta, Adam, AdamW, Configurable, Convention, DynRule, Momentum, Nesterov, Optimizer, RmsProp,

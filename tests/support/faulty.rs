@@ -45,7 +45,7 @@ pub struct CurveGradient(pub Fault);
 const U: f64 = f32::EPSILON as f64 / 2.0;
 
 fn launches(plan: &Plan, name: &'static str, operands: &str, body: &str, short: bool) -> Launches {
-    let (len, reads) = (plan.output.len(), plan.inputs.len());
+    let (len, reads) = (plan.output.elements(), plan.inputs.len());
     let source = format!(
         "struct Params {{ len: u32, a_stride: u32, {} y_stride: u32 }}
 @group(0) @binding(0) var<uniform> params: Params;

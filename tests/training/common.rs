@@ -10,6 +10,33 @@ use thalweg::rng::Stream;
 use thalweg::train::checkpoint::Checkpoint;
 use thalweg::train::{End, EpochEvent, Event, Flow, Recipe, StepEvent, Trainer};
 
+/// Gives `each` the tests that the CPU in both precisions and a GPU are held to alike, each of a `&Device`.
+macro_rules! on_any_device {
+    ($each:ident) => {
+        $each!(
+            resume::same_seed_same_bits,
+            resume::in_the_middle_of_an_epoch,
+            resume::at_an_epochs_last_step,
+            resume::with_every_optimizer,
+            resume::more_epochs,
+            resume::of_another_run_is_refused,
+            resume::of_other_states_is_refused,
+            resume::from_where_no_run_can_be_is_refused,
+            resume::no_epochs_line_is_lost,
+            steps::rows_in_order_and_a_short_last_minibatch,
+            steps::losses_are_those_before_the_update,
+            steps::rates_follow_the_schedule,
+            trouble::a_rate_too_high_is_named,
+            trouble::data_that_overflow_are_named,
+            trouble::a_stop_keeps_no_weights_that_are_none,
+            trouble::every_optimizer_reports_a_gradient_that_is_no_number,
+            trouble::misuse_is_refused,
+            trouble::an_input_of_the_models_own_is_refused,
+        );
+    };
+}
+pub(crate) use on_any_device;
+
 /// `count` numbers in `[−1, 1)` that f32 holds exactly.
 pub fn noise(count: usize, salt: u32) -> Vec<f64> {
     let stream = Stream::new(41, 0, salt);

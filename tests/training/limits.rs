@@ -60,7 +60,7 @@ pub fn sums_of_many_bindings(gpu: &Gpu) -> thalweg::Result<()> {
         let mut g = Graph::new();
         let x = g.member_input("x", Meta::real(whole))?;
         let y = g.sum_to(x, part)?;
-        let values = noise(3 * g.shape(x).len(), 8);
+        let values = noise(3 * g.shape(x).elements(), 8);
         let members: Vec<Context> = (0..3).map(|seed| Context { step: 0, seed }).collect();
         let feeds = |values: &[f64]| HashMap::from([(x, Feed::from(values))]);
         let run = |gpu: &Gpu| {

@@ -76,8 +76,9 @@ impl EngineScalar for f64 {
 impl<T: EngineScalar> CpuEngine<T> {
     /// An engine with all parameters 0 and the optimizer's states at their beginning.
     pub fn new(setup: Setup) -> Self {
-        let zeros =
-            |value: f64| -> Vec<Vec<T>> { setup.tensors.iter().map(|t| vec![T::of(value); t.shape.len()]).collect() };
+        let zeros = |value: f64| -> Vec<Vec<T>> {
+            setup.tensors.iter().map(|t| vec![T::of(value); t.shape.elements()]).collect()
+        };
         let states = || (0..setup.rule.states().len()).map(|s| zeros(setup.rule.initial_state(s))).collect();
         let members = setup.seeds.iter().map(|_| Member { parameters: zeros(0.0), states: states() }).collect();
         let flags = vec![(u32::MAX, u32::MAX); setup.tensors.len()];
@@ -254,7 +255,7 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
     }
 
     fn bytes(&self) -> u64 {
-        let tensors: usize = self.setup.tensors.iter().map(|t| t.shape.len()).sum();
+        let tensors: usize = self.setup.tensors.iter().map(|t| t.shape.elements()).sum();
         let copies = self.members.len() * (1 + self.setup.rule.states().len());
         let data: usize = self.data.iter().map(|d| d.features.len()).sum();
         let values: usize = self.programs.iter().map(|p| p.program.elements()).sum();

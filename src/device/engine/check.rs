@@ -69,8 +69,9 @@ pub(in crate::device) fn check_values(tensors: &[Tensor], values: &[Vec<f64>]) -
         return Err(DeviceError::Feed { name: "parameters".into(), expected, found });
     }
     for (tensor, values) in tensors.iter().zip(values) {
-        if tensor.shape.len() != values.len() {
-            let (expected, found) = (format!("{} values (shape {})", tensor.shape.len(), tensor.shape), values.len());
+        if tensor.shape.elements() != values.len() {
+            let (expected, found) =
+                (format!("{} values (shape {})", tensor.shape.elements(), tensor.shape), values.len());
             return Err(DeviceError::Feed { name: tensor.name.clone(), expected, found: found.to_string() });
         }
     }
@@ -150,7 +151,7 @@ pub(in crate::device) fn check_step(step: &StepGraph, tensors: &[Tensor]) -> Res
         return refuse("record", "a loss in the first place".into(), "none".into());
     }
     for id in step.record.iter().flatten() {
-        if step.graph.shape(*id).len() != 1 {
+        if step.graph.shape(*id).elements() != 1 {
             return refuse("record", "scalars".into(), format!("a node of shape {}", step.graph.shape(*id)));
         }
     }

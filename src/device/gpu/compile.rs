@@ -223,7 +223,7 @@ pub(super) fn compile(
         match graph.node(root).kind {
             Kind::Op { .. } => match (around.pinned)(root) {
                 Some(bound) => bound.stride,
-                None => stride(graph.shape(root).len(), per[root.0]),
+                None => stride(graph.shape(root).elements(), per[root.0]),
             },
             _ => (around.source)(root).stride,
         }
@@ -248,14 +248,16 @@ pub(super) fn compile(
     };
     let pin = |id: NodeId| (around.pinned)(id).map(|_| id.0);
     let memory =
-        memory::plan(graph, wanted, |id| size(graph.shape(id).len(), per[id.0]), scratch, pin, around.guard == 0);
+        memory::plan(graph, wanted, |id| size(graph.shape(id).elements(), per[id.0]), scratch, pin, around.guard == 0);
     let slots: Vec<Buffer> =
         memory.slots.iter().map(|&n| gpu.storage("values of the model", n)).collect::<Result<_, _>>()?;
     let mut compiled = Compiled { drafts: Drafts::default(), memory, slots };
     for (i, launches) in described.into_iter().enumerate() {
         let (Some(launches), Kind::Op { inputs, op }) = (launches, &graph.nodes()[i].kind) else { continue };
-        let args: Vec<(Bound, usize)> =
-            inputs.iter().map(|&id| (compiled.bound(id, place_stride(id), around), graph.shape(id).len())).collect();
+        let args: Vec<(Bound, usize)> = inputs
+            .iter()
+            .map(|&id| (compiled.bound(id, place_stride(id), around), graph.shape(id).elements()))
+            .collect();
         let output = compiled.bound(NodeId(i), place_stride(NodeId(i)), around);
         let members = if per[i] { around.members } else { 1 };
         let borrowed: Vec<Bound> = compiled.memory.scratch[i]
@@ -300,7 +302,7 @@ impl Compiled {
     pub(super) fn value(&self, graph: &Graph, id: NodeId, around: &Surroundings<'_>) -> Bound {
         let root = self.memory.roots[id.0];
         let varies = graph.per_member()[root.0] && around.members > 1;
-        let stride = if varies { padded(graph.shape(root).len()) + around.guard } else { 0 };
+        let stride = if varies { padded(graph.shape(root).elements()) + around.guard } else { 0 };
         self.bound(id, stride, around)
     }
 

@@ -71,7 +71,7 @@ impl GpuEngine {
         let mut total = 0;
         for tensor in &setup.tensors {
             offsets.push(total);
-            total += padded(tensor.shape.len());
+            total += padded(tensor.shape.elements());
         }
         let members = setup.seeds.len();
         let mut table = Vec::with_capacity(total / crate::kernel::ALIGN);
@@ -81,7 +81,7 @@ impl GpuEngine {
                 expected: "at most 256 groups and 2^24 tensors".into(),
                 found: format!("tensor {t} in group {}", setup.groups[t]),
             })?;
-            table.extend(std::iter::repeat_n(word, padded(tensor.shape.len()) / crate::kernel::ALIGN));
+            table.extend(std::iter::repeat_n(word, padded(tensor.shape.elements()) / crate::kernel::ALIGN));
         }
         let flat = |what: &str| gpu.storage(what, total * members);
         let groups = setup.group_count();
@@ -115,7 +115,8 @@ impl GpuEngine {
         for s in 0..made.states.len() {
             let value = made.setup.rule.initial_state(s);
             if value != 0.0 {
-                let filled: Vec<Vec<f64>> = made.setup.tensors.iter().map(|t| vec![value; t.shape.len()]).collect();
+                let filled: Vec<Vec<f64>> =
+                    made.setup.tensors.iter().map(|t| vec![value; t.shape.elements()]).collect();
                 for m in 0..members {
                     let buffer = made.states[s].clone();
                     made.write_flat(&buffer, m, &filled)?;
@@ -139,7 +140,7 @@ impl GpuEngine {
             .offsets
             .iter()
             .zip(&self.setup.tensors)
-            .map(|(offset, t)| (buffer, member * self.total + offset, t.shape.len()))
+            .map(|(offset, t)| (buffer, member * self.total + offset, t.shape.elements()))
             .collect();
         Ok(self.gpu.read(&parts)?.iter().map(|words| to_reals(words)).collect())
     }
@@ -155,6 +156,12 @@ impl GpuEngine {
             wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
         )
     }
+}
+
+/// The launches of a step that are no op's, with numbers of no meaning: for the suite that holds every launch to its shader.
+#[doc(hidden)]
+pub fn step_launches() -> Vec<crate::kernel::Launch> {
+    kernels::launches()
 }
 
 impl Engine for GpuEngine {

@@ -56,7 +56,7 @@ pub fn evaluate(
             }
             Kind::Parameter { .. } | Kind::Setting { .. } => members,
         };
-        let len = node.meta.shape.len();
+        let len = node.meta.shape.elements();
         let words = match &*fed(graph, NodeId(i), feeds, copies)? {
             Feed::Real(values) => to_words(values),
             Feed::Index(values) => values.clone(),
@@ -90,7 +90,7 @@ pub fn evaluate(
         let views = |id: &&NodeId| matches!(&graph.node(**id).kind, Kind::Op { op, .. } if op.is_view());
         for &id in all.iter().filter(|id| !views(id)) {
             let bound = compiled.value(graph, id, &around);
-            let len = graph.shape(id).len();
+            let len = graph.shape(id).elements();
             let copies = if bound.stride > 0 { members } else { 1 };
             let words = gpu.read(&[(&bound.buffer, 0, copies * (padded(len) + guard))])?.remove(0);
             for (m, member) in words.chunks(padded(len) + guard).enumerate() {
@@ -106,7 +106,7 @@ pub fn evaluate(
     let mut results = Vec::with_capacity(wanted.len());
     for &id in wanted {
         let bound = compiled.value(graph, id, &around);
-        let len = graph.shape(id).len();
+        let len = graph.shape(id).elements();
         let copies = if bound.stride > 0 { members } else { 1 };
         let parts: Vec<_> = (0..copies).map(|m| (&bound.buffer, bound.offset + m * bound.stride, len)).collect();
         let words = gpu.read(&parts)?;

@@ -3,7 +3,7 @@
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder, linalg::general_mat_mul};
 
 use crate::error::GraphError;
-use crate::kernel::{ALIGN, Binding, Kernel, Launch, Launches, Operand, Plan, Tiling, Window, fold, wgsl};
+use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Tiling, Window, aligned, fold, wgsl};
 use crate::op::rounding::{TINY, gamma};
 use crate::scalar::Scalar;
 
@@ -123,7 +123,7 @@ impl Product {
         let outermost = (0..4).filter(|&d| block.size[d] > 1).max_by_key(|&d| self.strides[worst][d]);
         let axis = if crowded { BATCH } else { outermost.unwrap_or(BATCH) };
         // Windows begin at multiples of ALIGN in every operand that has the axis, and in the bias.
-        let unit = self.strides.iter().filter(|s| s[axis] > 0).map(|s| ALIGN / gcd(ALIGN, s[axis])).max().unwrap_or(1);
+        let unit = self.strides.iter().filter(|s| s[axis] > 0).map(|s| aligned(s[axis])).max().unwrap_or(1);
         let half = block.size[axis].div_ceil(2).next_multiple_of(unit);
         if half >= block.size[axis] {
             return Err(GraphError::TooLarge { op: finish.op, elements: span(worst), limit: plan.max_elements });
@@ -207,10 +207,6 @@ fn span(strides: &[usize; 4], size: &[usize; 4]) -> usize {
         return 0;
     }
     mine().map(|(s, n)| s * (n - 1)).sum::<usize>() + 1
-}
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// The two sources of a product whose own file is named, with the parts it links.

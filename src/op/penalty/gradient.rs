@@ -62,7 +62,7 @@ impl Op for L2Gradient {
             groups: plan.linear(len, 64),
             flops: 0,
         };
-        let runs = plan.runs("l2_gradient", plan.output.len(), &[1])?;
+        let runs = plan.runs("l2_gradient", plan.output.elements(), &[1])?;
         Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
     }
 

@@ -15,7 +15,7 @@ pub(crate) struct Axes {
 impl Axes {
     /// The lines of `shape` along `axis`, or one line of everything.
     pub fn of(shape: &Shape, axis: Option<usize>) -> Self {
-        let (outer, len, inner) = axis.map_or((1, shape.len(), 1), |axis| shape.around(axis));
+        let (outer, len, inner) = axis.map_or((1, shape.elements(), 1), |axis| shape.around(axis));
         Self { outer, len, inner }
     }
 

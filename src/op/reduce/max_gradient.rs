@@ -35,7 +35,7 @@ impl Op for MaxGradient {
             operand::axis("max_gradient", shape, axis, true)?;
         }
         let (found, lines) = (operand::real("max_gradient", "dy", upstream)?, Axes::of(shape, self.axis).lines());
-        if found.len() != lines {
+        if found.elements() != lines {
             return Err(operand::misshapen("max_gradient", "dy", format!("of {lines} elements"), found));
         }
         Ok(x.clone())

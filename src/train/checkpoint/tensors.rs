@@ -34,7 +34,7 @@ pub(super) fn write(path: &Path, tensors: &[(String, &Tensor)], note: String) ->
         if !names.insert(name) || name == "__metadata__" {
             return Err(CheckpointError::DuplicateName { name: name.clone() });
         }
-        if shape.len() != data.len() {
+        if shape.elements() != data.len() {
             return Err(CheckpointError::WrongLength { name: name.clone(), shape: shape.clone(), found: data.len() });
         }
     }

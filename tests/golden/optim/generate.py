@@ -72,7 +72,7 @@ def run_numpy(rule, base, falling):
     return {"gradients": gradients, "parameters": parameters, "states": {s: v.tolist() for s, v in held.items()}}
 
 
-# The notes' snippets. `s` keeps what they keep in variables, under the names of the states here.
+# The snippets of CS231n's notes. `s` keeps what they keep in variables, under the names of the states here.
 
 
 def sgd():
@@ -120,7 +120,7 @@ def rmsprop(decay_rate, eps):
 
 
 def adadelta(rho, eps):
-    """Zeiler 2012, algorithm 1; the notes name it without a snippet. The rate is a factor on the step."""
+    """Zeiler 2012, algorithm 1; CS231n's notes name it without a snippet. The rate is a factor on the step."""
 
     def rms(mean):
         return np.sqrt(mean + eps)

@@ -52,7 +52,7 @@ impl GpuEngine {
         for (tensor, gradient) in step.gradients.iter().enumerate() {
             let (Some(gradient), None) = (gradient, direct[tensor]) else { continue };
             let (from, to) = (compiled.value(graph, *gradient, &around), flat(&self.gradients, tensor));
-            self.copy(&mut all, &from, &to, self.setup.tensors[tensor].shape.len())?;
+            self.copy(&mut all, &from, &to, self.setup.tensors[tensor].shape.elements())?;
         }
         if !step.gradients.is_empty() {
             self.update(&mut all, &control)?;
@@ -68,7 +68,7 @@ impl GpuEngine {
     }
 
     fn input(&self, step: &StepGraph, id: NodeId) -> Result<Bound, DeviceError> {
-        let buffer = self.gpu.storage("minibatch", step.graph.shape(id).len())?;
+        let buffer = self.gpu.storage("minibatch", step.graph.shape(id).elements())?;
         Ok(Bound { buffer, offset: 0, stride: 0, guard: 0 })
     }
 
