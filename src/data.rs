@@ -56,6 +56,23 @@ pub struct Dataset {
     shape: Shape,
     targets: Targets,
     rows: usize,
+    origin: Origin,
+}
+
+/// The rows of the source that a selection holds, for its errors; `None` for all. No part of what the data are.
+#[derive(Clone, Debug, Default)]
+struct Origin(Option<Vec<u32>>);
+
+impl PartialEq for Origin {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Origin {
+    fn of(&self, row: usize) -> usize {
+        self.0.as_ref().map_or(row, |rows| rows[row] as usize)
+    }
 }
 
 impl Dataset {
@@ -78,9 +95,9 @@ impl Dataset {
         if u32::try_from(rows).is_err() {
             return Err(DataError::TooManyRows { rows });
         }
-        let set = Self { features, shape, targets, rows };
+        let set = Self { features, shape, targets, rows, origin: Origin::default() };
         set.check_targets()?;
-        check_each("features", &set.features, width, |found| found.is_finite(), not_finite)?;
+        check_each("features", &set.features, width, &set.origin, |found| found.is_finite(), not_finite)?;
         Ok(set)
     }
 
@@ -111,7 +128,7 @@ impl Dataset {
                         found: values.len(),
                     });
                 }
-                check_each("targets", values, width, |found| found.is_finite(), not_finite)
+                check_each("targets", values, width, &self.origin, |found| found.is_finite(), not_finite)
             }
         }
     }
@@ -136,7 +153,7 @@ impl Dataset {
         self.rows
     }
 
-    /// The named examples, in that order; one may be named twice.
+    /// The named examples, in that order; one may be named twice. Errors of the selection count its rows as here.
     ///
     /// # Panics
     ///
@@ -152,7 +169,8 @@ impl Dataset {
             }
         };
         let features = self.features.select(rows, self.shape.elements());
-        Self { features, shape: self.shape.clone(), targets, rows: rows.len() }
+        let origin = Origin(Some(rows.iter().map(|&row| self.origin.of(row as usize) as u32).collect()));
+        Self { features, shape: self.shape.clone(), targets, rows: rows.len(), origin }
     }
 
     /// Whether a model of `classes` outputs can learn every class there is. Data without classes pass.
@@ -163,7 +181,7 @@ impl Dataset {
     pub fn check_classes(&self, classes: usize) -> Result<(), DataError> {
         let Targets::Classes { labels, .. } = &self.targets else { return Ok(()) };
         match labels.iter().position(|&label| label as usize >= classes) {
-            Some(row) => Err(DataError::Label { row, label: labels[row], classes }),
+            Some(row) => Err(DataError::Label { row: self.origin.of(row), label: labels[row], classes }),
             None => Ok(()),
         }
     }
@@ -178,9 +196,11 @@ impl Dataset {
             DataError::BeyondF32 { array, row, column, found }
         }
         let fits = |x: f64| (x as f32).is_finite();
-        check_each("features", &self.features, self.shape.elements(), fits, beyond)?;
+        check_each("features", &self.features, self.shape.elements(), &self.origin, fits, beyond)?;
         match &self.targets {
-            Targets::Values { values, shape } => check_each("targets", values, shape.elements(), fits, beyond),
+            Targets::Values { values, shape } => {
+                check_each("targets", values, shape.elements(), &self.origin, fits, beyond)
+            }
             Targets::Classes { .. } => Ok(()),
         }
     }
@@ -204,11 +224,12 @@ fn check_each(
     array: &str,
     values: &Values,
     width: usize,
+    origin: &Origin,
     good: impl Fn(f64) -> bool,
     error: fn(String, usize, usize, f64) -> DataError,
 ) -> Result<(), DataError> {
     match values.iter().position(|x| !good(x)) {
-        Some(i) => Err(error(array.to_owned(), i / width, i % width, values.get(i))),
+        Some(i) => Err(error(array.to_owned(), origin.of(i / width), i % width, values.get(i))),
         None => Ok(()),
     }
 }

@@ -59,6 +59,7 @@ fn checkpoint(double: bool, step: u64) -> Checkpoint {
         optimizer: "adam".into(),
         convention: "pytorch".into(),
         precision: if double { "f64" } else { "f32" }.into(),
+        device: "an adapter".into(),
         scalars: BTreeMap::from([("best_val_loss".into(), 0.1 + 0.2), ("worst".into(), f64::INFINITY)]),
     }
 }

@@ -21,13 +21,38 @@ mod trouble;
 #[path = "training/updates.rs"]
 mod updates;
 
+use std::path::Path;
 use std::sync::LazyLock;
 
-use libtest_mimic::Trial;
+use libtest_mimic::{Failed, Trial};
 use thalweg::device::Device;
 use thalweg::device::gpu::{Gpu, Options};
+use thalweg::train::config::RunConfig;
+use thalweg::train::{Recipe, Trainer};
 
 static GPU: LazyLock<Gpu> = LazyLock::new(|| support::open(Options::default()).expect("the adapter opened before"));
+
+/// The default run, as `thalweg` without arguments makes it: what README.md promises, on the adapter.
+fn headline() -> Result<(), Failed> {
+    let config = RunConfig::parse("", &[])?;
+    let data = config.data.source.load(Path::new(""), config.data.validation)?;
+    let recipe = Recipe {
+        objective: config.objective(),
+        optimizer: config.optimizer().into(),
+        schedule: config.schedule(),
+        epochs: u32::try_from(config.train.epochs)?,
+        batch_size: config.train.batch_size,
+        seed: config.train.seed,
+        shuffle: config.train.shuffle,
+        input: config.model.input.clone(),
+    };
+    let mut trainer = Trainer::new(&Device::Gpu(GPU.clone()), &config.model()?, &data, recipe)?;
+    let told = common::go(&mut trainer, None)?;
+    let last = told.epochs.last().ok_or("no epoch")?;
+    assert_eq!(last.epoch, 30);
+    assert!(last.val_accuracy.is_some_and(|share| share >= 0.97), "{last:?}");
+    Ok(())
+}
 
 fn main() {
     let mut trials: Vec<Trial> = Vec::new();
@@ -77,6 +102,7 @@ fn main() {
             limits::a_model_beyond_the_largest_buffer_is_refused();
             Ok(())
         }),
+        support::trial("headline", headline),
         support::trial("limits::lost", || Ok(limits::a_lost_device_loses_no_checkpoint(&GPU)?)),
     ]);
     support::main(trials);

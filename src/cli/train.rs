@@ -1,5 +1,6 @@
 //! `thalweg train`
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +33,7 @@ pub(crate) struct Arguments {
     /// Start from these weights (PyTorch's names and layouts)
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "resume")]
     init: Option<PathBuf>,
-    /// Go on with the run in this folder, with the same bits as if it had never stopped
+    /// Go on with the run in this folder, on the same device with the same bits as if it had never stopped
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
     /// The run's folder [default: runs/NAME-N, the first that is free]
@@ -71,9 +72,16 @@ impl Machine {
         };
         Ok(Device::select(&self.device, precision)?)
     }
+
+    /// The arguments that were given, for another command.
+    fn again(&self) -> String {
+        let device = if self.device == "auto" { String::new() } else { format!(" --device {}", word(&self.device)) };
+        let precision = if self.precision == Width::F64 { " --precision f64" } else { "" };
+        device + precision
+    }
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, ValueEnum)]
 pub(crate) enum Width {
     /// Trains fast
     #[default]
@@ -88,17 +96,33 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     let (device, why) = arguments.machine.open()?;
     let model = config.model()?;
     let data = load(&config)?;
-    let mut trainer = Trainer::new(&device, &model, &data, recipe(&config))?;
+    let mut trainer = Trainer::new(&device, &model, &data, recipe(&config)).map_err(|error| match error {
+        thalweg::Error::Data(error) => CliError::Data { of: config.data.source.to_string(), error },
+        other => other.into(),
+    })?;
     if let Some(file) = &arguments.init {
         trainer.load_weights(file)?;
     }
+    let mut made_by = header(arguments, &trainer, &device);
     if let Some(folder) = &arguments.resume {
         trainer.resume(folder)?;
+        made_by = add_header(&folder.join(RUN), trainer.step(), made_by);
     }
     trainer.keep_in(&folder)?;
-    write_atomic(&folder.join(RUN), config.to_toml().as_bytes())?;
+    write_atomic(&folder.join(RUN), format!("{made_by}\n{}", config.to_toml()).as_bytes())?;
 
     introduce(arguments, &config, &data, &trainer, (&device, &why), &folder)?;
+    if let Some(before) = trainer.moved_from() {
+        let note = format!(
+            "this run was on {before}; on {} it goes on, but not with the same bits as if it had stayed",
+            trainer.device()
+        );
+        if arguments.json {
+            event("note", json!({ "note": note, "before": before, "now": trainer.device() }))?;
+        }
+        // Nobody who reads it is no reason to stop.
+        let _ = writeln!(std::io::stderr(), "note: {note}");
+    }
     let interrupted = watch_interrupts()?;
     let total = config.train.epochs as u64 * trainer.steps_per_epoch() as u64;
     let mut progress = Progress::new(total, trainer.step(), config.train.epochs as u32, arguments.json);
@@ -140,9 +164,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
             End::Done => format!("done: {} steps in {seconds:.1} s", trainer.step()),
             End::Stopped => {
                 format!(
-                    "stopped after step {}; go on with `thalweg train --resume {}`",
+                    "stopped after step {}; go on with `thalweg train --resume {}{}`",
                     trainer.step(),
-                    folder.display()
+                    word(&folder.display().to_string()),
+                    arguments.machine.again()
                 )
             }
         };
@@ -159,6 +184,34 @@ pub(crate) fn load(config: &RunConfig) -> Result<Split, CliError> {
         }
         _ => error.into(),
     })
+}
+
+/// What computes, as the first line of a kept `run.toml`: a comment, for the run can be made anywhere.
+fn header(arguments: &Arguments, trainer: &Trainer, device: &Device) -> String {
+    let (version, precision) = (env!("CARGO_PKG_VERSION"), device.precision().name());
+    let init = arguments.init.as_ref().map_or_else(String::new, |file| format!("; init: {file:?}"));
+    format!("# thalweg {version}; device: {}; precision: {precision}{init}\n", trainer.device())
+}
+
+/// The header of a run that goes on: the lines it has, and one more where something else computes from this step on.
+fn add_header(kept: &Path, step: u64, now: String) -> String {
+    let text = std::fs::read_to_string(kept).unwrap_or_default();
+    let mut lines: String = text.split_inclusive('\n').take_while(|line| line.starts_with('#')).collect();
+    let now = now.trim_start_matches("# ");
+    if !lines.lines().last().is_some_and(|last| last.contains(now.trim_end())) {
+        lines += &format!("# from step {step} on: {now}");
+    }
+    lines
+}
+
+/// One word of a command line.
+fn word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./\\:".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 fn recipe(config: &RunConfig) -> Recipe {
@@ -199,7 +252,7 @@ fn prepare(arguments: &Arguments) -> Result<(RunConfig, PathBuf), CliError> {
     }
     let config = match &arguments.run {
         Some(file) => RunConfig::load(file, &overrides)?,
-        None => RunConfig::parse("", &overrides)?,
+        None => from_here(RunConfig::parse("", &overrides)?)?,
     };
     let folder = match &arguments.out {
         Some(folder) if folder.join(OPTIMIZER).exists() => return Err(CliError::Taken { folder: folder.clone() }),
@@ -207,6 +260,16 @@ fn prepare(arguments: &Arguments) -> Result<(RunConfig, PathBuf), CliError> {
         None => free_folder(arguments.run.as_deref()),
     };
     Ok((config, folder))
+}
+
+/// The run with its data's path from the root, as `RunConfig::load` has it: in a run's folder a relative one would mean
+/// another file.
+fn from_here(mut run: RunConfig) -> Result<RunConfig, CliError> {
+    if let Some((kind, path)) = run.data.source.to_string().split_once(':') {
+        let here = std::env::current_dir()?;
+        run.data.source = format!("{kind}:{}", here.join(path).display()).parse::<Source>()?;
+    }
+    Ok(run)
 }
 
 pub(crate) fn overrides(given: &[String]) -> Result<Vec<(String, String)>, CliError> {
@@ -233,17 +296,13 @@ fn introduce(
     folder: &Path,
 ) -> Result<(), CliError> {
     let parameters: usize = trainer.tensors().iter().map(|t| t.shape.elements()).sum();
-    let adapter = match device {
-        Device::Cpu(_) => "cpu",
-        Device::Gpu(gpu) => &gpu.adapter().name,
-    };
     let held_out = data.validation.as_ref().map_or(0, thalweg::data::Dataset::rows);
     let (rows, bytes) = (data.train.rows(), trainer.bytes());
     if arguments.json {
         return event(
             "start",
             json!({
-                "adapter": adapter, "device": why, "precision": device.precision().name(), "parameters": parameters, "bytes": bytes, "data": data.description,
+                "adapter": trainer.device(), "device": why, "precision": device.precision().name(), "parameters": parameters, "bytes": bytes, "data": data.description,
                 "train_rows": rows, "val_rows": held_out, "steps_per_epoch": trainer.steps_per_epoch(),
                 "epochs": config.train.epochs, "step": trainer.step(), "run": folder,
             }),

@@ -86,6 +86,22 @@ pub enum CheckpointError {
         /// The run's.
         expected: String,
     },
+    /// A state that the run cannot have come to: the file was changed by hand, or is another run's.
+    #[error(
+        "`{}` holds a state that this run cannot have: `{what}` is {found}, expected {expected}; restore the file, \
+         or start from weights alone with `--init`",
+        path.display()
+    )]
+    Inconsistent {
+        /// The file.
+        path: PathBuf,
+        /// What of the state.
+        what: &'static str,
+        /// What it is.
+        found: String,
+        /// What it can be, in words.
+        expected: String,
+    },
     /// Two tensors that would have one name in the file.
     #[error("two tensors would be called `{name}` in the file; rename a parameter")]
     DuplicateName {

@@ -67,7 +67,7 @@ pub enum DeviceError {
     },
     /// The driver lost the device.
     #[error(
-        "the device was lost on {adapter}: {reason}. The last checkpoint is intact; resume from it with `--resume`"
+        "the device was lost on {adapter}: {reason}. A checkpoint written before is intact; go on from it with `--resume`"
     )]
     Lost {
         /// The adapter's name.

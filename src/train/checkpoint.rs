@@ -85,6 +85,8 @@ pub struct Checkpoint {
     pub convention: String,
     /// `"f32"` or `"f64"`.
     pub precision: String,
+    /// `"cpu"` or the adapter's name; empty in files of a version that did not keep it.
+    pub device: String,
     /// Other numbers that the run carries (the best validation loss); NaN and infinities allowed, kept exactly.
     pub scalars: BTreeMap<String, f64>,
 }
@@ -101,6 +103,8 @@ struct Note {
     optimizer: String,
     convention: String,
     precision: String,
+    #[serde(default)]
+    device: String,
     parameters: Vec<String>,
     states: Vec<String>,
     scalars: BTreeMap<String, String>,
@@ -145,6 +149,7 @@ impl Checkpoint {
             optimizer: self.optimizer.clone(),
             convention: self.convention.clone(),
             precision: self.precision.clone(),
+            device: self.device.clone(),
             parameters: shapes.into_iter().map(|(name, _)| name).collect(),
             states: self.states.iter().map(|(name, _)| name.clone()).collect(),
             scalars: self.scalars.iter().map(|(name, x)| (name.clone(), x.to_string())).collect(),
@@ -192,6 +197,7 @@ impl Checkpoint {
             optimizer: note.optimizer,
             convention: note.convention,
             precision: note.precision,
+            device: note.device,
         })
     }
 

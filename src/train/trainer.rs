@@ -54,6 +54,8 @@ pub struct Trainer {
     engine: Box<dyn Engine>,
     recipe: Recipe,
     precision: Precision,
+    device: String,
+    moved_from: Option<String>,
     tensors: Vec<Tensor>,
     train: Set,
     validation: Option<Set>,
@@ -148,6 +150,8 @@ impl Trainer {
             engine,
             recipe,
             precision: device.precision(),
+            device: called(device),
+            moved_from: None,
             tensors,
             train,
             validation,
@@ -170,6 +174,17 @@ impl Trainer {
     /// A lost device.
     pub fn parameters(&mut self) -> Result<Vec<Vec<f64>>> {
         Ok(self.engine.parameters(0)?)
+    }
+
+    /// `cpu`, or the adapter's name.
+    pub fn device(&self) -> &str {
+        &self.device
+    }
+
+    /// The device that the run was resumed from, where it is another one: the run goes on, but its numbers are rounded
+    /// otherwise than they would have been there.
+    pub fn moved_from(&self) -> Option<&str> {
+        self.moved_from.as_deref()
     }
 
     /// Bytes held on the device.
@@ -202,7 +217,8 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// [`TrainError::NonFiniteLoss`], a lost device, a folder that cannot be written to. The last checkpoint stays as it is.
+    /// [`TrainError::NonFiniteLoss`] and [`TrainError::NonFiniteTensor`], a lost device, a folder that cannot be written
+    /// to. The last checkpoint stays as it is.
     pub fn run(&mut self, watch: &mut dyn FnMut(&Event) -> Flow) -> Result<End> {
         self.settle()?;
         let mut pace = Pace::new(self.engine.capacity());
@@ -212,6 +228,7 @@ impl Trainer {
             let began = Instant::now();
             let before = self.sums.rows;
             if self.steps_of_epoch(&mut pace, watch)? == Flow::Stop {
+                self.check_finite()?;
                 self.save()?;
                 return Ok(End::Stopped);
             }
@@ -296,11 +313,19 @@ impl Trainer {
         })
     }
 
-    fn end_epoch(&mut self, seconds: f64, rows: f64) -> Result<EpochEvent> {
-        if let Some(first) = self.engine.first_non_finite()? {
-            let (first, checkpoint) = (describe(&first), self.kept());
-            return Err(TrainError::NonFiniteTensor { first, checkpoint }.into());
+    /// The loss of a step is that before its update, so it says nothing of what the last update left.
+    fn check_finite(&mut self) -> Result<()> {
+        match self.engine.first_non_finite()? {
+            None => Ok(()),
+            Some(first) => {
+                let (first, checkpoint) = (describe(&first), self.kept());
+                Err(TrainError::NonFiniteTensor { first, checkpoint }.into())
+            }
         }
+    }
+
+    fn end_epoch(&mut self, seconds: f64, rows: f64) -> Result<EpochEvent> {
+        self.check_finite()?;
         let sums = std::mem::take(&mut self.sums);
         let base = self.recipe.optimizer.learning_rate();
         let learning_rate = self.recipe.schedule.rate(base, self.position.step - 1, u64::from(self.position.epoch));
@@ -364,6 +389,13 @@ fn check_part(device: &Device, model: &dyn Model, recipe: &Recipe, train: &Datas
         part.check_classes(classes)?;
     }
     Ok(())
+}
+
+fn called(device: &Device) -> String {
+    match device {
+        Device::Cpu(_) => "cpu".into(),
+        Device::Gpu(gpu) => gpu.adapter().name.clone(),
+    }
 }
 
 fn describe(found: &crate::device::NonFinite) -> String {

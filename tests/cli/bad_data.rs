@@ -35,13 +35,21 @@ fn csv() {
     refused(folder.path(), &["train", "tiny.toml", "--set", "data.source=\"tsv:a\""], &["tsv:a", "csv:FILE"]);
 }
 
+/// The row is that of the file, whichever part of the split it fell into.
 #[test]
-fn a_class_without_an_output() {
+fn rows_are_those_of_the_file() {
     let folder = folder();
-    let text: String = (0..20).map(|i| format!("{i},1,2,{}\n", if i == 13 { 7 } else { i % 2 })).collect();
-    write(&folder, "points.csv", text);
-    let run = ["train", "tiny.toml", "--device", "cpu", "--set", "data.validation=0"];
-    refused(folder.path(), &run, &["row 13", "7", "2"]);
+    let run = ["train", "tiny.toml", "--device", "cpu"];
+    for bad in 0..20 {
+        let text: String = (0..20).map(|i| format!("{i},1,2,{}\n", if i == bad { 7 } else { i % 2 })).collect();
+        write(&folder, "points.csv", text);
+        refused(folder.path(), &run, &["points.csv", &format!("row {bad} "), "class 7", "2 classes"]);
+        let cell = |i| if i == bad { "1e39" } else { "1" };
+        let text: String = (0..20).map(|i| format!("0,{},2,{}\n", cell(i), i % 2)).collect();
+        write(&folder, "points.csv", text);
+        let beyond = ["points.csv", &format!("row {bad}, column 1 "), "beyond the range of f32"];
+        refused(folder.path(), &run, &beyond);
+    }
 }
 
 #[test]

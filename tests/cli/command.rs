@@ -112,8 +112,14 @@ pub fn fixture(name: &str) -> String {
     format!("data.source=npz:{}/tests/golden/data/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The adapters' names.
+/// The adapters' names; where `CI` or `THALWEG_REQUIRE_GPU` demands one, at least one.
 pub fn adapters(folder: &Path) -> Vec<String> {
     let said = good(folder, &["adapters", "--json"]);
-    said.all("adapter").iter().map(|a| a["name"].as_str().expect("an adapter has a name").to_owned()).collect()
+    let names = said.all("adapter").into_iter().map(|a| a["name"].as_str().expect("an adapter has a name").to_owned());
+    let names: Vec<String> = names.collect();
+    let demanded = |name: &&str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+    if let Some(name) = ["CI", "THALWEG_REQUIRE_GPU"].iter().find(|name| demanded(name)) {
+        assert!(!names.is_empty(), "no Vulkan, Metal or DX12 adapter, and {name} demands one");
+    }
+    names
 }

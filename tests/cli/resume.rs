@@ -68,3 +68,42 @@ fn an_interrupt() {
     good(folder.path(), &["train", "tiny.toml", "--device", "cpu", "--out", "whole", "--epochs", &epochs]);
     same_run(&folder, "run", "whole");
 }
+
+/// Data named on the command line alone are found again, from anywhere.
+#[test]
+fn data_of_the_command_line() {
+    let folder = folder();
+    let layers = "model.layers=[{type='linear',out=2}]";
+    let set = ["--set", "data.source=csv:points.csv", "--set", layers, "--set", "train.batch_size=4"];
+    let run = [&["train", "--device", "cpu", "--out", "run", "--epochs", "1"], &set[..]].concat();
+    good(folder.path(), &run);
+    good(folder.path(), &["train", "--device", "cpu", "--resume", "run", "--epochs", "2"]);
+    let away = tempfile::tempdir().expect("a folder");
+    let kept = folder.path().join("run");
+    let kept = kept.to_str().expect("UTF-8");
+    let said = good(away.path(), &["train", "--device", "cpu", "--resume", kept, "--epochs", "3", "--json"]);
+    assert_eq!(said.all("epoch").len(), 1);
+}
+
+/// The hint after an interrupt is a command that goes on with the run.
+#[cfg(unix)]
+#[test]
+fn the_hint_of_an_interrupt() {
+    use std::process::{Command, Stdio};
+
+    let folder = folder();
+    let run = ["train", "tiny.toml", "--device", "cpu", "--precision", "f64", "--out", "a run", "--epochs", "4000000"];
+    let child = crate::command::command(folder.path(), &run)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command is built");
+    while !folder.path().join("a run/optimizer.safetensors").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(signal.success());
+    let said = Said::new(&child.wait_with_output().expect("it ends"));
+    let hint = "`thalweg train --resume 'a run' --device cpu --precision f64`";
+    assert!(said.code == Some(0) && said.out.contains(hint), "{}{}", said.out, said.err);
+}

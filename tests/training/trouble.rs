@@ -8,7 +8,7 @@ use thalweg::loss::Loss;
 use thalweg::nn::{Builder, Elu, Layer, LeakyRelu, Linear, Objective, Sequential};
 use thalweg::optim::ALL;
 use thalweg::train::checkpoint::Checkpoint;
-use thalweg::train::{Recipe, Trainer};
+use thalweg::train::{Event, Flow, Recipe, Trainer};
 
 use super::common::{go, noise, optimizer, recipe, trainer};
 use super::given::{self, WIDTH, call, ready};
@@ -296,4 +296,33 @@ pub fn an_input_of_the_models_own_is_refused(device: &Device) {
         Some(Error::Device(DeviceError::NotFed { kind: "input", name, .. })) => assert_eq!(name, "extra"),
         other => panic!("{other:?}"),
     }
+}
+
+/// An update that overflows on a watcher's last step: its loss was finite, its weights are not, and are not kept.
+pub fn a_stop_keeps_no_weights_that_are_none(device: &Device) {
+    let (data, folder) = (regression(10.0), tempfile::tempdir().expect("a folder"));
+    let squares = |rate, epochs| Recipe { batch_size: 22, ..squares(rate, epochs) };
+    let mut good = trainer(device, &linear(), &data, &squares(1e-6, 1));
+    good.keep_in(folder.path()).expect("a folder");
+    let good = go(&mut good, None).expect("a run").last;
+    let rate = if device.precision() == Precision::F64 { 1e308 } else { 1e38 };
+    let mut bad = trainer(device, &linear(), &data, &squares(rate, 9));
+    bad.resume(folder.path()).expect("a checkpoint");
+    bad.keep_in(folder.path()).expect("a folder");
+    let mut losses = Vec::new();
+    let stopped = bad.run(&mut |event| {
+        if let Event::Step(step) = event {
+            losses.push(step.loss);
+        }
+        Flow::Stop
+    });
+    assert!(losses.len() == 1 && losses[0].is_finite(), "{losses:?}");
+    match stopped.err() {
+        Some(Error::Train(TrainError::NonFiniteTensor { first, checkpoint })) => {
+            assert!(first.contains("at step 2"), "{first}");
+            assert_eq!(checkpoint.as_deref(), Some(folder.path()));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(Checkpoint::load(folder.path()).expect("a checkpoint"), good);
 }

@@ -33,11 +33,13 @@ impl Trainer {
         Ok(self.engine.set_parameters(0, &values)?)
     }
 
-    /// Goes on from the checkpoint in `folder`, with the same bits as if the run had never stopped.
+    /// Goes on from the checkpoint in `folder`, on the same device with the same bits as if the run had never stopped;
+    /// [`moved_from`](Self::moved_from) says whether it is another one.
     ///
     /// # Errors
     ///
-    /// No checkpoint there, one of another model, or one made with another seed, optimizer, convention or precision.
+    /// No checkpoint there, one of another model, one made with another seed, optimizer, convention or precision, or with
+    /// other states of the optimizer, or one whose step no run of these data can have come to.
     pub fn resume(&mut self, folder: &Path) -> Result<()> {
         let from = Checkpoint::load(folder)?;
         let rule = &self.recipe.optimizer;
@@ -52,18 +54,62 @@ impl Trainer {
                 return Err(CheckpointError::Differs { path, setting, found, expected }.into());
             }
         }
+        let (found, expected) = (from.states.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), rule.states());
+        if found != expected {
+            let (path, setting) = (folder.join(checkpoint::OPTIMIZER), "optimizer states");
+            let (found, expected) = (found.join(", "), expected.join(", "));
+            return Err(CheckpointError::Differs { path, setting, found, expected }.into());
+        }
+        let (position, sums) = self.standing(&from, &folder.join(checkpoint::OPTIMIZER))?;
         let values = |tensors: &[checkpoint::Tensor]| tensors.iter().map(|t| t.data.to_f64()).collect::<Vec<_>>();
         self.engine.set_parameters(0, &values(&from.parameters))?;
         let states: Vec<_> = from.states.iter().map(|(_, tensors)| values(tensors)).collect();
         self.engine.set_states(0, &states)?;
-        let step_in_epoch = from.step_in_epoch as usize;
-        self.position = Position { step: from.step, epoch: from.epoch, step_in_epoch };
-        let sum = |name: &str| from.scalars.get(name).copied().unwrap_or(0.0);
-        self.sums =
-            Sums { rows: sum("rows"), data_loss: sum("data_loss"), penalty: sum("penalty"), accuracy: sum("accuracy") };
+        (self.position, self.sums) = (position, sums);
+        self.moved_from = Some(from.device).filter(|device| !device.is_empty() && *device != self.device);
         rewind_history(folder, from.epoch, from.step)?;
         self.saved = true;
         Ok(())
+    }
+
+    /// Where a checkpoint's run stood, if a run of these data and minibatches can stand there.
+    fn standing(&self, from: &Checkpoint, path: &Path) -> Result<(Position, Sums), CheckpointError> {
+        let wrong = |what: &'static str, found: String, expected: String| {
+            Err(CheckpointError::Inconsistent { path: path.into(), what, found, expected })
+        };
+        let steps = self.train.steps() as u64;
+        let done = u64::from(from.step_in_epoch);
+        if done > steps {
+            return wrong("step_in_epoch", done.to_string(), format!("at most the {steps} steps of an epoch"));
+        }
+        // Below 2⁶⁴: data have at most 2³² − 1 rows, and so an epoch as many steps.
+        let expected = u64::from(from.epoch) * steps + done;
+        if from.step != expected {
+            let expected = format!("{expected}: {} epochs of {steps} steps and {done} more", from.epoch);
+            return wrong("step", from.step.to_string(), expected);
+        }
+        // A device counts steps in 32 bits.
+        if u32::try_from(from.step).is_err() {
+            return wrong("step", from.step.to_string(), format!("at most {}", u32::MAX));
+        }
+        let sum = |name: &str| from.scalars.get(name).copied().unwrap_or(0.0);
+        let sums =
+            Sums { rows: sum("rows"), data_loss: sum("data_loss"), penalty: sum("penalty"), accuracy: sum("accuracy") };
+        let rows = (from.step_in_epoch as usize).saturating_mul(self.train.batch).min(self.train.rows) as f64;
+        if sums.rows != rows {
+            return wrong("rows", sums.rows.to_string(), format!("{rows}: those of {done} steps"));
+        }
+        if !sums.data_loss.is_finite() {
+            return wrong("data_loss", sums.data_loss.to_string(), "a finite number".into());
+        }
+        // NaN is what a graph without a penalty or an accuracy adds up to.
+        for (what, sum) in [("penalty", sums.penalty), ("accuracy", sums.accuracy)] {
+            if sum.is_infinite() {
+                return wrong(what, sum.to_string(), "a finite number, or NaN for none".into());
+            }
+        }
+        let position = Position { step: from.step, epoch: from.epoch, step_in_epoch: from.step_in_epoch as usize };
+        Ok((position, sums))
     }
 
     /// The run between two steps.
@@ -102,6 +148,7 @@ impl Trainer {
             optimizer: name.into(),
             convention: convention.to_string(),
             precision: self.precision.name().into(),
+            device: self.device.clone(),
             scalars: [
                 ("rows", sums.rows),
                 ("data_loss", sums.data_loss),
@@ -123,13 +170,13 @@ impl Trainer {
         Ok(())
     }
 
+    /// The history first: a line too many, after a crash in between, is dropped by a resume; a line too few is lost.
     pub(super) fn save_epoch(&mut self, event: &EpochEvent) -> Result<()> {
-        self.save()?;
         if let Some(folder) = &self.folder {
             let line = serde_json::to_value(event).expect("an epoch's numbers are JSON");
             append_history(folder, &line)?;
         }
-        Ok(())
+        self.save()
     }
 
     /// The folder, if a checkpoint lies in it.
