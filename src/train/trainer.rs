@@ -1,5 +1,6 @@
 //! The training loop.
 
+mod admit;
 mod keep;
 
 use std::collections::VecDeque;
@@ -9,13 +10,13 @@ use std::time::Instant;
 use super::event::{EpochEvent, Event, Flow, StepEvent};
 use super::pace::Pace;
 use super::recipe::Recipe;
-use super::set::{Set, admit, build, input};
-use crate::data::{Dataset, Split, Targets, order};
+use super::set::{Set, build};
+use crate::data::{Split, order};
 use crate::device::cpu::CpuEngine;
 use crate::device::gpu::GpuEngine;
 use crate::device::{Call, Device, Engine, Precision, Setup, Tensor};
 use crate::error::{Result, TrainError};
-use crate::nn::{Mode, Model, initial_parameters, output_shape};
+use crate::nn::{Mode, Model, initial_parameters};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +121,7 @@ impl Trainer {
         data.train.check_batch(recipe.batch_size)?;
         recipe.check(device.precision(), crate::data::steps(data.train.rows(), recipe.batch_size))?;
         for part in [Some(&data.train), data.validation.as_ref()].into_iter().flatten() {
-            check_part(device, model, &recipe, &data.train, part)?;
+            admit::part(device, model, &recipe, &data.train, part)?;
         }
         let specs = build(model, &recipe, &data.train, recipe.batch_size, Mode::Train)?.parameters;
         let tensors: Vec<Tensor> =
@@ -131,7 +132,7 @@ impl Trainer {
             rule: recipe.optimizer.clone(),
             seeds: vec![recipe.seed],
         };
-        admit(device, &setup)?;
+        super::set::admit(device, &setup)?;
         let mut engine: Box<dyn Engine> = match device {
             Device::Cpu(Precision::F32) => Box::new(CpuEngine::<f32>::new(setup)?),
             Device::Cpu(Precision::F64) => Box::new(CpuEngine::<f64>::new(setup)?),
@@ -368,27 +369,6 @@ impl Trainer {
         }
         Ok(Some((sums.data_loss / sums.rows, sums.mean(sums.accuracy))))
     }
-}
-
-/// Whether a part of the data can go through the model at all, said before anything is put on a device.
-fn check_part(device: &Device, model: &dyn Model, recipe: &Recipe, train: &Dataset, part: &Dataset) -> Result<()> {
-    if part.shape() != train.shape() {
-        let (train, validation) = (train.shape().clone(), part.shape().clone());
-        return Err(TrainError::Validation { train, validation }.into());
-    }
-    if device.precision() == Precision::F32 {
-        part.check_f32()?;
-    }
-    if let Targets::Classes { .. } = part.targets()
-        && recipe.objective.loss.takes_classes()
-    {
-        let output = output_shape(model, &input(recipe, part)?)?;
-        let [classes] = output[..] else {
-            return Err(TrainError::Output { loss: recipe.objective.loss.name(), found: output }.into());
-        };
-        part.check_classes(classes)?;
-    }
-    Ok(())
 }
 
 fn called(device: &Device) -> String {
