@@ -155,7 +155,7 @@ impl Graph {
 pub fn cases() -> Vec<Case> {
     let any = Fill::Uniform(-1.0, 1.0);
     let mut cases = Vec::new();
-    for (x, kernel, stride, padding) in GRID {
+    for (x, [kernel, stride, padding]) in GRID {
         let pool = AvgPool2d { kernel, stride, padding };
         let label = format!("{x:?} by {kernel:?} s{stride:?} p{padding:?}");
         cases.push(Case::new(&label, pool).real(x, any));

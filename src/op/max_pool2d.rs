@@ -198,24 +198,24 @@ impl Graph {
     }
 }
 
-/// `(x, kernel, stride, padding)`: odd sizes, overlap, gaps, padding, a window of the whole image, no image at all.
-pub(crate) const GRID: [([usize; 4], [usize; 2], [usize; 2], [usize; 2]); 9] = [
-    ([1, 1, 1, 1], [1, 1], [1, 1], [0, 0]),
-    ([2, 3, 8, 6], [2, 2], [2, 2], [0, 0]),
-    ([2, 3, 9, 7], [2, 2], [2, 2], [0, 0]),
-    ([1, 5, 7, 9], [3, 3], [2, 2], [1, 1]),
-    ([3, 2, 5, 11], [3, 2], [1, 3], [1, 0]),
-    ([1, 3, 10, 10], [2, 2], [3, 3], [1, 1]),
-    ([2, 2, 6, 5], [6, 5], [1, 1], [0, 0]),
-    ([2, 1, 5, 6], [5, 4], [1, 2], [2, 2]),
-    ([0, 3, 4, 4], [2, 2], [2, 2], [0, 0]),
+/// `(x, [kernel, stride, padding])`: odd sizes, overlap, gaps, padding, a window of the whole image, no image at all.
+pub(crate) const GRID: [([usize; 4], [[usize; 2]; 3]); 9] = [
+    ([1, 1, 1, 1], [[1, 1], [1, 1], [0, 0]]),
+    ([2, 3, 8, 6], [[2, 2], [2, 2], [0, 0]]),
+    ([2, 3, 9, 7], [[2, 2], [2, 2], [0, 0]]),
+    ([1, 5, 7, 9], [[3, 3], [2, 2], [1, 1]]),
+    ([3, 2, 5, 11], [[3, 2], [1, 3], [1, 0]]),
+    ([1, 3, 10, 10], [[2, 2], [3, 3], [1, 1]]),
+    ([2, 2, 6, 5], [[6, 5], [1, 1], [0, 0]]),
+    ([2, 1, 5, 6], [[5, 4], [1, 2], [2, 2]]),
+    ([0, 3, 4, 4], [[2, 2], [2, 2], [0, 0]]),
 ];
 
 /// The grid, forward and backward; all equal, where the first wins; the layer of a network that is trained.
 pub fn cases() -> Vec<Case> {
     let any = Fill::Uniform(-1.0, 1.0);
     let mut cases = Vec::new();
-    for (x, kernel, stride, padding) in GRID {
+    for (x, [kernel, stride, padding]) in GRID {
         let pool = MaxPool2d { kernel, stride, padding };
         let label = format!("{x:?} by {kernel:?} s{stride:?} p{padding:?}");
         cases.push(Case::new(&label, pool).real(x, any));

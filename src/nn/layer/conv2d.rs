@@ -149,7 +149,7 @@ impl Layer for Conv2d {
         let &[_, input, _, _] = found.axes() else {
             return Err(GraphError::Shape { op: "conv2d", operand: "x", expected: "[batch, in, H, W]".into(), found });
         };
-        if input % self.groups != 0 || self.out % self.groups != 0 {
+        if ![input, self.out].iter().all(|channels| channels.is_multiple_of(self.groups)) {
             let (field, range) = ("groups", "a divisor of `out` and of the images' channels");
             let found = format!("{} for {} of {input} channels", self.groups, self.out);
             return Err(GraphError::Range { op: "conv2d", field, range, found });
