@@ -1,5 +1,7 @@
 //! A convolution as products of matrices, for the twins: one product an image and group, over the patches of the image.
 
+use std::thread::available_parallelism;
+
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -24,6 +26,12 @@ pub struct Geometry {
     pub places: [usize; 2],
     pub window: Window2d,
 }
+
+/// Operations that take far longer than a thread takes to start.
+const WORTH_A_THREAD: u64 = 1 << 24;
+
+/// Into how many parts a large sum over images is cut.
+const PARTS: usize = 4;
 
 /// An operand where it lies in memory: a matrix of one image and group.
 fn matrix<T>(values: &[T], rows: usize, columns: usize) -> ArrayView2<'_, T> {
@@ -101,6 +109,31 @@ impl Geometry {
         }
     }
 
+    /// Does the images in as many runs as there are cores, where that is worth a thread's start. Images do not meet, so the bits
+    /// are the same for any number.
+    fn shared<T: Scalar>(
+        &self,
+        widths: [usize; 2],
+        from: &[T],
+        to: &mut [T],
+        work: impl Fn(&Self, &[T], &mut [T]) + Sync,
+    ) {
+        let cores = if self.flops() < WORTH_A_THREAD { 1 } else { available_parallelism().map_or(1, usize::from) };
+        let run = self.items.div_ceil(cores);
+        let parts = from.chunks(run * widths[0]).zip(to.chunks_mut(run * widths[1]));
+        let part = |items: usize| Self { items: items / widths[0], ..*self };
+        if cores == 1 {
+            return parts.for_each(|(from, to)| work(&part(from.len()), from, to));
+        }
+        std::thread::scope(|scope| {
+            for (from, to) in parts {
+                let work = &work;
+                let part = part(from.len());
+                scope.spawn(move || work(&part, from, to));
+            }
+        });
+    }
+
     /// Whether no sum has a term.
     fn empty(&self) -> bool {
         self.items * self.outer * self.inner == 0
@@ -112,10 +145,12 @@ impl Geometry {
             return y.fill(T::zero());
         }
         let (k, p) = (self.patch(), self.area());
-        let mut patches = vec![T::zero(); k * p];
-        self.each(|of_x, of_w, of_y| {
-            self.gather(&x[of_x], &mut patches);
-            product(matrix(&w[of_w], self.outer, k), matrix(&patches, k, p), T::zero(), &mut y[of_y]);
+        self.shared(self.widths(), x, y, |part, x, y| {
+            let mut patches = vec![T::zero(); k * p];
+            part.each(|of_x, of_w, of_y| {
+                part.gather(&x[of_x], &mut patches);
+                product(matrix(&w[of_w], part.outer, k), matrix(&patches, k, p), T::zero(), &mut y[of_y]);
+            });
         });
     }
 
@@ -126,11 +161,14 @@ impl Geometry {
             return;
         }
         let (k, p) = (self.patch(), self.area());
-        let mut patches = vec![T::zero(); k * p];
-        self.each(|of_x, of_w, of_y| {
-            let (w, y) = (matrix(&w[of_w], self.outer, k), matrix(&y[of_y], self.outer, p));
-            product(w.reversed_axes(), y, T::zero(), &mut patches);
-            self.scatter(&patches, &mut x[of_x]);
+        let [of_x, of_y] = self.widths();
+        self.shared([of_y, of_x], y, x, |part, y, x| {
+            let mut patches = vec![T::zero(); k * p];
+            part.each(|of_x, of_w, of_y| {
+                let (w, y) = (matrix(&w[of_w], part.outer, k), matrix(&y[of_y], part.outer, p));
+                product(w.reversed_axes(), y, T::zero(), &mut patches);
+                part.scatter(&patches, &mut x[of_x]);
+            });
         });
     }
 
@@ -141,12 +179,31 @@ impl Geometry {
             return;
         }
         let (k, p) = (self.patch(), self.area());
-        let mut patches = vec![T::zero(); k * p];
-        self.each(|of_x, of_w, of_y| {
-            self.gather(&x[of_x], &mut patches);
-            let (y, patches) = (matrix(&y[of_y], self.outer, p), matrix(&patches, k, p));
-            product(y, patches.reversed_axes(), T::one(), &mut w[of_w]);
+        let [of_x, of_y] = self.widths();
+        let sum = |x: &[T], y: &[T], w: &mut [T]| {
+            let mut patches = vec![T::zero(); k * p];
+            Self { items: x.len() / of_x, ..*self }.each(|of_x, of_w, of_y| {
+                self.gather(&x[of_x], &mut patches);
+                let (y, patches) = (matrix(&y[of_y], self.outer, p), matrix(&patches, k, p));
+                product(y, patches.reversed_axes(), T::one(), &mut w[of_w]);
+            });
+        };
+        if self.flops() < WORTH_A_THREAD {
+            return sum(x, y, w);
+        }
+        // As many parts on any machine, added in order: the same bits.
+        let run = self.items.div_ceil(PARTS);
+        let mut partial = vec![T::zero(); self.items.div_ceil(run) * w.len()];
+        std::thread::scope(|scope| {
+            let images = x.chunks(run * of_x).zip(y.chunks(run * of_y));
+            for ((x, y), w) in images.zip(partial.chunks_mut(w.len())) {
+                let sum = &sum;
+                scope.spawn(move || sum(x, y, w));
+            }
         });
+        for part in partial.chunks(w.len()) {
+            w.iter_mut().zip(part).for_each(|(w, &p)| *w += p);
+        }
     }
 
     /// The patches of an image: row (c, ky, kx), column (oy, ox); 0 in the padding.
