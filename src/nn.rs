@@ -25,10 +25,12 @@ pub use assemble::{Assembled, Model, Objective, TargetKind, assemble, output_sha
 pub use builder::{Builder, Mode, ParameterSpec, initial_parameters};
 pub use initializer::{Initializer, UnknownInitializer};
 pub use layer::activation::{Elu, Gelu, Identity, LeakyRelu, Relu, Sigmoid, Silu, Softplus, Tanh};
+pub use layer::conv2d::Conv2d;
 pub use layer::dropout::Dropout;
 pub use layer::flatten::Flatten;
 pub use layer::linear::Linear;
 pub use layer::maxout::Maxout;
+pub use layer::pool2d::{AvgPool2d, GlobalAvgPool2d, MaxPool2d};
 pub use layer::softmax::{LogSoftmax, Softmax};
 pub use layer::{Field, Layer, LayerSpec, Value};
 pub use sequential::Sequential;

@@ -5,6 +5,7 @@
 
 pub mod operand;
 pub mod rounding;
+pub(crate) mod window;
 
 use std::sync::Arc;
 
@@ -127,7 +128,10 @@ macro_rules! ops {
     };
 }
 
-ops!(affine, binary, dropout, gather, matmul, maxout, penalty, reduce, reshape, scale, softmax, sum_to, unary,);
+ops!(
+    affine, avg_pool2d, binary, conv2d, dropout, gather, matmul, max_pool2d, maxout, penalty, reduce, reshape, scale,
+    softmax, sum_to, unary,
+);
 
 fn accumulate_cases() -> Vec<Case> {
     let any = Fill::Uniform(-1.0, 1.0);

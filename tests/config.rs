@@ -191,7 +191,7 @@ fn unknown_keys() {
 fn unknown_names() {
     let layer = |name: &str| parse(&format!("[model]\nlayers = [{{ type = '{name}' }}]"));
     refused(layer("liner"), &["`model.layers[0].type`", "no layer `liner`", "did you mean `linear`?", "`dropout`"]);
-    for name in ["conv2d", "max_pool2d", "avg_pool2d", "batch_norm", "layer_norm"] {
+    for name in ["batch_norm", "layer_norm"] {
         refused(layer(name), &["`model.layers[0].type`", name, "not available yet in this version"]);
     }
     refused(parse("[model]\nloss = 'crossentropy'"), &["`model.loss`", "did you mean `cross_entropy`?", "`mse`"]);
@@ -250,6 +250,14 @@ fn values_out_of_range() {
     }
     refused(parse("[model]\nlayers = [{ type = 'linear', out = 0 }]"), &["`model.layers[0].out` must be at least 1"]);
     refused(parse("[model]\nlayers = [{ type = 'linear', out = -3 }]"), &["`model.layers[0].out`", "found -3"]);
+    for (pair, key) in [("0", "kernel"), ("[3, 0]", "kernel"), ("-1", "kernel"), ("[3, -1]", "kernel[1]")] {
+        let text = format!("[model]\nlayers = [{{ type = 'max_pool2d', kernel = {pair} }}]");
+        refused(parse(&text), &[&format!("`model.layers[0].{key}` must be at least")]);
+    }
+    for pair in ["3.0", "'3'", "[3]", "[3, 3, 3]"] {
+        let text = format!("[model]\nlayers = [{{ type = 'max_pool2d', kernel = {pair} }}]");
+        refused(parse(&text), &["`model.layers[0].kernel` must be a whole number or a list of two, found"]);
+    }
     refused(parse("[model]\nlayers = [{ type = 'elu', alpha = inf }]"), &["`model.layers[0].alpha` must be in [0, ∞)"]);
     for (kind, field) in [("elu", "alpha"), ("leaky_relu", "slope")] {
         let beyond = parse(&format!("[model]\nlayers = [{{ type = '{kind}', {field} = 1e39 }}]"));
@@ -299,6 +307,8 @@ fn any_layer() -> impl Strategy<Value = LayerSpec> {
                 Value::Count(_) => Value::Count(n),
                 Value::Real(_) => Value::Real(x),
                 Value::Flag(_) => Value::Flag(b),
+                Value::Pair(Some(_)) => Value::Pair(Some([n, if b { n } else { n + 1 }])),
+                Value::Pair(None) => Value::Pair(b.then_some([n, 1])),
             };
             spec = spec.with(field.name, value).expect("the field's own kind");
         }

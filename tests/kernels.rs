@@ -29,6 +29,12 @@ static GPUS: LazyLock<HashMap<(bool, Tiling), Gpu>> = LazyLock::new(|| {
     all.into_iter().map(open).collect()
 });
 
+/// Bindings so small that batches of the benched cases are cut.
+static SMALL: LazyLock<Gpu> = LazyLock::new(|| {
+    let options = Options { checked: true, max_elements: Some(81_920), ..Options::default() };
+    support::open(options).expect("the adapter opened before")
+});
+
 fn main() {
     let mut trials: Vec<Trial> = Vec::new();
     for entry in thalweg::op::ALL.iter().chain(thalweg::loss::ALL) {
@@ -36,8 +42,12 @@ fn main() {
         assert!(!cases.is_empty(), "{} has no cases", entry.name);
         for case in cases {
             let case = Arc::new(case);
-            // Products have a kernel for each tiling; the others are the same under both.
-            let tiled = ["affine", "matmul"].contains(&entry.name);
+            if entry.name.ends_with("2d") && case.bench {
+                let (case, name) = (case.clone(), format!("{}::{} small bindings", case.op.name(), case.label));
+                trials.push(support::trial(name, move || check(&case, &SMALL, 1)));
+            }
+            // Products have a kernel or a cut for each tiling; the others are the same under both.
+            let tiled = ["affine", "conv2d", "matmul"].contains(&entry.name);
             for (checked, tiling, members, always) in [
                 (true, Tiling::Register, 1, true),
                 (false, Tiling::Workgroup, 3, true),

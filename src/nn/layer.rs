@@ -46,6 +46,8 @@ pub enum Value {
     Real(f64),
     /// Yes or no.
     Flag(bool),
+    /// Two whole numbers, along H and along W, or one for both; `None` where the layer's other fields say it.
+    Pair(Option<[usize; 2]>),
 }
 
 impl Value {
@@ -55,6 +57,7 @@ impl Value {
             Self::Count(_) => "a whole number",
             Self::Real(_) => "a number",
             Self::Flag(_) => "true or false",
+            Self::Pair(_) => "a whole number or a list of two",
         }
     }
 }
@@ -66,6 +69,9 @@ impl fmt::Display for Value {
             // Debug keeps the point of `1.0`.
             Self::Real(x) => write!(f, "{x:?}"),
             Self::Flag(b) => write!(f, "{b}"),
+            Self::Pair(Some([a, b])) if a == b => write!(f, "{a}"),
+            Self::Pair(Some(pair)) => write!(f, "{pair:?}"),
+            Self::Pair(None) => f.write_str("none"),
         }
     }
 }
@@ -121,7 +127,7 @@ macro_rules! layers {
     };
 }
 
-layers!(linear, activation, maxout, dropout, flatten, softmax);
+layers!(linear, conv2d, pool2d, activation, maxout, dropout, flatten, softmax);
 
 /// Every layer that the TOML form knows.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
@@ -207,7 +213,8 @@ impl fmt::Display for LayerSpec {
     /// As the TOML form writes it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{ type = \"{}\"", self.entry.name)?;
-        for (name, value) in self.values() {
+        // What is left open is left out: TOML has no word for it.
+        for (name, value) in self.values().filter(|(_, value)| *value != Value::Pair(None)) {
             write!(f, ", {name} = {value}")?;
         }
         f.write_str(" }")
@@ -218,6 +225,14 @@ impl fmt::Display for LayerSpec {
 fn positive(op: &'static str, field: &'static str, n: usize) -> Result<(), GraphError> {
     if n == 0 {
         return Err(GraphError::Range { op, field, range: "at least 1", found: n.to_string() });
+    }
+    Ok(())
+}
+
+/// Refuses a pair with a 0.
+fn positive_pair(op: &'static str, field: &'static str, pair: [usize; 2]) -> Result<(), GraphError> {
+    if pair.contains(&0) {
+        return Err(GraphError::Range { op, field, range: "at least 1", found: Value::Pair(Some(pair)).to_string() });
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ mod launch;
 mod max_gradient;
 
 pub use broadcast::Broadcast;
-pub(crate) use launch::{Axes, additions, beats, rows_by_workgroup, sum_launches};
+pub(crate) use launch::{Axes, additions, beats, rows_by_workgroup, sum_launches, sum_parts};
 pub use max_gradient::MaxGradient;
 
 use super::rounding::{TINY, gamma, sum};

@@ -84,3 +84,34 @@ pub const SQRT: f64 = 1.000_001 * (INVERSE_SQRT + DIVIDE);
 pub fn log(y: f64) -> f64 {
     if y.abs() <= std::f64::consts::LN_2 { (-21f64).exp2() } else { ulps(3.0, y) }
 }
+
+/// The error of something bilinear, each of whose elements is one sum of `k` products, summed in any order, of operands
+/// known to within `errors` (Higham 2002, §3.1). `sum` computes it from any two operands:
+///
+/// ```text
+/// |ŷ − y| ≤ |a|·e_b + e_a·(|b| + e_b) + γ_{k+1} (|a| + e_a)·(|b| + e_b)
+/// ```
+pub fn bilinear(
+    k: usize,
+    values: [&[f64]; 2],
+    errors: [&[f64]; 2],
+    error: &mut [f64],
+    sum: impl Fn(&[f64], &[f64], &mut [f64]),
+) {
+    let size = |x: &[f64]| x.iter().map(|v| v.abs()).collect::<Vec<f64>>();
+    let most = |x: &[f64], e: &[f64]| x.iter().zip(e).map(|(v, e)| v.abs() + e).collect::<Vec<f64>>();
+    let [a, b] = [most(values[0], errors[0]), most(values[1], errors[1])];
+    let mut part = vec![0.0; error.len()];
+    sum(&a, &b, error);
+    for e in error.iter_mut() {
+        *e = gamma(k + 1) * *e + 2.0 * (k + 1) as f64 * TINY;
+    }
+    if errors[0].iter().any(|&e| e != 0.0) {
+        sum(errors[0], &b, &mut part);
+        error.iter_mut().zip(&part).for_each(|(e, p)| *e += p);
+    }
+    if errors[1].iter().any(|&e| e != 0.0) {
+        sum(&size(values[0]), errors[1], &mut part);
+        error.iter_mut().zip(&part).for_each(|(e, p)| *e += p);
+    }
+}

@@ -4,7 +4,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder, linalg::general_mat_mul};
 
 use crate::error::GraphError;
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Tiling, Window, aligned, fold, wgsl};
-use crate::op::rounding::{TINY, gamma};
+use crate::op::rounding::bilinear;
 use crate::scalar::Scalar;
 
 /// The axes of a product: items of a batch, rows and columns of C, and the axis that is summed.
@@ -75,29 +75,9 @@ impl Product {
         }
     }
 
-    /// Error of a product of operands known to within `errors`, each sum taken in any order (Higham 2002, §3.1):
-    ///
-    /// ```text
-    /// |Ĉ − C| ≤ |A| E_B + E_A (|B| + E_B) + γ_{K+1} (|A| + E_A)(|B| + E_B)
-    /// ```
+    /// Error of a product of operands known to within `errors`.
     pub fn bound(&self, values: [&[f64]; 2], errors: [&[f64]; 2], error: &mut [f64]) {
-        let k = self.size[K];
-        let size = |x: &[f64]| x.iter().map(|v| v.abs()).collect::<Vec<f64>>();
-        let most = |x: &[f64], e: &[f64]| x.iter().zip(e).map(|(v, e)| v.abs() + e).collect::<Vec<f64>>();
-        let [a, b] = [most(values[0], errors[0]), most(values[1], errors[1])];
-        let mut part = vec![0.0; error.len()];
-        self.twin(&a, &b, error);
-        for e in error.iter_mut() {
-            *e = gamma(k + 1) * *e + 2.0 * (k + 1) as f64 * TINY;
-        }
-        if errors[0].iter().any(|&e| e != 0.0) {
-            self.twin(errors[0], &b, &mut part);
-            error.iter_mut().zip(&part).for_each(|(e, p)| *e += p);
-        }
-        if errors[1].iter().any(|&e| e != 0.0) {
-            self.twin(&size(values[0]), errors[1], &mut part);
-            error.iter_mut().zip(&part).for_each(|(e, p)| *e += p);
-        }
+        bilinear(self.size[K], values, errors, error, |a, b, c| self.twin(a, b, c));
     }
 
     /// The launches: one, or as many as operands that exceed one binding make necessary. A product cut along K adds to what

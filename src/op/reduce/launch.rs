@@ -113,6 +113,12 @@ pub(crate) fn sum_launches(plan: &Plan, scratch: usize, len: usize, factor: f64,
     append(plan, Axes { outer: 1, len, inner: 1 }, Some(factor), source, 0, all);
 }
 
+/// Launches that add up the `parts` rows, of `len` elements each, of one scratch tensor into the output.
+pub(crate) fn sum_parts(plan: &Plan, scratch: usize, parts: usize, len: usize, all: &mut Launches) {
+    let source = Source { operand: Operand::Scratch(scratch), offset: 0, stride: padded(parts * len) };
+    append(plan, Axes { outer: 1, len: parts, inner: len }, Some(1.0), source, 0, all);
+}
+
 #[derive(Clone, Copy)]
 struct Source {
     operand: Operand,

@@ -8,7 +8,7 @@ use crate::nn::layer::{self, Entry};
 use crate::nn::{self, LayerSpec, Sequential};
 
 /// Layers of the TOML form that a later version will know.
-const PLANNED: &[&str] = &["conv2d", "max_pool2d", "avg_pool2d", "batch_norm", "layer_norm"];
+const PLANNED: &[&str] = &["batch_norm", "layer_norm"];
 
 /// The layers of a list, each checked.
 pub(super) fn read(path: &str, items: &[Value]) -> Result<Vec<LayerSpec>, ConfigError> {
@@ -35,6 +35,7 @@ fn one(path: String, item: &Value) -> Result<LayerSpec, ConfigError> {
             nn::Value::Count(_) => section.count(field.name, 0)?.map(nn::Value::Count),
             nn::Value::Real(_) => section.number(field.name)?.map(nn::Value::Real),
             nn::Value::Flag(_) => section.flag(field.name)?.map(nn::Value::Flag),
+            nn::Value::Pair(_) => section.pair(field.name)?.map(|pair| nn::Value::Pair(Some(pair))),
         };
         match given {
             Some(value) => spec = spec.with(field.name, value).map_err(refused)?,

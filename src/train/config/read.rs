@@ -88,6 +88,23 @@ impl<'a> Section<'a> {
         self.get(name).map(|value| count(self.key(name), value, least)).transpose()
     }
 
+    /// Two whole numbers, or one that counts for both.
+    pub(super) fn pair(&self, name: &str) -> Result<Option<[usize; 2]>, ConfigError> {
+        let (Some(value), key) = (self.get(name), self.key(name)) else { return Ok(None) };
+        match value {
+            Value::Integer(_) => count(key, value, 0).map(|n| Some([n; 2])),
+            Value::Array(list) => match list.as_slice() {
+                [a, b] => Ok(Some([count(format!("{key}[0]"), a, 0)?, count(format!("{key}[1]"), b, 0)?])),
+                _ => Err(ConfigError::Type {
+                    key,
+                    expected: "a whole number or a list of two",
+                    found: format!("a list of {}", list.len()),
+                }),
+            },
+            other => Err(wrong_type(key, "a whole number or a list of two", other)),
+        }
+    }
+
     /// A list.
     pub(super) fn list(&self, name: &str) -> Result<Option<&'a Vec<Value>>, ConfigError> {
         self.typed(name, "a list", Value::as_array)

@@ -1,0 +1,51 @@
+// dx = factor · Σ dy over the windows that cover the pixel, factor = 1/(kh·kw). One invocation a pixel, which gathers: no atomics.
+// f64 twin: src/op/avg_pool2d/gradient.rs.  Uses: lib/grid.wgsl
+
+struct Params {
+    len: u32,
+    h: u32,
+    w: u32,
+    ho: u32,
+    wo: u32,
+    kh: u32,
+    kw: u32,
+    sh: u32,
+    sw: u32,
+    ph: u32,
+    pw: u32,
+    factor: f32,
+    dy_stride: u32,
+    dx_stride: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> dy: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn avg_pool2d_gradient(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let i = linear_index(id, groups);
+    if i >= params.len {
+        return;
+    }
+    let size = params.h * params.w;
+    let plane = i / size;
+    let row = i / params.w % params.h + params.ph;
+    let column = i % params.w + params.pw;
+    // The windows that cover the pixel: those that start at most a kernel before it and not behind it.
+    let first_i = (max(row + 1u, params.kh) - params.kh + params.sh - 1u) / params.sh;
+    let first_j = (max(column + 1u, params.kw) - params.kw + params.sw - 1u) / params.sw;
+    let end_i = min(row / params.sh + 1u, params.ho);
+    let end_j = min(column / params.sw + 1u, params.wo);
+    let places = id.z * params.dy_stride + plane * params.ho * params.wo;
+    var total = 0.0;
+    for (var a = first_i; a < end_i; a++) {
+        for (var b = first_j; b < end_j; b++) {
+            total += dy[places + a * params.wo + b];
+        }
+    }
+    dx[id.z * params.dx_stride + i] = params.factor * total;
+}

@@ -1,0 +1,100 @@
+// dx[n, c, h, w] = Σ w[o, c, u, v] · dy[n, o, i, j] over the places with h = i·s + u·d − p, w alike.
+// f64 twin: src/op/conv2d/input_gradient.rs.  Uses: lib/grid.wgsl
+// One invocation has 4 channels × 4 consecutive pixels of one image and group in registers and gathers what arrives: no atomics.
+// `inner`, `outer`: channels of x and y in a group. Channels and pixels past the edge repeat the last one.
+
+struct Params {
+    h: u32,
+    w: u32,
+    ho: u32,
+    wo: u32,
+    kh: u32,
+    kw: u32,
+    sh: u32,
+    sw: u32,
+    ph: u32,
+    pw: u32,
+    dh: u32,
+    dw: u32,
+    groups: u32,
+    inner: u32,
+    outer: u32,
+    tiles: u32,
+    w_stride: u32,
+    dy_stride: u32,
+    dx_stride: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> weight: array<f32>;
+@group(0) @binding(2) var<storage, read> dy: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+
+fn store(c: u32, base: u32, pixel: u32, sum: vec4<f32>) {
+    let plane = params.h * params.w;
+    if c < params.inner {
+        let at = base + c * plane + pixel;
+        dx[at] = sum.x;
+        if pixel + 1u < plane { dx[at + 1u] = sum.y; }
+        if pixel + 2u < plane { dx[at + 2u] = sum.z; }
+        if pixel + 3u < plane { dx[at + 3u] = sum.w; }
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn conv2d_input_gradient(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let tile = linear_index(id, groups);
+    if tile >= params.tiles {
+        return;
+    }
+    let plane = params.h * params.w;
+    let across = (plane + 3u) / 4u;
+    let down = (params.inner + 3u) / 4u;
+    let pixel = tile % across * 4u;
+    let c = tile / across % down * 4u;
+    let image = tile / across / down; // item · groups + group
+
+    let pixels = min(vec4(pixel, pixel + 1u, pixel + 2u, pixel + 3u), vec4(plane - 1u));
+    let area = params.ho * params.wo;
+    let taps = params.kh * params.kw;
+    let patch_len = params.inner * taps;
+    let dy_base = id.z * params.dy_stride + image * params.outer * area;
+    let last = params.inner - 1u - c;
+    let w0 = id.z * params.w_stride + image % params.groups * params.outer * patch_len + c * taps;
+    let w1 = w0 + min(1u, last) * taps;
+    let w2 = w0 + min(2u, last) * taps;
+    let w3 = w0 + min(3u, last) * taps;
+    var s0 = vec4(0.0);
+    var s1 = vec4(0.0);
+    var s2 = vec4(0.0);
+    var s3 = vec4(0.0);
+    for (var tap = 0u; tap < taps; tap++) {
+        // A window that would start before the first one wraps around and is beyond the last.
+        let top = pixels / params.w + (params.ph - tap / params.kw * params.dh);
+        let left = pixels % params.w + (params.pw - tap % params.kw * params.dw);
+        let i = top / params.sh;
+        let j = left / params.sw;
+        let heard = (i * params.sh == top) & (i < vec4(params.ho)) & (j * params.sw == left) & (j < vec4(params.wo));
+        if !any(heard) {
+            continue;
+        }
+        let at = select(vec4(0u), i * params.wo + j, heard) + dy_base;
+        for (var o = 0u; o < params.outer; o++) {
+            let spot = at + o * area;
+            let v = select(vec4(0.0), vec4(dy[spot.x], dy[spot.y], dy[spot.z], dy[spot.w]), heard);
+            let k = o * patch_len + tap;
+            s0 += weight[w0 + k] * v;
+            s1 += weight[w1 + k] * v;
+            s2 += weight[w2 + k] * v;
+            s3 += weight[w3 + k] * v;
+        }
+    }
+    let base = id.z * params.dx_stride + image * params.inner * plane;
+    store(c, base, pixel, s0);
+    store(c + 1u, base, pixel, s1);
+    store(c + 2u, base, pixel, s2);
+    store(c + 3u, base, pixel, s3);
+}

@@ -1,0 +1,230 @@
+//! The largest of each window of an image.
+
+mod gradient;
+
+use std::ops::Range;
+
+pub use gradient::MaxPool2dGradient;
+
+use super::rounding::TINY;
+use super::window::{Window2d, images};
+use super::{Case, Fill, operand};
+use crate::error::GraphError;
+use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
+use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, wgsl};
+use crate::scalar::Scalar;
+use crate::shape::Shape;
+
+/// `y[n, c, i, j] = max x[n, c, ·, ·]` over a window: PyTorch's `max_pool2d`.
+///
+/// # Shapes
+///
+/// `x: [N, C, H, W]`, result `[N, C, Ho, Wo]` with `Ho = ⌊(H + 2·padding − kernel) / stride⌋ + 1`, `Wo` alike.
+///
+/// # Formula
+///
+/// The padding is −∞: it never wins. The gradient goes to the winner; of equals the first, row by row, wins. Where windows
+/// overlap, a pixel that wins several hears all of them.
+///
+/// # On the GPU
+///
+/// `shaders/op/max_pool2d.wgsl`, one invocation a window. A maximum is exact: its error is the largest of the window's. The
+/// derivative looks for the winners again, each pixel in the windows that it lies in: no atomics, the same bits each time.
+///
+/// # Source
+///
+/// Ranzato et al., *Unsupervised learning of invariant feature hierarchies* (2007); `torch.nn.functional.max_pool2d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxPool2d {
+    /// The window along H and W, at least 1.
+    pub kernel: [usize; 2],
+    /// Steps between windows along H and W, at least 1; PyTorch's default is the kernel.
+    pub stride: [usize; 2],
+    /// Columns of −∞ on both sides along H and W, at most half the kernel.
+    pub padding: [usize; 2],
+}
+
+/// The window of a pooling and its places, or why there are none.
+pub(crate) fn pooled(
+    op: &'static str,
+    [kernel, stride, padding]: [[usize; 2]; 3],
+    x: &Shape,
+) -> Result<(Window2d, [usize; 2]), GraphError> {
+    let window = Window2d { kernel, stride, padding, dilation: [1; 2] };
+    let places = window.output(op, x)?;
+    // More, and a window could lie in the padding alone.
+    if (0..2).any(|d| padding[d] > kernel[d] / 2) {
+        let found = format!("{padding:?} with a kernel of {kernel:?}");
+        return Err(GraphError::Range { op, field: "padding", range: "at most half the kernel", found });
+    }
+    Ok((window, places))
+}
+
+/// The launches of a kernel over the planes of images: some operands hold pixels, the others places.
+pub(crate) fn launches(
+    plan: &Plan,
+    kernel: Kernel,
+    op: &'static str,
+    (window, size, places): (&Window2d, [usize; 2], [usize; 2]),
+    operands: &[(&'static str, Operand, bool)],
+    factor: Option<f64>,
+) -> Result<Launches, GraphError> {
+    let (pixels, area) = (size[0] * size[1], places[0] * places[1]);
+    let of = |n: Operand| if let Operand::Input(n) = n { &plan.inputs[n] } else { &plan.output };
+    let planes = plan.output.shape[0] * plan.output.shape[1];
+    let width = |by_place: bool| if by_place { area } else { pixels };
+    let launch = |(first, count): (usize, usize)| {
+        let written = operands.iter().find(|o| o.1 == Operand::Output).map_or(0, |o| count * width(o.2));
+        let mut params = vec![("len", written.into())];
+        params.extend(window.params(size, places));
+        params.extend(factor.map(|factor| ("factor", (factor as f32).into())));
+        params.extend(operands.iter().map(|&(name, operand, _)| (name, of(operand).stride.into())));
+        let binding = |&(_, operand, by_place): &(&str, Operand, bool)| {
+            let window = Window { operand, offset: first * width(by_place), len: count * width(by_place) };
+            if operand == Operand::Output { Binding::Write(window) } else { Binding::Read(window) }
+        };
+        let bindings = operands.iter().map(binding).collect();
+        Launch { kernel: kernel.clone(), params, bindings, groups: plan.linear(written, 64), flops: 0 }
+    };
+    let runs = plan.runs(op, planes, &[pixels, area])?;
+    Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
+}
+
+impl MaxPool2d {
+    fn window(&self, op: &'static str, x: &Shape) -> Result<(Window2d, [usize; 2]), GraphError> {
+        pooled(op, [self.kernel, self.stride, self.padding], x)
+    }
+
+    /// Goes through the windows with the pixels that each covers, in order, and its winner: the first of the largest. NaN
+    /// wins, so that it shows.
+    fn each<T: Scalar>(&self, shape: &Shape, x: &[T], mut visit: impl FnMut(usize, Covered, usize)) {
+        let Ok((window, places)) = self.window("max_pool2d", shape) else {
+            unreachable!("the shape rule has let it pass")
+        };
+        window.each(shape, places, |place, plane, rows, columns| {
+            let covered = Covered { plane, width: shape[3], rows, columns };
+            let first = plane + covered.rows.start * covered.width + covered.columns.start;
+            let better = |best: usize, k: usize| if x[k] > x[best] || x[k].is_nan() { k } else { best };
+            let winner = covered.pixels().fold(first, better);
+            visit(place, covered, winner);
+        });
+    }
+}
+
+/// The pixels of one window.
+struct Covered {
+    plane: usize,
+    width: usize,
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl Covered {
+    fn pixels(&self) -> impl Iterator<Item = usize> {
+        let line = move |row: usize| self.columns.clone().map(move |column| self.plane + row * self.width + column);
+        self.rows.clone().flat_map(line)
+    }
+}
+
+impl Op for MaxPool2d {
+    fn name(&self) -> &'static str {
+        "max_pool2d"
+    }
+
+    fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
+        let [x] = operand::exactly("max_pool2d", inputs)?;
+        let shape = operand::real("max_pool2d", "x", x)?;
+        let [items, channels, ..] = images("max_pool2d", "x", shape)?;
+        let [ho, wo] = self.window("max_pool2d", shape)?.1;
+        Ok(Meta::real([items, channels, ho, wo]))
+    }
+
+    fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], y: &mut [T], _: &Context) {
+        let x = inputs[0].real();
+        self.each(inputs[0].shape(), x, |place, _, winner| y[place] = x[winner]);
+    }
+
+    fn gradient(&self, tape: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
+        let (x, dy) = (tape.input(0), tape.upstream());
+        Ok(vec![Some(tape.graph().apply(MaxPool2dGradient { pool: *self }, &[x, dy])?)])
+    }
+
+    fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
+        let x = &plan.inputs[0].shape;
+        let (window, places) = self.window("max_pool2d", x)?;
+        let kernel = Kernel::new("max_pool2d", wgsl!("op/max_pool2d", "lib/grid"), "max_pool2d");
+        let operands = [("x_stride", Operand::Input(0), false), ("y_stride", Operand::Output, true)];
+        launches(plan, kernel, "max_pool2d", (&window, [x[2], x[3]], places), &operands, None)
+    }
+
+    fn bound(&self, inputs: &[BoundArg<'_>], _: &[f64], error: &mut [f64]) {
+        let x = inputs[0];
+        self.each(x.value.shape(), x.value.real(), |place, covered, _| {
+            error[place] = covered.pixels().fold(TINY, |most, k| x.error[k].max(most));
+        });
+    }
+
+    fn winners(&self, inputs: &[Arg<'_, f64>], out: &mut Vec<u32>) {
+        self.each(inputs[0].shape(), inputs[0].real(), |_, _, winner| out.push(winner as u32));
+    }
+}
+
+impl Graph {
+    /// The largest of each window of images `[N, C, H, W]`. See [`MaxPool2d`].
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::Shape`] if `x` is no batch of images or the window exceeds the padded image, [`GraphError::Range`] for a
+    /// field outside its range.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thalweg::{Graph, graph::{Arg, Context, Op}, op::max_pool2d::MaxPool2d};
+    /// let pool = MaxPool2d { kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+    /// let mut g = Graph::new();
+    /// let x = g.input("x", [64, 16, 9, 8])?;
+    /// let y = g.max_pool2d(x, pool)?;
+    /// assert_eq!(g.shape(y).to_string(), "[64, 16, 4, 4]");
+    ///
+    /// let mut y = [0.0; 2];
+    /// let x = [1., 5., 2., -1., 3., 4., 0., 7.];
+    /// pool.twin(&[Arg::Real(&[1, 1, 2, 4].into(), &x)], &mut y, &Context::default());
+    /// assert_eq!(y, [5.0, 7.0]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn max_pool2d(&mut self, x: NodeId, pool: MaxPool2d) -> Result<NodeId, GraphError> {
+        self.apply(pool, &[x])
+    }
+}
+
+/// `(x, [kernel, stride, padding])`: odd sizes, overlap, gaps, padding, a window of the whole image, no image at all.
+pub(crate) const GRID: [([usize; 4], [[usize; 2]; 3]); 9] = [
+    ([1, 1, 1, 1], [[1, 1], [1, 1], [0, 0]]),
+    ([2, 3, 8, 6], [[2, 2], [2, 2], [0, 0]]),
+    ([2, 3, 9, 7], [[2, 2], [2, 2], [0, 0]]),
+    ([1, 5, 7, 9], [[3, 3], [2, 2], [1, 1]]),
+    ([3, 2, 5, 11], [[3, 2], [1, 3], [1, 0]]),
+    ([1, 3, 10, 10], [[2, 2], [3, 3], [1, 1]]),
+    ([2, 2, 6, 5], [[6, 5], [1, 1], [0, 0]]),
+    ([2, 1, 5, 6], [[5, 4], [1, 2], [2, 2]]),
+    ([0, 3, 4, 4], [[2, 2], [2, 2], [0, 0]]),
+];
+
+/// The grid, forward and backward; all equal, where the first wins; the layer of a network that is trained.
+pub fn cases() -> Vec<Case> {
+    let any = Fill::Uniform(-1.0, 1.0);
+    let mut cases = Vec::new();
+    for (x, [kernel, stride, padding]) in GRID {
+        let pool = MaxPool2d { kernel, stride, padding };
+        let label = format!("{x:?} by {kernel:?} s{stride:?} p{padding:?}");
+        cases.push(Case::new(&label, pool).real(x, any));
+        let Ok(y) = pool.output(&[Meta::real(x)]) else { unreachable!("the grid's cases suit the shape rule") };
+        cases.push(Case::new(label, MaxPool2dGradient { pool }).fixed(x, any).fixed(y.shape, any));
+    }
+    let pool = MaxPool2d { kernel: [3, 3], stride: [2, 2], padding: [1, 1] };
+    cases.push(Case::new("all equal", pool).real([2, 3, 7, 7], Fill::Constant(-1.5)).edge());
+    let pool = MaxPool2d { kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+    cases.push(Case::new("[64, 32, 28, 28] by [2, 2]", pool).real([64, 32, 28, 28], any).edge().benched());
+    cases
+}

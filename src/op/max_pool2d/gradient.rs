@@ -1,0 +1,79 @@
+//! The derivative of [`MaxPool2d`].
+
+use super::{MaxPool2d, launches};
+use crate::error::GraphError;
+use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
+use crate::kernel::{Kernel, Launches, Operand, Plan, wgsl};
+use crate::op::operand;
+use crate::op::rounding::{TINY, gamma};
+use crate::scalar::Scalar;
+
+/// What each pixel hears from the windows that it wins.
+///
+/// ```text
+/// x : [N, C, H, W]   dy : [N, C, Ho, Wo]   dx : as x
+/// dx[n, c, h, w] = Σ dy[n, c, i, j] over the windows whose first largest pixel is (h, w)
+/// ```
+///
+/// **On the GPU** `shaders/op/max_pool2d_gradient.wgsl`: each pixel goes through the windows it lies in, in order, and looks for
+/// their winners again. Exact but for that sum, and where the inputs' own errors leave a winner open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxPool2dGradient {
+    /// The pooling.
+    pub pool: MaxPool2d,
+}
+
+const NAME: &str = "max_pool2d_gradient";
+
+impl Op for MaxPool2dGradient {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
+        let [x, dy] = operand::exactly(NAME, inputs)?;
+        let y = self.pool.output(std::slice::from_ref(x))?;
+        operand::shaped(NAME, "dy", dy, &y.shape)?;
+        Ok(x.clone())
+    }
+
+    fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], dx: &mut [T], _: &Context) {
+        dx.fill(T::zero());
+        let dy = inputs[1].real();
+        self.pool.each(inputs[0].shape(), inputs[0].real(), |place, _, winner| dx[winner] += dy[place]);
+    }
+
+    fn gradient(&self, tape: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
+        Err(GraphError::NotDifferentiable { op: NAME, input: usize::from(!tape.needs(0)) })
+    }
+
+    fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
+        let x = &plan.inputs[0].shape;
+        let (window, places) = self.pool.window(NAME, x)?;
+        let kernel = Kernel::new(NAME, wgsl!("op/max_pool2d_gradient", "lib/grid"), NAME);
+        let operands = [
+            ("x_stride", Operand::Input(0), false),
+            ("dy_stride", Operand::Input(1), true),
+            ("dx_stride", Operand::Output, false),
+        ];
+        launches(plan, kernel, NAME, (&window, [x[2], x[3]], places), &operands, None)
+    }
+
+    /// Where another pixel is within reach of a window's winner, either may win. A pixel's sum has at most as many terms as
+    /// windows overlap.
+    fn bound(&self, inputs: &[BoundArg<'_>], _: &[f64], error: &mut [f64]) {
+        let (x, e) = (inputs[0].value.real(), inputs[0].error);
+        let (dy, e_dy) = (inputs[1].value.real(), inputs[1].error);
+        let terms = self.pool.window(NAME, inputs[0].value.shape()).map_or(0, |(window, _)| window.overlap());
+        error.fill(0.0);
+        self.pool.each(inputs[0].value.shape(), x, |place, covered, best| {
+            let reach = |k: usize| k != best && e[k] + e[best] > 0.0 && x[k] + e[k] >= x[best] - e[best];
+            let contested = covered.pixels().any(reach);
+            let most = dy[place].abs() + e_dy[place];
+            for k in covered.pixels().filter(|&k| k == best || reach(k)) {
+                let own = if contested { most } else { e_dy[place] };
+                error[k] += own + gamma(terms) * most + TINY;
+            }
+        });
+    }
+}
