@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use thalweg::data::{Source, Split};
+use thalweg::data::{Split, Standardisation};
 use thalweg::device::{Device, Precision};
-use thalweg::train::checkpoint::{OPTIMIZER, RUN, write_atomic};
+use thalweg::train::checkpoint::{OPTIMIZER, RUN, STANDARDISATION, write_atomic};
 use thalweg::train::config::RunConfig;
 use thalweg::train::{End, Event, Flow, Recipe, Trainer};
 
@@ -87,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     let (config, folder) = prepare(arguments)?;
     let (device, why) = arguments.machine.open()?;
     let model = config.model()?;
-    let data = load(&config)?;
+    let (data, standardisation) = load(&config)?;
     let mut trainer = Trainer::new(&device, &model, &data, recipe(&config))?;
     if let Some(file) = &arguments.init {
         trainer.load_weights(file)?;
@@ -97,6 +97,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     }
     trainer.keep_in(&folder)?;
     write_atomic(&folder.join(RUN), config.to_toml().as_bytes())?;
+    if let Some(numbers) = &standardisation {
+        write_atomic(&folder.join(STANDARDISATION), format!("{}\n", json!(numbers)).as_bytes())?;
+    }
 
     let parameters: usize = trainer.tensors().iter().map(|t| t.shape.len()).sum();
     introduce(arguments, &config, &data, &trainer, &why, &folder, parameters)?;
@@ -152,11 +155,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     Ok(true)
 }
 
-/// The run's data; an error names their file.
-pub(crate) fn load(config: &RunConfig) -> Result<Split, CliError> {
-    config.data.source.load(Path::new(""), config.data.validation).map_err(|error| match &config.data.source {
-        Source::Csv(file) | Source::Npz(file) if !error.to_string().contains(&*file.to_string_lossy()) => {
-            CliError::Data { of: file.display().to_string(), error }
+/// The run's data, and what standardised them; an error names their file.
+pub(crate) fn load(config: &RunConfig) -> Result<(Split, Option<Standardisation>), CliError> {
+    config.data.load(Path::new("")).map_err(|error| match config.data.source.path() {
+        Some(path) if !error.to_string().contains(&*path.to_string_lossy()) => {
+            CliError::Data { of: path.display().to_string(), error }
         }
         _ => error.into(),
     })
