@@ -42,7 +42,7 @@ fn by_hand_over_features() {
 #[test]
 fn a_constant_channel_becomes_zero() {
     let rows = set(Values::F64(vec![0.1; 10]), [1]);
-    assert_ne!(vec![0.1; 10].iter().sum::<f64>() / 10.0, 0.1);
+    assert_ne!([0.1; 10].iter().sum::<f64>() / 10.0, 0.1);
     let (split, fitted) = Split::hold_out(rows, 0.0, "tenths").unwrap().standardised().unwrap();
     assert_eq!(fitted, Standardisation { mean: vec![0.1], std: vec![1.0] });
     assert_eq!(split.train.features().to_f64(), [0.0; 10]);

@@ -57,11 +57,11 @@ pub(super) fn decode(path: &Path, size: (u32, u32), channels: usize, into: &mut 
     if found != size || colours > channels {
         return Err(bad(path, "it changed while it was read".to_owned()));
     }
-    if planes > colours {
-        if let Some(at) = samples.chunks_exact(planes).position(|pixel| pixel[colours] != 1.0) {
-            let (x, y) = (at % size.0 as usize, at / size.0 as usize);
-            return Err(bad(path, format!("its pixel in column {x} of row {y} (from 0) is not opaque; flatten it")));
-        }
+    if planes > colours
+        && let Some(at) = samples.chunks_exact(planes).position(|pixel| pixel[colours] != 1.0)
+    {
+        let (x, y) = (at % size.0 as usize, at / size.0 as usize);
+        return Err(bad(path, format!("its pixel in column {x} of row {y} (from 0) is not opaque; flatten it")));
     }
     for channel in 0..channels {
         let plane = channel.min(colours - 1);
