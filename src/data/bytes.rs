@@ -93,8 +93,9 @@ impl Bytes {
 
     /// That something else stands at `offset` than can.
     pub(super) fn bad(&self, offset: usize, expected: String, found: String, advice: &'static str) -> DataError {
-        let path = self.path.clone();
-        DataError::BadBytes { path, packed: self.packed, offset: offset as u64, expected, found, advice }
+        let (path, offset) = (self.path.clone(), offset as u64);
+        let (expected, found) = (expected.into(), found.into());
+        DataError::BadBytes { path, packed: self.packed, offset, expected, found, advice }
     }
 }
 

@@ -47,9 +47,9 @@ pub enum DataError {
         /// Where, from 0.
         offset: u64,
         /// What can stand there.
-        expected: String,
+        expected: Box<str>,
         /// What does.
-        found: String,
+        found: Box<str>,
         /// What to do.
         advice: &'static str,
     },

@@ -163,7 +163,7 @@ fn what_is_out_of_place() {
     let folder = folder(&[("a/1.png", "grey.png")]);
     put(folder.path(), "a/2.png", "GIF89a and so on");
     let error = load(folder.path()).unwrap_err();
-    assert!(matches!(&error, DataError::BadBytes { offset: 0, found, .. } if found == "47 49 46 38"), "{error:?}");
+    assert!(matches!(&error, DataError::BadBytes { offset: 0, found, .. } if &**found == "47 49 46 38"), "{error:?}");
 }
 
 #[test]

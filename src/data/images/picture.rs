@@ -84,7 +84,7 @@ fn format(path: &Path, start: &[u8]) -> Result<ImageFormat, DataError> {
         packed: false,
         offset: 0,
         expected: "89 50 4e 47 (PNG) or ff d8 ff (JPEG)".into(),
-        found: if hex.is_empty() { "nothing: the file is empty".into() } else { hex.join(" ") },
+        found: if hex.is_empty() { "nothing: the file is empty".into() } else { hex.join(" ").into() },
         advice: "this is neither a PNG nor a JPEG file: convert or remove it",
     })
 }
