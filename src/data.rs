@@ -1,19 +1,26 @@
-//! Data sets: the embedded digits, CSV and NPZ files, their split, and the order of the minibatches.
+//! Data sets: the embedded digits, files of numbers and of images, their split, and the order of the minibatches.
 //!
-//! [`Source::load`] reads a source and splits it; a [`Dataset`] built by [`Dataset::new`] serves as well. Whatever is
-//! wrong with the data is a [`DataError`] that names the row and column.
+//! [`Source::load`] reads a source and splits it; a [`Dataset`] built by [`Dataset::new`] serves as well.
+//! [`Standardisation`] brings the channels to mean 0 and standard deviation 1. Whatever is wrong with the data is a
+//! [`DataError`] that names the row and column, or the byte.
 
 mod batches;
+mod bytes;
+mod cifar;
 mod csv;
 mod digits;
+mod idx;
+mod images;
 mod npz;
 mod source;
 mod split;
+mod standardisation;
 mod values;
 
 pub use batches::{order, steps};
 pub use source::Source;
 pub use split::Split;
+pub use standardisation::Standardisation;
 pub use values::Values;
 
 pub use crate::error::DataError;

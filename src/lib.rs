@@ -103,7 +103,7 @@
 //! |---|---|
 //! | [`nn`] | layers, models, initial values |
 //! | [`train`] | the trainer, checkpoints, the TOML form of a run |
-//! | [`data`] | the digits, CSV and NPZ files, data of one's own |
+//! | [`data`] | the digits, CSV, NPZ, MNIST, CIFAR and image files, data of one's own, standardisation |
 //! | [`optim`], [`schedule`] | update rules with whose arithmetic they follow; the learning rate's course |
 //! | [`loss`], [`op`] | what a graph is made of, one formula a file |
 //! | [`check`] | is the gradient the gradient, is the kernel the twin |

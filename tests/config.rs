@@ -13,6 +13,7 @@ const FULL: &str = r#"
 [data]
 source = "csv:iris.csv"
 validation = 0.25
+standardise = true
 
 [model]
 input = [1, 8, 8]
@@ -66,7 +67,7 @@ fn refused(result: Result<RunConfig, ConfigError>, parts: &[&str]) {
 fn an_empty_file_is_the_default_run() -> Result<(), ConfigError> {
     let run = parse("")?;
     assert_eq!(run, RunConfig::default());
-    assert_eq!(run.data, DataConfig { source: Source::Digits, validation: 0.2 });
+    assert_eq!(run.data, DataConfig { source: Source::Digits, validation: 0.2, standardise: false });
     assert_eq!(run.model.loss, Loss::CrossEntropy);
     assert_eq!(run.optimizer.to_table()["learning_rate"].as_float(), Some(3e-3));
     assert_eq!((run.schedule.rate(1.0, 0, 19), run.schedule.rate(1.0, 0, 20), run.train.epochs), (1.0, 0.1, 30));
@@ -82,7 +83,7 @@ fn an_empty_file_is_the_default_run() -> Result<(), ConfigError> {
 #[test]
 fn every_field_is_read() -> Result<(), ConfigError> {
     let run = parse(FULL)?;
-    assert_eq!(run.data, DataConfig { source: Source::Csv("iris.csv".into()), validation: 0.25 });
+    assert_eq!(run.data, DataConfig { source: Source::Csv("iris.csv".into()), validation: 0.25, standardise: true });
     assert_eq!(run.model.input, Some(Shape::from([1, 8, 8])));
     let layers: Vec<String> = run.model.layers.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -201,7 +202,8 @@ fn unknown_names() {
     refused(parse("[schedule]\nname = 'stepp'"), &["`schedule.name`", "did you mean `step`?", "`inverse`"]);
     refused(parse("[schedule]\nname = 'cosine'"), &["`schedule.name`", "not available yet"]);
     refused(parse("[data]\nsource = 'digit'"), &["`data.source`", "did you mean `digits`?", "npz:FILE"]);
-    refused(parse("[data]\nsource = 'idx:mnist'"), &["`data.source`", "`idx`", "not available yet"]);
+    refused(parse("[data]\nsource = 'cifar:c'"), &["`data.source`", "`cifar:c`", "`cifar10:DIR`", "`images:DIR`"]);
+    refused(parse("[data]\nsource = 'idx'"), &["`data.source`", "did you mean `idx:DIR`?"]);
     refused(parse("[data]\nsource = 'csv:'"), &["`data.source`", "`csv:`", "`csv:FILE`"]);
 }
 
@@ -212,6 +214,7 @@ fn wrong_types() {
     refused(parse("[train]\nepochs = '2'"), &["`train.epochs`", "found the string \"2\""]);
     refused(parse("[train]\nshuffle = 1"), &["`train.shuffle` must be true or false, found the whole number 1"]);
     refused(parse("[data]\nsource = 1"), &["`data.source` must be a string"]);
+    refused(parse("[data]\nstandardise = 1"), &["`data.standardise` must be true or false"]);
     refused(parse("[data]\nvalidation = true"), &["`data.validation` must be a number, found true"]);
     refused(parse("[model]\nlayers = 'linear'"), &["`model.layers` must be a list"]);
     refused(parse("[model]\nlayers = ['linear']"), &["`model.layers[0]` must be a table, found the string \"linear\""]);
@@ -290,6 +293,12 @@ fn files_and_relative_paths() -> Result<(), Box<dyn std::error::Error>> {
     let by_hand = [("data.source".to_owned(), "npz:b.npz".to_owned())];
     let expected = Source::Npz(std::env::current_dir()?.join("b.npz"));
     assert_eq!(RunConfig::load(&file, &by_hand)?.data.source, expected);
+    for scheme in ["npz", "idx", "cifar10", "cifar100", "images"] {
+        std::fs::write(&file, format!("[data]\nsource = '{scheme}:data/a'"))?;
+        let read = RunConfig::load(&file, &[])?.data.source;
+        assert_eq!(read.path(), Some(&*dir.path().join("data/a")));
+        assert_eq!(read.to_string(), format!("{scheme}:{}", dir.path().join("data/a").display()));
+    }
 
     std::fs::write(&file, "[train")?;
     refused(RunConfig::load(&file, &[]), &["run.toml:1:"]);
@@ -323,12 +332,13 @@ proptest! {
         input in prop::option::of(prop::collection::vec(1usize..100, 0..4)),
         (l2, validation, rate) in (0.0f64..1e3, 0.0f64..1.0, 1e-12f64..1e3),
         (epochs, batch_size, seed, shuffle) in (1usize..1000, 1usize..5000, 0..i64::MAX as u64, any::<bool>()),
+        standardise in any::<bool>(),
         name in "[ -~]{1,12}",
     ) {
         let rate = format!("{rate:e}");
         let optimizer = set("", &[("optimizer.learning_rate", rate.as_str())]).expect("a positive rate").optimizer;
         let run = RunConfig {
-            data: DataConfig { source: Source::Npz(name.into()), validation },
+            data: DataConfig { source: Source::Npz(name.into()), validation, standardise },
             model: ModelConfig { input: input.map(Shape::from), layers, loss: Loss::Mse, l2 },
             optimizer,
             train: TrainConfig { epochs, batch_size, seed, shuffle },

@@ -1,5 +1,14 @@
 //! Reading data: what numpy wrote is read right, and what is wrong is named.
 
+#[path = "data/cifar.rs"]
+mod cifar;
+#[path = "data/idx.rs"]
+mod idx;
+#[path = "data/images.rs"]
+mod images;
+#[path = "data/standardisation.rs"]
+mod standardisation;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -89,9 +98,16 @@ fn sources_by_name() {
     assert_eq!("digits".parse::<Source>().unwrap(), Source::Digits);
     assert_eq!("csv:a:b.csv".parse::<Source>().unwrap(), Source::Csv("a:b.csv".into()));
     assert_eq!("npz:x/y.npz".parse::<Source>().unwrap().to_string(), "npz:x/y.npz");
-    for unknown in ["idx:mnist", "cifar10:dir", "digits:", "csv:", "npz", "", "Digits"] {
+    for text in ["idx:mnist", "cifar10:c", "cifar100:c:d", "images:a/b"] {
+        let source = text.parse::<Source>().unwrap();
+        assert_eq!(
+            (source.to_string().as_str(), source.path()),
+            (text, Some(Path::new(&text[text.find(':').unwrap() + 1..])))
+        );
+    }
+    for unknown in ["idx:", "cifar:dir", "images", "digits:", "csv:", "npz", "", "Digits"] {
         let error = unknown.parse::<Source>().unwrap_err().to_string();
-        assert!(error.contains(&format!("`{unknown}`")) && error.contains("csv:FILE"), "{error}");
+        assert!(error.contains(&format!("`{unknown}`")) && error.contains("csv:FILE, npz:FILE, idx:DIR"), "{error}");
     }
 }
 

@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
         None => RunConfig::parse("", &overrides)?,
     };
     let (gpu, why) = kernels(&arguments.device)?;
-    let data = super::train::load(&config)?;
+    let (data, _) = super::train::load(&config)?;
     let of = match &arguments.run {
         Some(file) => format!("the model of {}, on {}", file.display(), config.data.source),
         None => format!("the default run's model, on {}", config.data.source),

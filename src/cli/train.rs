@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use thalweg::data::{Source, Split};
+use thalweg::data::{Split, Standardisation};
 use thalweg::device::{Device, Precision};
-use thalweg::train::checkpoint::{OPTIMIZER, RUN, write_atomic};
+use thalweg::train::checkpoint::{OPTIMIZER, RUN, STANDARDISATION, write_atomic};
 use thalweg::train::config::RunConfig;
 use thalweg::train::{End, Event, Flow, Recipe, Trainer};
 
@@ -95,7 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     let (config, folder) = prepare(arguments)?;
     let (device, why) = arguments.machine.open()?;
     let model = config.model()?;
-    let data = load(&config)?;
+    let (data, standardisation) = load(&config)?;
     let mut trainer = Trainer::new(&device, &model, &data, recipe(&config)).map_err(|error| match error {
         thalweg::Error::Data(error) => CliError::Data { of: config.data.source.to_string(), error },
         other => other.into(),
@@ -110,6 +110,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     }
     trainer.keep_in(&folder)?;
     write_atomic(&folder.join(RUN), format!("{made_by}\n{}", config.to_toml()).as_bytes())?;
+    if let Some(numbers) = &standardisation {
+        write_atomic(&folder.join(STANDARDISATION), format!("{}\n", json!(numbers)).as_bytes())?;
+    }
 
     introduce(arguments, &config, &data, &trainer, (&device, &why), &folder)?;
     if let Some(before) = trainer.moved_from() {
@@ -176,11 +179,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     Ok(true)
 }
 
-/// The run's data; an error names their file.
-pub(crate) fn load(config: &RunConfig) -> Result<Split, CliError> {
-    config.data.source.load(Path::new(""), config.data.validation).map_err(|error| match &config.data.source {
-        Source::Csv(file) | Source::Npz(file) if !error.to_string().contains(&*file.to_string_lossy()) => {
-            CliError::Data { of: file.display().to_string(), error }
+/// The run's data, and what standardised them; an error names their file.
+pub(crate) fn load(config: &RunConfig) -> Result<(Split, Option<Standardisation>), CliError> {
+    config.data.load(Path::new("")).map_err(|error| match config.data.source.path() {
+        Some(path) if !error.to_string().contains(&*path.to_string_lossy()) => {
+            CliError::Data { of: path.display().to_string(), error }
         }
         _ => error.into(),
     })
@@ -265,10 +268,7 @@ fn prepare(arguments: &Arguments) -> Result<(RunConfig, PathBuf), CliError> {
 /// The run with its data's path from the root, as `RunConfig::load` has it: in a run's folder a relative one would mean
 /// another file.
 fn from_here(mut run: RunConfig) -> Result<RunConfig, CliError> {
-    if let Some((kind, path)) = run.data.source.to_string().split_once(':') {
-        let here = std::env::current_dir()?;
-        run.data.source = format!("{kind}:{}", here.join(path).display()).parse::<Source>()?;
-    }
+    run.data.source = run.data.source.within(&std::env::current_dir()?);
     Ok(run)
 }
 

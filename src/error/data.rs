@@ -7,17 +7,17 @@ use crate::shape::Shape;
 /// Why data cannot be read or trained on.
 ///
 /// Lines and columns of a text file count from 1, as an editor shows them; rows and columns of an array from 0, as
-/// NumPy indexes them.
+/// NumPy indexes them; bytes of a file from 0.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
     /// A source that is none of the known ones.
-    #[error("unknown data source `{found}`; the known ones are {known}")]
+    #[error("unknown data source `{found}`; the known ones are {}", known.join(", "))]
     UnknownSource {
         /// What was written.
         found: String,
         /// The known sources.
-        known: &'static str,
+        known: &'static [&'static str],
     },
     /// A file that is missing or cannot be read.
     #[error("cannot read the data file `{}`: {source}", path.display())]
@@ -26,6 +26,124 @@ pub enum DataError {
         path: PathBuf,
         /// What the operating system says.
         source: std::io::Error,
+    },
+    /// A folder without a file that the source consists of.
+    #[error("`{}` has no {}; {advice}", folder.display(), names.join(" or "))]
+    MissingFile {
+        /// The folder.
+        folder: PathBuf,
+        /// The names that would do.
+        names: Vec<String>,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// Bytes that cannot stand there.
+    #[error("`{}`, byte {offset}{}: expected {expected}, found {found}; {advice}", path.display(), of_content(*packed))]
+    BadBytes {
+        /// The file.
+        path: PathBuf,
+        /// Whether the file is packed, and the offset one in its content.
+        packed: bool,
+        /// Where, from 0.
+        offset: u64,
+        /// What can stand there.
+        expected: Box<str>,
+        /// What does.
+        found: Box<str>,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A file that ends too early or too late.
+    #[error(
+        "`{}`{} must have {expected} bytes ({why}), found {found}: it {}; copy or download it again",
+        path.display(), of_content(*packed), if found < expected { "is cut short" } else { "goes on behind its end" }
+    )]
+    WrongSize {
+        /// The file.
+        path: PathBuf,
+        /// Whether the file is packed, and the bytes those of its content.
+        packed: bool,
+        /// Bytes it must have; at least, where it ends before it says how many.
+        expected: u64,
+        /// Bytes it has; at least, where it goes on.
+        found: u64,
+        /// Where the number comes from.
+        why: String,
+    },
+    /// A gzip file that cannot be unpacked.
+    #[error(
+        "`{}` cannot be unpacked with gzip behind byte {offset}, which is byte {unpacked} of its content: {reason}; \
+         copy or download it again",
+        path.display()
+    )]
+    BadGzip {
+        /// The file.
+        path: PathBuf,
+        /// How many of its bytes were read.
+        offset: u64,
+        /// How many bytes they gave.
+        unpacked: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A PNG or JPEG file whose pixels cannot be read.
+    #[error("`{}` cannot be decoded: {reason}; repair or remove it", path.display())]
+    BadImage {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder says.
+        reason: String,
+    },
+    /// Something in a folder of images that is none, or not where it belongs.
+    #[error("`{}` is {found}, but {expected}; move, convert or remove it", path.display())]
+    StrayFile {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+        /// What belongs there.
+        expected: String,
+    },
+    /// Images of two sizes.
+    #[error(
+        "`{}` has {} x {} pixels, `{}` {} x {} (width x height); all images must have one size: scale or crop them",
+        path.display(), found.0, found.1, first.display(), expected.0, expected.1
+    )]
+    ImageSize {
+        /// The image.
+        path: PathBuf,
+        /// Its width and height.
+        found: (u32, u32),
+        /// The image that was read first.
+        first: PathBuf,
+        /// Its width and height.
+        expected: (u32, u32),
+    },
+    /// Numbers fitted to data of other channels, or to none.
+    #[error(
+        "a standardisation of {mean} means and {std} standard deviations does not fit data of {channels} channels \
+         (the first axis of an example); fit it to data of that shape"
+    )]
+    Channels {
+        /// Means it has.
+        mean: usize,
+        /// Standard deviations it has.
+        std: usize,
+        /// Channels of the data.
+        channels: usize,
+    },
+    /// A channel that cannot be brought to mean 0 and standard deviation 1.
+    #[error(
+        "channel {channel} (from 0) has mean {mean} and standard deviation {std}; to standardise, both must be finite \
+         and the latter above 0: scale the data"
+    )]
+    BadChannel {
+        /// The channel, from 0.
+        channel: usize,
+        /// Its mean.
+        mean: f64,
+        /// Its standard deviation.
+        std: f64,
     },
     /// A share of held-out rows outside `[0, 1)`.
     #[error("`validation` must be in [0, 1), found {found}")]
@@ -267,6 +385,10 @@ pub enum DataError {
         /// Examples there are.
         rows: usize,
     },
+}
+
+fn of_content(packed: bool) -> &'static str {
+    if packed { " of the unpacked content" } else { "" }
 }
 
 fn of_array(array: &Option<String>) -> String {

@@ -38,6 +38,8 @@ pub const MODEL: &str = "model.safetensors";
 pub const OPTIMIZER: &str = "optimizer.safetensors";
 /// What made the run.
 pub const RUN: &str = "run.toml";
+/// Means and standard deviations that the data were standardised by, if they were.
+pub const STANDARDISATION: &str = "standardisation.json";
 /// What it said on the way.
 pub const HISTORY: &str = "history.jsonl";
 

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use toml::Table;
 
-use crate::data::Source;
+use crate::data::{Source, Split, Standardisation};
 use crate::error::{ConfigError, DataError};
 use crate::loss::Loss;
 use crate::nn::{LayerSpec, Objective, Sequential, Value};
@@ -23,8 +23,6 @@ use crate::shape::Shape;
 use read::{Section, owned, unknown};
 
 const SECTIONS: &[&str] = &["data", "model", "optimizer", "schedule", "train"];
-const SOURCES: &[&str] = &["digits", "csv:FILE", "npz:FILE"];
-const PLANNED_SOURCES: &[&str] = &["idx", "cifar10"];
 const PLANNED_RULES: &[&str] = &["amsgrad", "adamax", "nadam", "lion", "lamb", "lbfgs"];
 const PLANNED_SCHEDULES: &[&str] = &["cosine", "one_cycle", "plateau"];
 
@@ -85,11 +83,13 @@ pub struct DataConfig {
     pub source: Source,
     /// The fraction held out where the source has no split of its own, in `[0, 1)`; default 0.2.
     pub validation: f64,
+    /// Whether the channels are brought to mean 0 and standard deviation 1 (of the training part); default false.
+    pub standardise: bool,
 }
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { source: Source::Digits, validation: 0.2 }
+        Self { source: Source::Digits, validation: 0.2, standardise: false }
     }
 }
 
@@ -160,10 +160,7 @@ impl RunConfig {
         let here = std::env::current_dir().map_err(unreadable)?;
         let by_hand = overrides.iter().any(|(key, _)| key.trim() == "data.source");
         let base = if by_hand { here } else { here.join(path.parent().unwrap_or(Path::new(""))) };
-        match &mut run.data.source {
-            Source::Csv(file) | Source::Npz(file) => *file = base.join(&*file),
-            Source::Digits => {}
-        }
+        run.data.source = run.data.source.within(&base);
         Ok(run)
     }
 
@@ -187,7 +184,7 @@ impl RunConfig {
     fn read(table: &Table) -> Result<Self, ConfigError> {
         let root = Section::root(table, SECTIONS)?;
         Ok(Self {
-            data: DataConfig::read(&root.section("data", &["source", "validation"])?)?,
+            data: DataConfig::read(&root.section("data", &["source", "validation", "standardise"])?)?,
             model: ModelConfig::read(&root.section("model", &["input", "layers", "loss", "l2"])?)?,
             optimizer: {
                 let section = root.open("optimizer")?;
@@ -250,14 +247,28 @@ impl DataConfig {
         let source = match section.text("source")? {
             None => default.source,
             Some(text) => text.parse().map_err(|_: DataError| {
-                let scheme = text.split(':').next().unwrap_or(text);
-                let found = if PLANNED_SOURCES.contains(&scheme) { scheme } else { text };
-                unknown(section.key("source"), "data source", found, owned(SOURCES), PLANNED_SOURCES)
+                unknown(section.key("source"), "data source", text, owned(Source::FORMS), &[])
             })?,
         };
         let share = section.number("validation")?.unwrap_or(default.validation);
         let validation = section.within("validation", "in [0, 1)", share, (0.0..1.0).contains(&share))?;
-        Ok(Self { source, validation })
+        let standardise = section.flag("standardise")?.unwrap_or(default.standardise);
+        Ok(Self { source, validation, standardise })
+    }
+
+    /// Reads, splits and standardises the data as asked; a relative path is relative to `base`. With the numbers that
+    /// standardised them, if they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::load`] and [`Split::standardised`].
+    pub fn load(&self, base: &Path) -> Result<(Split, Option<Standardisation>), DataError> {
+        let split = self.source.load(base, self.validation)?;
+        if !self.standardise {
+            return Ok((split, None));
+        }
+        let (split, fitted) = split.standardised()?;
+        Ok((split, Some(fitted)))
     }
 }
 

@@ -264,3 +264,17 @@ fn on_a_gpu() {
     assert!(same.all("note").is_empty() && same.err.is_empty(), "{}", same.err);
     assert_eq!(toml.lines().filter(|line| line.starts_with('#')).count(), 2);
 }
+
+#[test]
+fn what_standardised_the_data_is_kept() {
+    let folder = folder();
+    write(&folder, "points.csv", "1,4,5,0\n3,4,5,1\n");
+    let run = ["train", "tiny.toml", "--device", "cpu", "--set", "data.validation=0", "--set", "train.batch_size=2"];
+    let said = good(folder.path(), &[&run[..], &["--out", "one", "--set", "data.standardise=true"]].concat());
+    assert!(said.out.contains("standardised (2 of 3 channels constant"), "{}", said.out);
+    let kept = String::from_utf8(read(&folder, "one/standardisation.json")).expect("text");
+    assert_eq!(kept, "{\"mean\":[2.0,4.0,5.0],\"std\":[1.0,1.0,1.0]}\n");
+    good(folder.path(), &["train", "--resume", "one", "--device", "cpu", "--epochs", "3"]);
+    good(folder.path(), &[&run[..], &["--out", "two"]].concat());
+    assert!(!folder.path().join("two/standardisation.json").exists());
+}

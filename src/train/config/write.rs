@@ -18,6 +18,7 @@ impl Display for RunConfig {
         writeln!(f, "[data]")?;
         writeln!(f, "source = {}", Value::String(self.data.source.to_string()))?;
         writeln!(f, "validation = {:?}", self.data.validation)?;
+        writeln!(f, "standardise = {}", self.data.standardise)?;
         writeln!(f, "\n[model]")?;
         if let Some(input) = &self.model.input {
             writeln!(f, "input = {input}")?;
