@@ -32,7 +32,7 @@ pub(crate) enum CliError {
         folder: PathBuf,
     },
     /// What made the run cannot be read again.
-    #[error("cannot resume {}: its run.toml cannot be read ({source})", .folder.display())]
+    #[error("cannot resume {}: its run.toml cannot be read ({source}); name a folder that `thalweg train` wrote", .folder.display())]
     NoRun {
         /// The folder resumed.
         folder: PathBuf,

@@ -178,7 +178,7 @@ pub enum DataError {
         found: usize,
     },
     /// A cell that is not a number.
-    #[error("`{}`, line {line}, column {column}: `{found}` is not a number", path.display())]
+    #[error("`{}`, line {line}, column {column}: `{found}` is not a number; every cell below a header must be one: mend or leave out the row", path.display())]
     NotANumber {
         /// The file.
         path: PathBuf,
