@@ -22,7 +22,7 @@ pub mod layer;
 mod sequential;
 
 pub use assemble::{Assembled, Model, Objective, TargetKind, assemble, output_shape};
-pub use builder::{Builder, Mode, ParameterSpec, initial_parameters};
+pub use builder::{BufferSpec, Builder, Mode, ParameterSpec, initial_parameters};
 pub use initializer::{Initializer, UnknownInitializer};
 pub use layer::activation::{Elu, Gelu, Identity, LeakyRelu, Relu, Sigmoid, Silu, Softplus, Tanh};
 pub use layer::conv2d::Conv2d;

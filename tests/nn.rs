@@ -285,3 +285,19 @@ fn what_is_refused_says_where_and_why() {
     };
     refused(train(&twice, &[2], &objective, 8), &["parameter named `weight`"]);
 }
+
+/// Two of one name, in the graph or in files, and updates of another shape or of what is no buffer.
+#[test]
+fn buffers_that_clash_are_refused() -> Any {
+    let mut graph = Graph::new();
+    let mut b = Builder::new(&mut graph, Mode::Train);
+    let first = b.buffer("a", &[("x", 0.0)], [2])?;
+    for (name, rows) in [("a", [("y", 0.0)]), ("b", [("x", 0.0)])] {
+        let clash = b.buffer(name, &rows, [2]).err();
+        assert!(matches!(clash, Some(GraphError::DuplicateName { kind: "buffer", .. })), "{clash:?}");
+    }
+    let wide = b.graph().input("wide", [2, 2])?;
+    assert!(matches!(b.update(first, wide), Err(GraphError::Shape { op: "update", .. })));
+    assert!(matches!(b.update(wide, first), Err(GraphError::ForeignNode { .. })));
+    Ok(())
+}
