@@ -94,12 +94,11 @@ impl GpuEngine {
         let groups = setup.group_count();
         let (places, kept) = laid_out(&setup.buffers);
         let both = |what| gpu.storage(what, kept * members);
-        let kept = Kept { offsets: places, total: kept, now: both("buffers")?, next: both("buffers to be")? };
         let mut made = Self {
             parameters: flat("parameters")?,
             gradients: flat("gradients")?,
             states: setup.rule.states().iter().map(|name| flat(name)).collect::<Result<_, _>>()?,
-            kept,
+            kept: Kept { offsets: places, total: kept, now: both("buffers")?, next: both("buffers to be")? },
             segments: gpu.storage("segment table", table.len())?,
             flags: gpu.storage("non-finite flags", 2 * setup.tensors.len())?,
             control: gpu.storage("control words", control_words(CAPACITY, members, groups))?,
