@@ -31,6 +31,7 @@ pub use layer::flatten::Flatten;
 pub use layer::linear::Linear;
 pub use layer::maxout::Maxout;
 pub use layer::pool2d::{AvgPool2d, GlobalAvgPool2d, MaxPool2d};
+pub use layer::residual::Residual;
 pub use layer::softmax::{LogSoftmax, Softmax};
 pub use layer::{Field, Layer, LayerSpec, Value};
 pub use sequential::Sequential;

@@ -165,7 +165,7 @@ fn what_does_not_fit_is_refused_by_name() -> Any {
         Ok(())
     };
     let with = |name: &str, fields: &[(&str, nn::Value)]| -> Result<LayerSpec, GraphError> {
-        fields.iter().try_fold(LayerSpec::new(name)?, |spec, &(field, value)| spec.with(field, value))
+        fields.iter().try_fold(LayerSpec::new(name)?, |spec, (field, value)| spec.with(field, value.clone()))
     };
     let (pair, count) = (|a, b| nn::Value::Pair(Some([a, b])), nn::Value::Count);
     refused(with("conv2d", &[("kernel", pair(7, 3))])?, &["conv2d", "`x`", "H ≥ 7 and W ≥ 3", "[1, 3, 6, 5]"])?;
