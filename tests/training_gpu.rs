@@ -99,6 +99,7 @@ fn main() {
             limits::an_adapter_without_a_name_is_refused();
             Ok(())
         }),
+        support::trial("limits::streamed", || Ok(limits::data_beyond_the_memory_are_streamed()?)),
         support::trial("limits::memory", || Ok(limits::memory_is_limited_counted_and_given_back()?)),
         support::trial("limits::largest_buffer", || {
             limits::a_model_beyond_the_largest_buffer_is_refused();

@@ -124,7 +124,7 @@ pub struct NonFinite {
 /// Steps of one submission take consecutive rows of the data set's order. Nothing waits but [`collect`](Self::collect),
 /// [`parameters`](Self::parameters), [`buffers`](Self::buffers) and [`states`](Self::states).
 pub trait Engine: Send {
-    /// Puts a data set on the device. `rows` rows; the columns hold `rows` times the graph's width.
+    /// Puts a data set on the device, or, where it is too large, keeps it beside and streams it. `rows` rows; the columns hold `rows` times the graph's width.
     ///
     /// # Errors
     ///
@@ -147,6 +147,10 @@ pub trait Engine: Send {
 
     /// Most steps one submission takes.
     fn capacity(&self) -> usize;
+
+    /// Most rows one submission takes of data that are too large for the device and stream through it; `None` where they lie
+    /// there, and for data of another engine.
+    fn chunk(&self, data: DataId) -> Option<usize>;
 
     /// Runs steps one after the other from row `cursor` on. `step` updates were done before.
     ///

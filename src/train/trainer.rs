@@ -204,6 +204,11 @@ impl Trainer {
         self.engine.bytes()
     }
 
+    /// Rows of a chunk, where the training data are too large for the device and stream through it.
+    pub fn streamed(&self) -> Option<usize> {
+        self.engine.chunk(self.train.id)
+    }
+
     /// How it is trained.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
@@ -290,7 +295,7 @@ impl Trainer {
     fn send(&mut self, n: usize, most: usize, sent: &mut VecDeque<Sent>) -> Result<usize> {
         let rule = &self.recipe.optimizer;
         let begun = self.position.step - self.position.step_in_epoch as u64;
-        let count = most.min(self.train.steps() - n);
+        let count = most.min(self.train.steps() - n).min(self.at_once(&self.train));
         let mut calls = Vec::with_capacity(count);
         for k in n..n + count {
             let step = begun + k as u64;
@@ -301,6 +306,11 @@ impl Trainer {
         }
         self.engine.submit((begun + n as u64) as u32, (n * self.train.batch) as u32, &calls)?;
         Ok(count)
+    }
+
+    /// Steps that one submission takes of data that are streamed.
+    fn at_once(&self, set: &Set) -> usize {
+        self.engine.chunk(set.id).map_or(usize::MAX, |rows| (rows / set.batch).max(1))
     }
 
     /// A step's record has come back.
@@ -369,7 +379,7 @@ impl Trainer {
         let mut sums = Sums::default();
         let mut n = 0;
         while n < set.steps() {
-            let count = self.engine.capacity().min(set.steps() - n);
+            let count = self.engine.capacity().min(set.steps() - n).min(self.at_once(set));
             let call = |k| Call { program: set.step(k).0, hyper: Vec::new() };
             let calls: Vec<Call> = (n..n + count).map(call).collect();
             self.engine.submit(self.position.step as u32, (n * set.batch) as u32, &calls)?;

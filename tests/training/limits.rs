@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use thalweg::check::bounds;
+use thalweg::data::Split;
 use thalweg::device::gpu::{Evaluation, Gpu, GpuEngine, Options, evaluate};
 use thalweg::device::{Call, Column, Device, Feed, Setup, StepGraph, Tensor};
 use thalweg::error::{DeviceError, Error, GraphError};
@@ -201,6 +202,44 @@ pub fn memory_is_limited_counted_and_given_back() -> thalweg::Result<()> {
     assert_eq!(small.bytes(), one, "readings leave nothing behind: {before} bytes at the start");
     drop(small);
     assert_eq!(gpu.allocated(), 0, "what a trainer held");
+    Ok(())
+}
+
+/// Data of more bytes than the whole device may allocate are trained on with the bits of data that lie on the device: minibatches
+/// shuffled, a last short one, validation, and a run resumed in the middle of an epoch.
+pub fn data_beyond_the_memory_are_streamed() -> thalweg::Result<()> {
+    let limit = 300_000;
+    let data = Split { train: rows(2345, 40, 1), validation: Some(rows(777, 40, 2)), description: "noise".into() };
+    let recipe = Recipe { epochs: 2, batch_size: 16, ..recipe() };
+    let small = || Device::Gpu(open(Options { memory_limit: Some(limit), ..Options::default() }));
+    // What the device would hold: f32 features, classes, and the order.
+    assert!(2345 * (40 + 2) * 4 > limit, "the training rows alone are too large");
+    let whole = go(&mut trainer(&Device::Gpu(open(Options::default())), &dropping(), &data, &recipe), None)?;
+    let device = small();
+    let mut streamed = trainer(&device, &dropping(), &data, &recipe);
+    let chunk = streamed.streamed().expect("streamed");
+    assert!((16..2345).contains(&chunk), "{chunk} rows a chunk");
+    let Device::Gpu(gpu) = &device else { unreachable!("a GPU was opened") };
+    let first = gpu.allocated();
+    let all = go(&mut streamed, None)?;
+    assert!(gpu.allocated() <= limit, "{first} bytes before, {} after", gpu.allocated());
+    assert_eq!((&all.last, &all.steps, &all.epochs), (&whole.last, &whole.steps, &whole.epochs));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut begun = trainer(&small(), &dropping(), &data, &recipe);
+    begun.keep_in(folder.path())?;
+    let begun = go(&mut begun, Some(100))?;
+    let mut rest = trainer(&small(), &dropping(), &data, &recipe);
+    rest.resume(folder.path())?;
+    let rest = go(&mut rest, None)?;
+    assert_eq!(rest.last, whole.last);
+    assert_eq!([begun.steps, rest.steps].concat(), whole.steps);
+
+    // A cut where bindings end, too.
+    let cut = Options { memory_limit: Some(limit), max_elements: Some(640), ..Options::default() };
+    let alone = Split { validation: None, ..data };
+    let cut = go(&mut trainer(&Device::Gpu(open(cut)), &dropping(), &alone, &recipe), None)?;
+    assert_eq!(cut.last, whole.last);
     Ok(())
 }
 

@@ -230,6 +230,10 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         CAPACITY
     }
 
+    fn chunk(&self, _data: DataId) -> Option<usize> {
+        None
+    }
+
     fn submit(&mut self, step: u32, cursor: u32, calls: &[Call]) -> Result<(), DeviceError> {
         let finite = |x| T::of(x).is_finite();
         engine::check_calls(&self.setup, CAPACITY, cursor, calls, finite, |n| {

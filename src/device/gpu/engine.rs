@@ -56,6 +56,9 @@ struct Kept {
 }
 
 struct Program {
+    data: usize,
+    /// Taking the minibatch, from each table of the data set.
+    taking: Vec<Vec<Dispatch>>,
     dispatches: Vec<Dispatch>,
     extent: Extent,
     /// Which of the recorded scalars the graph has.
@@ -161,6 +164,27 @@ impl GpuEngine {
         Ok(self.gpu.read(&parts)?.iter().map(|words| to_reals(words)).collect())
     }
 
+    /// The table of the data set that these calls read, and their first row's place in it.
+    fn load(&mut self, cursor: u32, calls: &[Call]) -> Result<(usize, u32), DeviceError> {
+        let data = self.programs[calls[0].program.0].data;
+        let Some(most) = self.data[data].chunk() else { return Ok((0, cursor)) };
+        let programs = || calls.iter().map(|call| &self.programs[call.program.0]);
+        let refuse =
+            |expected: String, found: String| Err(DeviceError::Feed { name: "submission".into(), expected, found });
+        if let Some(other) = programs().find(|program| program.data != data) {
+            let found = format!("steps over the sets {data} and {}", other.data);
+            return refuse("steps over one data set, since it is streamed".into(), found);
+        }
+        let rows: usize = programs().map(|program| program.extent.batch).sum();
+        if rows > most {
+            return refuse(
+                format!("at most the {most} rows of a chunk, since the data are streamed"),
+                rows.to_string(),
+            );
+        }
+        Ok(self.data[data].load(&self.gpu, cursor, rows))
+    }
+
     fn staging(&mut self) -> Result<Buffer, DeviceError> {
         if let Some(idle) = self.idle.pop() {
             return Ok(idle);
@@ -199,9 +223,9 @@ impl Engine for GpuEngine {
 
     fn set_order(&mut self, data: DataId, order: &[u32]) -> Result<(), DeviceError> {
         engine::check_data(data, self.data.len())?;
-        let set = &self.data[data.0];
+        let set = &mut self.data[data.0];
         engine::check_order(order, set.rows)?;
-        self.gpu.write(&set.order, 0, order);
+        set.set_order(&self.gpu, order);
         self.gpu.health()
     }
 
@@ -215,9 +239,14 @@ impl Engine for GpuEngine {
         CAPACITY
     }
 
+    fn chunk(&self, data: DataId) -> Option<usize> {
+        self.data.get(data.0)?.chunk()
+    }
+
     fn submit(&mut self, step: u32, cursor: u32, calls: &[Call]) -> Result<(), DeviceError> {
         let extent = |n: usize| self.programs.get(n).map(|program| program.extent);
         engine::check_calls(&self.setup, CAPACITY, cursor, calls, |x| (x as f32).is_finite(), extent)?;
+        let (table_of, cursor) = self.load(cursor, calls)?;
         let members = self.setup.seeds.len();
         let per_step = members * self.setup.group_count() * HYPER_WORDS;
         let mut table = vec![0u32; calls.len() * per_step];
@@ -231,7 +260,9 @@ impl Engine for GpuEngine {
         let mut encoder = self.gpu.shared.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         for call in calls {
-            encode(&mut pass, &self.programs[call.program.0].dispatches);
+            let program = &self.programs[call.program.0];
+            encode(&mut pass, &program.taking[table_of]);
+            encode(&mut pass, &program.dispatches);
         }
         drop(pass);
         let staging = self.staging()?;

@@ -3,7 +3,7 @@
 use super::super::buffer::Bound;
 use super::super::compile::{Drafts, Shown, Surroundings, compile};
 use super::super::pipeline::Access;
-use super::data::Table;
+use super::data::Part;
 use super::{GpuEngine, Program, kernels};
 use crate::device::engine::{self, DataId, StepGraph};
 use crate::device::memory;
@@ -17,10 +17,11 @@ impl GpuEngine {
         let (graph, members) = (&step.graph, self.setup.seeds.len());
         engine::check_step(step, &self.setup)?;
         engine::check_data(data, self.data.len())?;
-        let set = &self.data[data.0];
+        let set = &mut self.data[data.0];
         engine::check_columns(step, set.rows, set.features.values, (set.targets.values, set.targets.dtype))?;
-        let batch = graph.shape(step.features)[0];
-        let (features, targets, rows) = (self.input(step, step.features)?, self.input(step, step.targets)?, set.rows);
+        let (batch, rows) = (graph.shape(step.features)[0], set.rows);
+        set.prepare(&self.gpu, batch)?;
+        let (features, targets) = (self.input(step, step.features)?, self.input(step, step.targets)?);
         self.make_settings(graph)?;
         let results = || step.record.iter().chain(&step.gradients).chain(&step.updates).flatten().copied();
         let wanted: Vec<NodeId> = results().collect();
@@ -54,12 +55,20 @@ impl GpuEngine {
         let around =
             Surroundings { members: members as u32, guard: 0, source: &source, pinned: &pinned, control: &control };
 
-        let mut all = Drafts::default();
         let set = &self.data[data.0];
         let order = Bound { buffer: set.order.clone(), offset: 0, stride: 0, guard: 0 };
-        for (table, to) in [(&set.features, &features), (&set.targets, &targets)] {
-            self.minibatch(&mut all, table, to, &order, &control, (batch, rows))?;
+        let mut taking = Vec::with_capacity(set.tables.len());
+        for table in &set.tables {
+            let mut drafts = Drafts::default();
+            for (parts, to, extent) in
+                [(&table.features, &features, set.features), (&table.targets, &targets, set.targets)]
+            {
+                let width = extent.values / rows.max(1);
+                self.minibatch(&mut drafts, parts, to, &order, &control, (batch, table.rows, width))?;
+            }
+            taking.push(drafts.finish(&self.gpu)?);
         }
+        let mut all = Drafts::default();
         let mut compiled = compile(&self.gpu, graph, &wanted, &around)?;
         all.append(std::mem::take(&mut compiled.drafts));
         for (tensor, gradient) in step.gradients.iter().enumerate() {
@@ -79,7 +88,8 @@ impl GpuEngine {
         let scalars = step.record.map(|id| id.map(|id| compiled.value(graph, id, &around)));
         self.record(&mut all, scalars, &control, batch, !step.gradients.is_empty())?;
         let extent = engine::Extent { batch, rows, trains: !step.gradients.is_empty() };
-        Ok(Program { dispatches: all.finish(&self.gpu)?, extent, recorded: step.record.map(|id| id.is_some()) })
+        let recorded = step.record.map(|id| id.is_some());
+        Ok(Program { data: data.0, taking, dispatches: all.finish(&self.gpu)?, extent, recorded })
     }
 
     fn tensor(&self, name: &str) -> usize {
@@ -137,14 +147,13 @@ impl GpuEngine {
     fn minibatch(
         &self,
         all: &mut Drafts,
-        table: &Table,
+        parts: &[Part],
         to: &Bound,
         order: &Bound,
         control: &Bound,
-        (batch, rows): (usize, usize),
+        (batch, rows, width): (usize, usize, usize),
     ) -> Result<(), DeviceError> {
-        let width = table.values / rows.max(1);
-        for part in &table.parts {
+        for part in parts {
             for (first, len) in self.windows(batch * width) {
                 let own = kernels::minibatch(first, len, width, part.first_row, part.rows);
                 let all_words = (control, 0, control.buffer.elements());
