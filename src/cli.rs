@@ -3,6 +3,7 @@
 mod adapters;
 mod error;
 mod gradcheck;
+mod machine;
 mod output;
 mod progress;
 mod train;

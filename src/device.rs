@@ -141,7 +141,19 @@ impl Device {
     ///
     /// No adapter, none of that name, or f64 on a GPU.
     pub fn select(wanted: &str, precision: Precision) -> Result<(Self, String), DeviceError> {
-        let options = gpu::Options::default();
+        Self::select_with(wanted, precision, gpu::Options::default())
+    }
+
+    /// [`select`](Self::select) with an adapter opened as `options` say; the CPU has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`select`](Self::select).
+    pub fn select_with(
+        wanted: &str,
+        precision: Precision,
+        options: gpu::Options,
+    ) -> Result<(Self, String), DeviceError> {
         let opened = match wanted {
             "cpu" => return Ok((Self::Cpu(precision), format!("cpu ({}), as asked", precision.name()))),
             "auto" if precision == Precision::F64 => {

@@ -22,3 +22,13 @@ pub(crate) fn event(name: &str, fields: impl serde::Serialize) -> Result<(), Cli
     let text = serde_json::to_string(&Tagged { event: name, fields }).map_err(std::io::Error::from)?;
     line(text)
 }
+
+/// One word of a command line.
+pub(crate) fn word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./\\:".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}

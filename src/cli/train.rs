@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 use thalweg::data::{Split, Standardisation};
-use thalweg::device::{Device, Precision};
+use thalweg::device::Device;
 use thalweg::train::checkpoint::{OPTIMIZER, RUN, STANDARDISATION, write_atomic};
 use thalweg::train::config::RunConfig;
 use thalweg::train::{End, Event, Flow, Recipe, Trainer};
 
 use super::error::CliError;
-use super::output::{event, line};
+use super::machine::Machine;
+use super::output::{event, line, word};
 use super::progress::Progress;
 
 #[derive(Debug, Default, Args)]
@@ -45,49 +46,6 @@ pub(crate) struct Arguments {
     /// With --json: a line for every step
     #[arg(long, requires = "json")]
     log_steps: bool,
-}
-
-/// Where to compute.
-#[derive(Debug, Args)]
-pub(crate) struct Machine {
-    /// auto, gpu, cpu, or a part of an adapter's name
-    #[arg(long, default_value = "auto")]
-    pub(crate) device: String,
-    /// Width of the cpu device's floats
-    #[arg(long, value_enum, default_value_t = Width::F32)]
-    pub(crate) precision: Width,
-}
-
-impl Default for Machine {
-    fn default() -> Self {
-        Self { device: "auto".into(), precision: Width::F32 }
-    }
-}
-
-impl Machine {
-    pub(crate) fn open(&self) -> Result<(Device, String), CliError> {
-        let precision = match self.precision {
-            Width::F32 => Precision::F32,
-            Width::F64 => Precision::F64,
-        };
-        Ok(Device::select(&self.device, precision)?)
-    }
-
-    /// The arguments that were given, for another command.
-    fn again(&self) -> String {
-        let device = if self.device == "auto" { String::new() } else { format!(" --device {}", word(&self.device)) };
-        let precision = if self.precision == Width::F64 { " --precision f64" } else { "" };
-        device + precision
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, ValueEnum)]
-pub(crate) enum Width {
-    /// Trains fast
-    #[default]
-    F32,
-    /// Proves; cpu only
-    F64,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
@@ -207,16 +165,6 @@ fn add_header(kept: &Path, step: u64, now: String) -> String {
     lines
 }
 
-/// One word of a command line.
-fn word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./\\:".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
-
 fn recipe(config: &RunConfig) -> Recipe {
     Recipe {
         objective: config.objective(),
@@ -303,13 +251,16 @@ fn introduce(
             "start",
             json!({
                 "adapter": trainer.device(), "device": why, "precision": device.precision().name(), "parameters": parameters, "bytes": bytes, "data": data.description,
-                "train_rows": rows, "val_rows": held_out, "steps_per_epoch": trainer.steps_per_epoch(),
+                "train_rows": rows, "val_rows": held_out, "streamed_rows": trainer.streamed(), "steps_per_epoch": trainer.steps_per_epoch(),
                 "epochs": config.train.epochs, "step": trainer.step(), "run": folder,
             }),
         );
     }
     line(format!("device: {why}"))?;
     line(format!("data:   {}: {rows} rows to train on, {held_out} held out", data.description))?;
+    if let Some(chunk) = trainer.streamed() {
+        line(format!("        streamed: {chunk} rows at a time, for the memory does not hold all"))?;
+    }
     let mib = bytes as f64 / f64::from(1 << 20);
     line(format!("model:  {parameters} parameters, {mib:.1} MiB on the device with data and minibatch"))?;
     if trainer.step() > 0 {

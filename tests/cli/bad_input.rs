@@ -129,6 +129,7 @@ fn arguments() {
     refused(folder.path(), &["train", "--log-steps"], &["--json"]);
     refused(folder.path(), &["train", "--resume", "a", "--init", "b"], &["--resume", "--init"]);
     refused(folder.path(), &["train", "--epoch", "1"], &["--epoch", "--epochs"]);
+    refused(folder.path(), &["train", "--memory", "lots"], &["--memory", "lots", "`512MiB`"]);
     refused(folder.path(), &["trian"], &["trian", "train"]);
     refused(folder.path(), &["gradcheck", "--ops", "tiny.toml"], &["--ops"]);
     for (option, culprit) in
