@@ -26,7 +26,7 @@ pub use builder::{Builder, Mode, ParameterSpec, initial_parameters};
 pub use initializer::{Initializer, UnknownInitializer};
 pub use layer::activation::{Elu, Gelu, Identity, LeakyRelu, Relu, Sigmoid, Silu, Softplus, Tanh};
 pub use layer::conv2d::Conv2d;
-pub use layer::dropout::Dropout;
+pub use layer::dropout::{Dropout, Dropout2d};
 pub use layer::flatten::Flatten;
 pub use layer::linear::Linear;
 pub use layer::maxout::Maxout;
