@@ -16,12 +16,14 @@
 //! ```
 
 mod assemble;
+mod augment;
 mod builder;
 mod initializer;
 pub mod layer;
 mod sequential;
 
 pub use assemble::{Assembled, Model, Objective, TargetKind, assemble, output_shape};
+pub use augment::{Augment, Augmented};
 pub use builder::{Builder, Mode, ParameterSpec, initial_parameters};
 pub use initializer::{Initializer, UnknownInitializer};
 pub use layer::activation::{Elu, Gelu, Identity, LeakyRelu, Relu, Sigmoid, Silu, Softplus, Tanh};

@@ -1,5 +1,7 @@
 //! The built command: what it prints, what it leaves, its exit codes.
 
+#[path = "cli/augment.rs"]
+mod augment;
 #[path = "cli/bad_data.rs"]
 mod bad_data;
 #[path = "cli/bad_input.rs"]

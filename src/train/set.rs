@@ -76,7 +76,7 @@ pub(super) fn build(model: &dyn Model, recipe: &Recipe, data: &Dataset, batch: u
         Targets::Classes { classes, .. } => TargetKind::Classes { classes: *classes },
         Targets::Values { shape, .. } => TargetKind::Values { shape: shape.clone() },
     };
-    Ok(assemble(model, &input(recipe, data)?, targets, &recipe.objective, batch, mode)?)
+    Ok(assemble(&recipe.augment.over(model), &input(recipe, data)?, targets, &recipe.objective, batch, mode)?)
 }
 
 /// The shape the model is given: its own, if it is as large as the data's.

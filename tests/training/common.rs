@@ -14,6 +14,10 @@ use thalweg::train::{End, EpochEvent, Event, Flow, Recipe, StepEvent, Trainer};
 macro_rules! on_any_device {
     ($each:ident) => {
         $each!(
+            augment::images_change_the_same_way_again,
+            augment::images_change_on_after_a_stop,
+            augment::validation_images_stay,
+            augment::what_is_no_image_is_refused,
             resume::same_seed_same_bits,
             resume::in_the_middle_of_an_epoch,
             resume::at_an_epochs_last_step,
