@@ -29,6 +29,7 @@ pub use initializer::{Initializer, UnknownInitializer};
 pub use layer::activation::{Elu, Gelu, Identity, LeakyRelu, Relu, Sigmoid, Silu, Softplus, Tanh};
 pub use layer::conv2d::Conv2d;
 pub use layer::dropout::{Dropout, Dropout2d};
+pub use layer::embedding::Embedding;
 pub use layer::flatten::Flatten;
 pub use layer::linear::Linear;
 pub use layer::maxout::Maxout;

@@ -10,6 +10,8 @@ mod bad_input;
 mod bad_output;
 #[path = "cli/command.rs"]
 mod command;
+#[path = "cli/embedding.rs"]
+mod embedding;
 #[path = "cli/gradcheck.rs"]
 mod gradcheck;
 #[path = "cli/resume.rs"]

@@ -5,6 +5,8 @@
 mod augment;
 #[path = "training/common.rs"]
 mod common;
+#[path = "training/embedding.rs"]
+mod embedding;
 #[path = "training/given.rs"]
 mod given;
 #[path = "training/resume.rs"]

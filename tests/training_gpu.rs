@@ -7,6 +7,8 @@ mod augment;
 mod bounds;
 #[path = "training/common.rs"]
 mod common;
+#[path = "training/embedding.rs"]
+mod embedding;
 #[path = "training/given.rs"]
 mod given;
 #[path = "training/limits.rs"]

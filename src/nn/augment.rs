@@ -95,4 +95,8 @@ impl Model for Augmented<'_> {
         };
         self.model.build(b, x)
     }
+
+    fn index_count(&self) -> Option<usize> {
+        self.model.index_count()
+    }
 }

@@ -242,7 +242,7 @@ impl Graph {
     /// let feeds = Feeds::from([(x, vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0].into())]);
     /// let found = cpu::evaluate(&g, &feeds, &[always, shifted], &Context { step: 0, seed: 4 })?;
     /// assert_eq!(found[0], [3.0, 2.0, 1.0, 6.0, 5.0, 4.0]);
-    /// // This step's draw: one pixel down in the image and one to the left.
+    /// // This step's draw: each pixel shows the one below it and to the left.
     /// assert_eq!(found[1], [-9.0, 4.0, 5.0, -9.0, -9.0, -9.0]);
     /// # Ok::<(), thalweg::Error>(())
     /// ```

@@ -27,7 +27,8 @@ impl Set {
         mode: Mode,
     ) -> Result<Self> {
         let rows = data.rows();
-        let features = column(data.features());
+        let indices = model.index_count().map(|count| data.indices(count)).transpose()?;
+        let features = indices.as_deref().map_or_else(|| column(data.features()), Column::Index);
         let targets = match data.targets() {
             Targets::Classes { labels, .. } => Column::Index(labels),
             Targets::Values { values, .. } => column(values),

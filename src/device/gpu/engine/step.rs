@@ -18,7 +18,8 @@ impl GpuEngine {
         engine::check_step(step, &self.setup.tensors)?;
         engine::check_data(data, self.data.len())?;
         let set = &self.data[data.0];
-        engine::check_columns(step, set.rows, set.features.values, (set.targets.values, set.targets.dtype))?;
+        let kind = |table: &Table| (table.values, table.dtype);
+        engine::check_columns(step, set.rows, kind(&set.features), kind(&set.targets))?;
         let batch = graph.shape(step.features)[0];
         let (features, targets, rows) = (self.input(step, step.features)?, self.input(step, step.targets)?, set.rows);
         self.make_settings(graph)?;
