@@ -1,5 +1,7 @@
-//! Random shifts and mirror images: how often each occurs, that an image moves as a whole, and that a draw can be made again.
+//! Random shifts and mirror images: against PyTorch's crops, how often each occurs, that an image moves as a whole, and that a
+//! draw can be made again. `golden/augment/generate.py` made the numbers, draws included.
 
+use serde_json::Value;
 use thalweg::Shape;
 use thalweg::data::{Dataset, Standardisation, Targets, Values};
 use thalweg::device::{Feeds, cpu};
@@ -53,6 +55,33 @@ fn read([c, h, w]: [usize; 3], image: &[f64]) -> Move {
 fn moves(shape: [usize; 4], padding: usize, flip: f64, cx: &Context) -> Vec<Move> {
     let [_, c, h, w] = shape;
     augmented(shape, padding, flip, &[], cx).chunks(c * h * w).map(|image| read([c, h, w], image)).collect()
+}
+
+/// All numbers are multiples of 1/64 and none is rounded: equal, not near.
+#[test]
+fn crops_flips_and_gradients_are_those_of_pytorch() -> Result<(), Box<dyn std::error::Error>> {
+    let golden: Value = serde_json::from_str(include_str!("golden/augment/cases.json"))?;
+    let numbers = |list: &Value| -> Vec<f64> {
+        list.as_array().expect("a list").iter().map(|x| x.as_f64().expect("a number")).collect()
+    };
+    let cases = golden["cases"].as_array().expect("cases");
+    assert_eq!(cases.len(), 4);
+    for (i, case) in cases.iter().enumerate() {
+        let shape: Vec<usize> = numbers(&case["x"]["shape"]).iter().map(|&n| n as usize).collect();
+        let (padding, flip) = (case["padding"].as_u64().expect("a count"), case["flip"].as_f64().expect("a share"));
+        let mut g = Graph::new();
+        let (x, weights) = (g.input("x", shape.clone())?, g.input("weights", shape)?);
+        let y = g.augment(x, padding as usize, flip, &numbers(&case["fill"]))?;
+        let gradient = g.gradients(y, weights, &[x])?[0].expect("a gradient");
+        let fed = |part: &str| numbers(&case[part]["values"]);
+        let feeds = Feeds::from([(x, fed("x").into()), (weights, fed("weights").into())]);
+        let seed = case["seed"].as_str().expect("a seed").parse()?;
+        let cx = Context { step: case["step"].as_u64().expect("a step") as u32, seed };
+        let found = cpu::evaluate(&g, &feeds, &[y, gradient], &cx)?;
+        assert_eq!(found[0], fed("y"), "case {i}");
+        assert_eq!(found[1], fed("gradient"), "case {i}");
+    }
+    Ok(())
 }
 
 /// The whole image is what the move says, pixel by pixel, black and all.

@@ -66,17 +66,19 @@ impl Augment {
             let expected = "[N, C, H, W]: images [C, H, W], which `model.input` may make of each example".into();
             return Err(operand::misshapen("augment", "x", expected, &found));
         };
-        if self.fill.len() > 1 && (self.fill.len() != channels || channels > 4) {
+        // Without a shift nothing comes in.
+        let fill = if self.crop_padding == 0 { &[] } else { self.fill.as_slice() };
+        if fill.len() > 1 && (fill.len() != channels || channels > 4) {
             return Err(GraphError::Range {
                 op: "augment",
                 field: "fill",
                 range: "no value, one, or one for each of at most 4 channels; standardised data have one for each index of \
                         the first axis of an example, which must be the model's channels",
-                found: format!("{} for {channels} channels", self.fill.len()),
+                found: format!("{} for {channels} channels", fill.len()),
             });
         }
         let flip = if self.horizontal_flip { 0.5 } else { 0.0 };
-        b.graph().augment(x, self.crop_padding, flip, &self.fill)
+        b.graph().augment(x, self.crop_padding, flip, fill)
     }
 }
 

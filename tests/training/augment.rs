@@ -40,6 +40,9 @@ pub fn images_change_the_same_way_again(device: &Device) {
     ] {
         assert_ne!(a.last.parameters, run(other.clone(), 7).last.parameters, "{other:?}");
     }
+    // Mirror images need no fill.
+    let mirrored = |fill| run(Augment { crop_padding: 0, horizontal_flip: true, fill }, 7).last.parameters;
+    assert_eq!(mirrored(vec![0.0; 18]), mirrored(Vec::new()));
     // Nothing changed is nothing put there: not even the dropout's draws move.
     let plain = Recipe { input: Some([2, 3, 3].into()), ..recipe() };
     let plain = go(&mut trainer(device, &model(), &images(), &plain), None).expect("a run");
