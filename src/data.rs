@@ -23,7 +23,7 @@ pub use split::Split;
 pub use standardisation::Standardisation;
 pub use values::Values;
 
-pub use crate::error::DataError;
+pub use crate::error::{DataError, NotAnIndex};
 use crate::shape::Shape;
 
 /// What the model should answer.
@@ -190,6 +190,25 @@ impl Dataset {
         match labels.iter().position(|&label| label as usize >= classes) {
             Some(row) => Err(DataError::Label { row: self.origin.of(row), label: labels[row], classes }),
             None => Ok(()),
+        }
+    }
+
+    /// The examples as numbers of rows of a table of `count`, as an embedding takes them.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::NotAnIndex`] names the first that is no whole number from 0 to `count` − 1. PyTorch raises `IndexError`.
+    pub fn indices(&self, count: usize) -> Result<Vec<u32>, DataError> {
+        let good = |x: f64| x >= 0.0 && x < count as f64 && x.fract() == 0.0 && x <= f64::from(u32::MAX);
+        match self.features.iter().position(|x| !good(x)) {
+            None => Ok(self.features.iter().map(|x| x as u32).collect()),
+            Some(i) => Err(NotAnIndex {
+                row: self.origin.of(i / self.shape.elements()),
+                column: i % self.shape.elements(),
+                found: self.features.get(i),
+                count,
+            }
+            .into()),
         }
     }
 

@@ -10,7 +10,7 @@ mod train;
 
 pub use checkpoint::{CheckpointError, Misshaped};
 pub use config::ConfigError;
-pub use data::DataError;
+pub use data::{DataError, NotAnIndex};
 pub use device::DeviceError;
 pub use graph::GraphError;
 pub use optim::OptimError;

@@ -16,17 +16,20 @@
 //! ```
 
 mod assemble;
+mod augment;
 mod builder;
 mod initializer;
 pub mod layer;
 mod sequential;
 
 pub use assemble::{Assembled, Model, Objective, TargetKind, assemble, output_shape};
+pub use augment::{Augment, Augmented};
 pub use builder::{BufferSpec, Builder, Mode, ParameterSpec, initial_parameters};
 pub use initializer::{Initializer, UnknownInitializer};
 pub use layer::activation::{Elu, Gelu, Identity, LeakyRelu, Relu, Sigmoid, Silu, Softplus, Tanh};
 pub use layer::conv2d::Conv2d;
-pub use layer::dropout::Dropout;
+pub use layer::dropout::{Dropout, Dropout2d};
+pub use layer::embedding::Embedding;
 pub use layer::flatten::Flatten;
 pub use layer::linear::Linear;
 pub use layer::maxout::Maxout;

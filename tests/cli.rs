@@ -1,5 +1,7 @@
 //! The built command: what it prints, what it leaves, its exit codes.
 
+#[path = "cli/augment.rs"]
+mod augment;
 #[path = "cli/bad_data.rs"]
 mod bad_data;
 #[path = "cli/bad_input.rs"]
@@ -8,6 +10,8 @@ mod bad_input;
 mod bad_output;
 #[path = "cli/command.rs"]
 mod command;
+#[path = "cli/embedding.rs"]
+mod embedding;
 #[path = "cli/gradcheck.rs"]
 mod gradcheck;
 #[path = "cli/resume.rs"]

@@ -5,8 +5,7 @@ use thalweg::Shape;
 use thalweg::data::Source;
 use thalweg::error::ConfigError;
 use thalweg::loss::Loss;
-use thalweg::nn::{Initializer, LayerSpec, Value, layer};
-use thalweg::nn::{Mode, TargetKind, assemble};
+use thalweg::nn::{Augment, Initializer, LayerSpec, Mode, TargetKind, Value, assemble, layer};
 use thalweg::optim::Optimizer;
 use thalweg::train::config::{DataConfig, ModelConfig, RunConfig, TrainConfig};
 
@@ -15,6 +14,10 @@ const FULL: &str = r#"
 source = "csv:iris.csv"
 validation = 0.25
 standardise = true
+
+[data.augment]
+crop_padding = 4
+horizontal_flip = true
 
 [model]
 input = [1, 8, 8]
@@ -68,7 +71,10 @@ fn refused(result: Result<RunConfig, ConfigError>, parts: &[&str]) {
 fn an_empty_file_is_the_default_run() -> Result<(), ConfigError> {
     let run = parse("")?;
     assert_eq!(run, RunConfig::default());
-    assert_eq!(run.data, DataConfig { source: Source::Digits, validation: 0.2, standardise: false });
+    assert_eq!(
+        run.data,
+        DataConfig { source: Source::Digits, validation: 0.2, standardise: false, augment: Augment::default() }
+    );
     assert_eq!(run.model.loss, Loss::CrossEntropy);
     assert_eq!(run.optimizer.to_table()["learning_rate"].as_float(), Some(3e-3));
     assert_eq!((run.schedule.rate(1.0, 0, 19), run.schedule.rate(1.0, 0, 20), run.train.epochs), (1.0, 0.1, 30));
@@ -84,7 +90,11 @@ fn an_empty_file_is_the_default_run() -> Result<(), ConfigError> {
 #[test]
 fn every_field_is_read() -> Result<(), ConfigError> {
     let run = parse(FULL)?;
-    assert_eq!(run.data, DataConfig { source: Source::Csv("iris.csv".into()), validation: 0.25, standardise: true });
+    let augment = Augment { crop_padding: 4, horizontal_flip: true, ..Augment::default() };
+    assert_eq!(
+        run.data,
+        DataConfig { source: Source::Csv("iris.csv".into()), validation: 0.25, standardise: true, augment }
+    );
     assert_eq!(run.model.input, Some(Shape::from([1, 8, 8])));
     let layers: Vec<String> = run.model.layers.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -171,6 +181,13 @@ fn unknown_keys() {
     );
     refused(parse("epochs = 3"), &["unknown key `epochs`", "`train`"]);
     refused(parse("[data]\nsorce = 'digits'"), &["`data.sorce`", "did you mean `source`?", "`validation`"]);
+    refused(
+        parse("[data.augment]\ncrop_paddin = 4"),
+        &["`data.augment.crop_paddin`", "did you mean `crop_padding`?", "[data.augment] has", "`horizontal_flip`"],
+    );
+    refused(parse("[data]\naugment = 4"), &["`data.augment` must be a table", "the whole number 4"]);
+    refused(parse("[data.augment]\ncrop_padding = -1"), &["`data.augment.crop_padding` must be at least 0"]);
+    refused(parse("[data.augment]\nhorizontal_flip = 0.5"), &["`data.augment.horizontal_flip` must be true or false"]);
     refused(parse("[model]\nlayer = []"), &["`model.layer`", "did you mean `layers`?"]);
     refused(parse("[train]\nbatchsize = 1"), &["`train.batchsize`", "did you mean `batch_size`?"]);
     refused(
@@ -411,13 +428,14 @@ proptest! {
         input in prop::option::of(prop::collection::vec(1usize..100, 0..4)),
         (l2, validation, rate) in (0.0f64..1e3, 0.0f64..1.0, 1e-12f64..1e3),
         (epochs, batch_size, seed, shuffle) in (1usize..1000, 1usize..5000, 0..i64::MAX as u64, any::<bool>()),
-        standardise in any::<bool>(),
+        (standardise, crop_padding, horizontal_flip) in (any::<bool>(), 0usize..40, any::<bool>()),
         name in "[ -~]{1,12}",
     ) {
         let rate = format!("{rate:e}");
         let optimizer = set("", &[("optimizer.learning_rate", rate.as_str())]).expect("a positive rate").optimizer;
+        let augment = Augment { crop_padding, horizontal_flip, ..Augment::default() };
         let run = RunConfig {
-            data: DataConfig { source: Source::Npz(name.into()), validation, standardise },
+            data: DataConfig { source: Source::Npz(name.into()), validation, standardise, augment },
             model: ModelConfig { input: input.map(Shape::from), layers, loss: Loss::Mse, l2 },
             optimizer,
             train: TrainConfig { epochs, batch_size, seed, shuffle },

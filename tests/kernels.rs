@@ -42,7 +42,8 @@ fn main() {
         assert!(!cases.is_empty(), "{} has no cases", entry.name);
         for case in cases {
             let case = Arc::new(case);
-            if entry.name.ends_with("2d") && case.bench {
+            let cut = entry.name.ends_with("2d") || ["augment", "dropout"].contains(&entry.name);
+            if cut && case.bench {
                 let (case, name) = (case.clone(), format!("{}::{} small bindings", case.op.name(), case.label));
                 trials.push(support::trial(name, move || check(&case, &SMALL, 1)));
             }

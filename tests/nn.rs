@@ -6,9 +6,9 @@ use thalweg::error::GraphError;
 use thalweg::graph::{Context, Graph, NodeId};
 use thalweg::loss::Loss;
 use thalweg::nn::{
-    Assembled, Builder, Dropout, Elu, Flatten, Gelu, Identity, Initializer, Layer, LeakyRelu, Linear, LogSoftmax,
-    Maxout, Mode, Model, Objective, ParameterSpec, Relu, Residual, Sequential, Sigmoid, Silu, Softmax, Softplus, Tanh,
-    TargetKind, assemble, initial_parameters,
+    Assembled, Builder, Dropout, Dropout2d, Elu, Flatten, Gelu, Identity, Initializer, Layer, LeakyRelu, Linear,
+    LogSoftmax, Maxout, Mode, Model, Objective, ParameterSpec, Relu, Residual, Sequential, Sigmoid, Silu, Softmax,
+    Softplus, Tanh, TargetKind, assemble, initial_parameters,
 };
 
 type Any = Result<(), Box<dyn std::error::Error>>;
@@ -160,6 +160,8 @@ fn layers_without_parameters() -> Any {
     let maxout = Maxout { pieces: 2 }.build(&mut b, x)?;
     let silent = Dropout { p: 0.9 }.build(&mut b, x)?;
     assert_eq!(silent, x);
+    let image = b.graph().input("image", [2, 3, 4, 4])?;
+    assert_eq!(Dropout2d { p: 0.9 }.build(&mut b, image)?, image);
     let feeds = Feeds::from([(x, Feed::Real(vec![0.0, 0.0, 0.0, 0.0, 1.0, -2.0, 0.5, 3.0]))]);
     let found = cpu::evaluate(&graph, &feeds, &[softmax, log, maxout], &Context::default())?;
     assert_eq!(found[0][..4], [0.25; 4]);
@@ -256,6 +258,10 @@ fn what_is_refused_says_where_and_why() {
     );
     let model = Sequential::new().add(Dropout { p: 1.5 });
     refused(train(&model, &[2], &objective, 8), &["layer 0 (dropout)", "`p` must be in [0, 1], found 1.5"]);
+    let model = Sequential::new().add(Dropout2d { p: -0.5 });
+    refused(train(&model, &[1, 2, 2], &objective, 8), &["layer 0 (dropout2d)", "`p` must be in [0, 1], found -0.5"]);
+    let model = Sequential::new().add(Dropout2d::default());
+    refused(train(&model, &[2], &objective, 8), &["layer 0 (dropout2d)", "[N, C, H, W], found [8, 2]"]);
     let model = Sequential::new().add(LeakyRelu { slope: f64::NAN });
     refused(train(&model, &[2], &objective, 8), &["layer 0 (leaky_relu)", "`slope`"]);
     // An output that does not fit the data.

@@ -1,8 +1,12 @@
 //! The training step on the CPU, in f32 and f64. `training_gpu.rs` holds a GPU to the same and more.
 #![allow(clippy::result_large_err, reason = "the library's error type is what it is, and tests are not hot")]
 
+#[path = "training/augment.rs"]
+mod augment;
 #[path = "training/common.rs"]
 mod common;
+#[path = "training/embedding.rs"]
+mod embedding;
 #[path = "training/given.rs"]
 mod given;
 #[path = "training/kept.rs"]

@@ -1,10 +1,14 @@
 //! The training step on a GPU: what `training.rs` asks of the CPU, the fused update, and the adapter's limits.
 #![allow(clippy::result_large_err, reason = "the library's error type is what it is, and tests are not hot")]
 
+#[path = "training/augment.rs"]
+mod augment;
 #[path = "training/bounds.rs"]
 mod bounds;
 #[path = "training/common.rs"]
 mod common;
+#[path = "training/embedding.rs"]
+mod embedding;
 #[path = "training/given.rs"]
 mod given;
 #[path = "training/kept.rs"]
@@ -47,6 +51,7 @@ fn headline() -> Result<(), Failed> {
         seed: config.train.seed,
         shuffle: config.train.shuffle,
         input: config.model.input.clone(),
+        augment: config.data.augment(None),
     };
     let mut trainer = Trainer::new(&Device::Gpu(GPU.clone()), &config.model()?, &data, recipe)?;
     let told = common::go(&mut trainer, None)?;

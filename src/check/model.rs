@@ -7,7 +7,7 @@ use crate::data::{Dataset, Targets};
 use crate::device::gpu::Gpu;
 use crate::device::{Feed, Feeds};
 use crate::error::{GraphError, Result};
-use crate::graph::{Context, NodeId};
+use crate::graph::{Context, Dtype, NodeId};
 use crate::nn::{Assembled, Mode, Model, Objective, TargetKind, assemble, initial_parameters};
 use crate::rng::{Stream, stream};
 use crate::shape::Shape;
@@ -169,6 +169,9 @@ pub fn gradients_from(
     if gpu.is_some() {
         data.check_f32()?;
     }
+    if let Some(count) = model.index_count() {
+        data.indices(count)?;
+    }
     let kind = match data.targets() {
         Targets::Classes { classes, .. } => TargetKind::Classes { classes: *classes },
         Targets::Values { shape, .. } => TargetKind::Values { shape: shape.clone() },
@@ -267,7 +270,11 @@ fn feeds(a: &Assembled, set: &Dataset, parameters: &[Vec<f64>], scale: f64) -> F
         Targets::Classes { labels, .. } => Feed::Index(labels.clone()),
         Targets::Values { values, .. } => rounded(values.to_f64()),
     };
-    let mut feeds = Feeds::from([(a.features, rounded(set.features().to_f64())), (a.targets, targets)]);
+    let features = match a.graph.node(a.features).meta.dtype {
+        Dtype::Real => rounded(set.features().to_f64()),
+        Dtype::Index => Feed::Index(set.features().iter().map(|x| x as u32).collect()),
+    };
+    let mut feeds = Feeds::from([(a.features, features), (a.targets, targets)]);
     feeds.insert(a.loss_scale, vec![scale].into());
     feeds.extend(a.parameters.iter().zip(parameters).map(|(p, values)| (p.node, values.as_slice().into())));
     feeds.extend(a.buffers.iter().map(|b| (b.node, b.initial().into())));

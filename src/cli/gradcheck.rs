@@ -8,7 +8,7 @@ use thalweg::check::{GradientCheck, Report, gradients_from, ops};
 use thalweg::data::{Dataset, Targets};
 use thalweg::device::gpu::{Gpu, Options};
 use thalweg::error::{DeviceError, TrainError};
-use thalweg::nn::{Mode, TargetKind, assemble};
+use thalweg::nn::{Augment, Mode, TargetKind, assemble};
 use thalweg::train::Weights;
 use thalweg::train::config::RunConfig;
 use thalweg::{Error, Shape};
@@ -88,18 +88,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
         None => RunConfig::parse("", &overrides)?,
     };
     let (gpu, why) = kernels(&arguments.device)?;
-    let (data, _) = super::train::load(&config)?;
+    let (data, fitted) = super::train::load(&config)?;
+    let augment = config.data.augment(fitted.as_ref());
     let of = match &arguments.run {
         Some(file) => format!("the model of {}, on {}", file.display(), config.data.source),
         None => format!("the default run's model, on {}", config.data.source),
     };
     introduce(arguments, &of, &why)?;
-    let report = model(arguments, &config, &data.train, gpu.as_ref())?;
+    let report = model(arguments, &config, &augment, &data.train, gpu.as_ref())?;
     say(arguments, &report, report.to_json(), report.passed())
 }
 
-fn model(arguments: &Arguments, config: &RunConfig, data: &Dataset, gpu: Option<&Gpu>) -> Result<Report, CliError> {
+fn model(
+    arguments: &Arguments,
+    config: &RunConfig,
+    augment: &Augment,
+    data: &Dataset,
+    gpu: Option<&Gpu>,
+) -> Result<Report, CliError> {
     let (model, objective) = (config.model()?, config.objective());
+    // One step's changes of the images, as one mask of a dropout: the gradients are those of what is trained.
+    let model = augment.over(&model);
     let input = input(config, data)?;
     let initial = match &arguments.init {
         None => None,

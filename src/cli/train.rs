@@ -54,10 +54,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     let (device, why) = arguments.machine.open()?;
     let model = config.model()?;
     let (data, standardisation) = load(&config)?;
-    let mut trainer = Trainer::new(&device, &model, &data, recipe(&config)).map_err(|error| match error {
-        thalweg::Error::Data(error) => CliError::Data { of: config.data.source.to_string(), error },
-        other => other.into(),
-    })?;
+    let mut trainer = Trainer::new(&device, &model, &data, recipe(&config, standardisation.as_ref())).map_err(
+        |error| match error {
+            thalweg::Error::Data(error) => CliError::Data { of: config.data.source.to_string(), error },
+            other => other.into(),
+        },
+    )?;
     if let Some(file) = &arguments.init {
         trainer.load_weights(file)?;
     }
@@ -165,7 +167,7 @@ fn add_header(kept: &Path, step: u64, now: String) -> String {
     lines
 }
 
-fn recipe(config: &RunConfig) -> Recipe {
+fn recipe(config: &RunConfig, fitted: Option<&Standardisation>) -> Recipe {
     Recipe {
         objective: config.objective(),
         optimizer: config.optimizer().into(),
@@ -175,6 +177,7 @@ fn recipe(config: &RunConfig) -> Recipe {
         seed: config.train.seed,
         shuffle: config.train.shuffle,
         input: config.model.input.clone(),
+        augment: config.data.augment(fitted),
     }
 }
 

@@ -92,6 +92,17 @@ impl Standardisation {
         Dataset::new(data.features, data.shape, targets)
     }
 
+    /// What 0 becomes in each channel: the black around an image that is padded after it was standardised.
+    ///
+    /// ```
+    /// let fitted = thalweg::data::Standardisation { mean: vec![3.0, -1.0], std: vec![2.0, 4.0] };
+    /// assert_eq!(fitted.of_zero(), [-1.5, 0.25]);
+    /// ```
+    #[must_use]
+    pub fn of_zero(&self) -> Vec<f64> {
+        self.mean.iter().zip(&self.std).map(|(mean, std)| (0.0 - mean) / std).collect()
+    }
+
     fn check(&self, channels: usize) -> Result<(), DataError> {
         if (self.mean.len(), self.std.len()) != (channels, channels) {
             return Err(DataError::Channels { mean: self.mean.len(), std: self.std.len(), channels });

@@ -54,7 +54,7 @@ pub enum Column<'a> {
     F32(&'a [f32]),
     /// f64, rounded once to what the device computes in.
     F64(&'a [f64]),
-    /// Classes.
+    /// Classes, rows of a table.
     Index(&'a [u32]),
 }
 

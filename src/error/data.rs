@@ -1,6 +1,12 @@
 //! Errors of reading data and of training on it.
 
+mod index;
+mod words;
+
 use std::path::PathBuf;
+
+pub use index::NotAnIndex;
+use words::{listed, of_array, of_content};
 
 use crate::shape::Shape;
 
@@ -246,6 +252,9 @@ pub enum DataError {
         /// The value.
         found: f64,
     },
+    /// A number that should name a row of an embedding and does not.
+    #[error(transparent)]
+    NotAnIndex(#[from] NotAnIndex),
     /// No example, or examples of no numbers.
     #[error("`{of}` holds no data: at least one example of at least one number is needed")]
     Empty {
@@ -385,16 +394,4 @@ pub enum DataError {
         /// Examples there are.
         rows: usize,
     },
-}
-
-fn of_content(packed: bool) -> &'static str {
-    if packed { " of the unpacked content" } else { "" }
-}
-
-fn of_array(array: &Option<String>) -> String {
-    array.as_ref().map_or_else(String::new, |name| format!(" (array `{name}`)"))
-}
-
-fn listed(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

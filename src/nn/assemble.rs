@@ -15,6 +15,20 @@ pub trait Model: Send + Sync {
     ///
     /// What its layers and ops refuse.
     fn build(&self, b: &mut Builder<'_>, x: NodeId) -> Result<NodeId, GraphError>;
+
+    /// Where an example is row numbers and no real numbers, as before an [`Embedding`](super::Embedding): how many rows there
+    /// are. `x` is an input of indices then, and the data must be whole numbers below it.
+    fn index_count(&self) -> Option<usize> {
+        None
+    }
+}
+
+/// The minibatch's node, of the kind that the model takes.
+fn examples(graph: &mut Graph, model: &dyn Model, shape: Shape) -> Result<NodeId, GraphError> {
+    match model.index_count() {
+        Some(_) => graph.index_input("x", shape),
+        None => graph.input("x", shape),
+    }
 }
 
 impl<F> Model for F
@@ -61,7 +75,7 @@ impl Default for Objective {
 pub struct Assembled {
     /// The graph.
     pub graph: Graph,
-    /// The minibatch's examples: input `x`, `[batch, ..]`.
+    /// The minibatch's examples: input `x`, `[batch, ..]`; indices where the model has an [`index_count`](Model::index_count).
     pub features: NodeId,
     /// What to answer: input `y`, classes `[batch]` or numbers `[batch, ..]`.
     pub targets: NodeId,
@@ -163,7 +177,7 @@ pub fn assemble(
     }
     let with_batch = |axes: &[usize]| Shape::from([&[batch], axes].concat());
     let mut graph = Graph::new();
-    let features = graph.input("x", with_batch(input))?;
+    let features = examples(&mut graph, model, with_batch(input))?;
     let mut builder = Builder::new(&mut graph, mode);
     let output = model.build(&mut builder, features)?;
     let (parameters, buffers, counters) = builder.into_parts();
@@ -222,7 +236,7 @@ pub fn assemble(
 /// What the model's layers refuse.
 pub fn output_shape(model: &dyn Model, input: &Shape) -> Result<Shape, GraphError> {
     let mut graph = Graph::new();
-    let x = graph.input("x", Shape::from([&[1], input.axes()].concat()))?;
+    let x = examples(&mut graph, model, Shape::from([&[1], input.axes()].concat()))?;
     let output = model.build(&mut Builder::new(&mut graph, Mode::Evaluate), x)?;
     Ok(Shape::from(graph.shape(output).get(1..).unwrap_or_default()))
 }

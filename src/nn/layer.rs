@@ -21,6 +21,11 @@ pub trait Layer: Debug + Send + Sync {
     /// What the ops' shape rules and the layer's own ranges refuse.
     fn build(&self, b: &mut Builder<'_>, x: NodeId) -> Result<NodeId, GraphError>;
 
+    /// Where the layer takes row numbers and no real numbers: how many rows there are.
+    fn index_count(&self) -> Option<usize> {
+        None
+    }
+
     /// The element-wise function that this layer is, where it is nothing else.
     fn activation(&self) -> Option<Activation> {
         None
@@ -141,7 +146,7 @@ macro_rules! layers {
     };
 }
 
-layers!(linear, conv2d, pool2d, activation, maxout, dropout, flatten, residual, softmax);
+layers!(linear, conv2d, pool2d, activation, maxout, dropout, embedding, flatten, residual, softmax);
 
 /// Every layer that the TOML form knows.
 pub fn all() -> impl Iterator<Item = &'static Entry> {

@@ -39,6 +39,11 @@ impl Sequential {
         &self.layers
     }
 
+    /// The first layer's [`Layer::index_count`].
+    pub fn index_count(&self) -> Option<usize> {
+        self.layers.first().and_then(|layer| layer.index_count())
+    }
+
     /// Puts the chain over `x`.
     ///
     /// # Errors
@@ -85,10 +90,16 @@ impl Layer for Sequential {
     fn build(&self, b: &mut Builder<'_>, x: NodeId) -> Result<NodeId, GraphError> {
         Sequential::build(self, b, x)
     }
+    fn index_count(&self) -> Option<usize> {
+        Sequential::index_count(self)
+    }
 }
 
 impl Model for Sequential {
     fn build(&self, b: &mut Builder<'_>, x: NodeId) -> Result<NodeId, GraphError> {
         Sequential::build(self, b, x)
+    }
+    fn index_count(&self) -> Option<usize> {
+        Sequential::index_count(self)
     }
 }

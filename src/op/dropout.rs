@@ -8,11 +8,12 @@ use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, wg
 use crate::rng::Stream;
 use crate::scalar::Scalar;
 
-/// Sets each element to 0 with probability p and divides the others by 1 − p, so that the mean stays.
+/// Sets each element to 0 with probability p and divides the others by 1 − p, so that the mean stays. `run` neighbours share
+/// one fate: 1 is dropout, H·W of images drops whole channels ([`Graph::dropout2d`]).
 ///
 /// ```text
 /// x, y : any shape   p : [], in [0, 1]
-/// keep_i = word_i ≥ ⌊p · 2³²⌋      word_i = Threefry(seed, step, stream; i)
+/// keep_i = word_i ≥ ⌊p · 2³²⌋      word_i = Threefry(seed, step, stream; ⌊i / run⌋)
 /// y_i = x_i / (1 − p) if keep_i, else 0;     y = 0 for p = 1
 /// ∂L/∂x = the same mask and factor over ∂L/∂y;   p has no derivative
 /// ```
@@ -20,14 +21,17 @@ use crate::scalar::Scalar;
 /// p is a setting, so a run may change it and a population vary it without rebuilding; it is rounded to f32 first and clamped to `[0, 1]`, on
 /// both devices. So the mask has the same bits on both. The backward pass makes it again instead of storing it.
 ///
-/// **On the GPU** `shaders/op/dropout.wgsl`: one pass, 8 bytes an element. Bound: three roundings.
+/// **On the GPU** `shaders/op/dropout.wgsl`, and `shaders/op/dropout_runs.wgsl` where `run` > 1: one pass, 8 bytes an element.
+/// Bound: three roundings.
 ///
 /// **Source** Srivastava et al., *Dropout* (2014), in the inverted form of CS231n and PyTorch: nothing is scaled at prediction,
-/// where the node is left out.
+/// where the node is left out. Whole channels: Tompson et al., *Efficient object localization* (2015), PyTorch's `Dropout2d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dropout {
     /// Which stream of the member's generator, from [`Graph::stream`].
     pub stream: u32,
+    /// How many consecutive elements share one draw, at least 1.
+    pub run: usize,
 }
 
 /// The threshold of the mask and the divisor, or nothing if all is dropped.
@@ -46,6 +50,11 @@ impl Op for Dropout {
         let [x, p] = operand::exactly("dropout", inputs)?;
         operand::real("dropout", "x", x)?;
         operand::shaped("dropout", "p", p, &crate::shape::Shape::scalar())?;
+        // Kernels count in 32 bits, and no tensor has more elements.
+        if !(1..=1 << 31).contains(&self.run) {
+            let (op, field, range) = ("dropout", "run", "from 1 to 2^31");
+            return Err(GraphError::Range { op, field, range, found: self.run.to_string() });
+        }
         Ok(x.clone())
     }
 
@@ -56,7 +65,7 @@ impl Op for Dropout {
         };
         let stream = Stream::new(cx.seed, cx.step, self.stream);
         for (i, (y, &x)) in y.iter_mut().zip(inputs[0].real()).enumerate() {
-            *y = if stream.word(i as u32) >= threshold { x / T::of(kept) } else { T::zero() };
+            *y = if stream.word((i / self.run) as u32) >= threshold { x / T::of(kept) } else { T::zero() };
         }
     }
 
@@ -69,13 +78,13 @@ impl Op for Dropout {
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
+        const SINGLE: &str = wgsl!("op/dropout", "lib/grid", "lib/threefry", "lib/control");
+        const RUNS: &str = wgsl!("op/dropout_runs", "lib/grid", "lib/threefry", "lib/control");
+        let (name, source) = if self.run == 1 { ("dropout", SINGLE) } else { ("dropout_runs", RUNS) };
+        let shared = (self.run > 1).then_some(("run", self.run.into()));
         let launch = |(first, len): (usize, usize)| Launch {
-            kernel: Kernel::new(
-                "dropout",
-                wgsl!("op/dropout", "lib/grid", "lib/threefry", "lib/control"),
-                "dropout",
-            ),
-            params: vec![
+            kernel: Kernel::new(name, source, name),
+            params: [
                 ("len", len.into()),
                 ("first", first.into()),
                 ("first_member", 0u32.into()),
@@ -83,7 +92,10 @@ impl Op for Dropout {
                 ("x_stride", plan.inputs[0].stride.into()),
                 ("p_stride", plan.inputs[1].stride.into()),
                 ("y_stride", plan.output.stride.into()),
-            ],
+            ]
+            .into_iter()
+            .chain(shared)
+            .collect(),
             bindings: vec![
                 Binding::Read(Window { operand: Operand::Input(0), offset: first, len }),
                 Binding::read(Operand::Input(1), 1),
@@ -122,25 +134,73 @@ impl Graph {
     ///
     /// [`GraphError::Range`] if `p` is not in `[0, 1]`, [`GraphError::DuplicateName`] if the graph has a setting of that name.
     pub fn dropout(&mut self, x: NodeId, name: &str, p: f64) -> Result<NodeId, GraphError> {
+        self.drop_runs("dropout", x, name, p, 1)
+    }
+
+    /// Drops each channel of each image of `x`, `[N, C, H, W]`, with probability `p`, a setting named `name`; the others are
+    /// divided by 1 − p. See [`Dropout`].
+    ///
+    /// # Errors
+    ///
+    /// As [`dropout`](Self::dropout); [`GraphError::Shape`] if `x` is not `[N, C, H, W]`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thalweg::Graph;
+    /// use thalweg::device::{Feeds, cpu};
+    /// use thalweg::graph::Context;
+    /// let mut g = Graph::new();
+    /// let x = g.input("x", [1, 4, 1, 2])?;
+    /// let y = g.dropout2d(x, "p", 0.5)?;
+    /// let feeds = Feeds::from([(x, vec![1.0; 8].into())]);
+    /// let y = cpu::evaluate(&g, &feeds, &[y], &Context::default())?.remove(0);
+    /// // A channel is silent, or twice as loud.
+    /// assert!(y.chunks(2).all(|channel| channel == [0.0, 0.0] || channel == [2.0, 2.0]));
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn dropout2d(&mut self, x: NodeId, name: &str, p: f64) -> Result<NodeId, GraphError> {
+        let shape = self.shape(x);
+        let &[_, _, h, w] = shape.axes() else {
+            return Err(operand::misshapen("dropout2d", "x", "[N, C, H, W]".into(), shape));
+        };
+        self.drop_runs("dropout2d", x, name, p, (h * w).max(1))
+    }
+
+    fn drop_runs(
+        &mut self,
+        op: &'static str,
+        x: NodeId,
+        name: &str,
+        p: f64,
+        run: usize,
+    ) -> Result<NodeId, GraphError> {
         if !(0.0..=1.0).contains(&p) {
-            return Err(GraphError::Range { op: "dropout", field: "p", range: "in [0, 1]", found: p.to_string() });
+            return Err(GraphError::Range { op, field: "p", range: "in [0, 1]", found: p.to_string() });
         }
         let p = self.setting(name, p)?;
         let stream = self.stream();
-        self.apply(Dropout { stream }, &[x, p])
+        self.apply(Dropout { stream, run }, &[x, p])
     }
 }
 
 /// What the suite checks.
 pub fn cases() -> Vec<Case> {
-    let case = |shape: &[usize], p: f64| {
-        Case::new(format!("{shape:?}, p = {p}"), Dropout { stream: shape.len() as u32 })
+    let of = |shape: &[usize], p: f64, run: usize| {
+        let runs = if run == 1 { String::new() } else { format!(", {run} at a time") };
+        Case::new(format!("{shape:?}, p = {p}{runs}"), Dropout { stream: shape.len() as u32, run })
             .real(shape, Fill::Uniform(-1.0, 1.0))
             .fixed([0usize; 0], Fill::Constant(p))
     };
+    let case = |shape: &[usize], p: f64| of(shape, p, 1);
     let mut cases: Vec<Case> = RAGGED.iter().map(|&n| case(&[n], 0.3)).collect();
     cases.extend([0.0, 0.1, 0.5, 0.999, 1.0].map(|p| case(&[63, 17], p)));
     cases.push(case(&[64, 16_384], 0.5).edge().benched());
+    // Runs that end within an invocation's four elements, and that span several.
+    cases.extend([2, 3, 7, 64, 2000].map(|run| of(&[1009], 0.4, run)));
+    cases.extend([0.0, 0.999, 1.0].map(|p| of(&[2, 8, 5, 3], p, 15)));
+    cases.push(of(&[2, 3, 0, 4], 0.5, 4));
+    cases.push(of(&[64, 64, 16, 16], 0.5, 256).edge().benched());
     cases
 }
 
@@ -151,7 +211,7 @@ mod tests {
 
     fn kept(n: usize, p: f64, cx: &Context) -> Vec<f64> {
         let (shape, scalar, mut y) = (Shape::from([n]), Shape::scalar(), vec![f64::NAN; n]);
-        Op::twin(&Dropout { stream: 3 }, &[Arg::Real(&shape, &vec![1.0; n]), Arg::Real(&scalar, &[p])], &mut y, cx);
+        Op::twin(&Dropout { stream: 3, run: 1 }, &[Arg::Real(&shape, &vec![1.0; n]), Arg::Real(&scalar, &[p])], &mut y, cx);
         y
     }
 
@@ -174,6 +234,27 @@ mod tests {
         assert_eq!(one, kept(1000, 0.5, &Context { step: 1, seed: 1 }));
         assert_ne!(one, kept(1000, 0.5, &Context { step: 2, seed: 1 }));
         assert_ne!(one, kept(1000, 0.5, &Context { step: 1, seed: 1 << 32 | 1 }));
+    }
+
+    #[test]
+    fn a_run_shares_the_draw_of_its_number() {
+        let cx = Context { step: 2, seed: 9 };
+        let each = kept(50, 0.5, &cx);
+        let (shape, scalar, mut y) = (Shape::from([5, 10, 2, 3]), Shape::scalar(), vec![f64::NAN; 300]);
+        let args = [Arg::Real(&shape, &[1.0; 300][..]), Arg::Real(&scalar, &[0.5])];
+        Op::twin(&Dropout { stream: 3, run: 6 }, &args, &mut y, &cx);
+        assert!(y.chunks(6).zip(each).all(|(channel, one)| channel == [one; 6]));
+        let metas = [Meta::real([3]), Meta::real([0usize; 0])];
+        let refused = Op::output(&Dropout { stream: 3, run: 0 }, &metas);
+        assert!(matches!(refused, Err(GraphError::Range { field: "run", .. })));
+    }
+
+    #[test]
+    fn only_images_have_channels() {
+        let mut g = Graph::new();
+        let x = g.input("x", [3, 4]).unwrap();
+        let error = g.dropout2d(x, "p", 0.5).unwrap_err().to_string();
+        assert_eq!(error, "dropout2d: `x` must have shape [N, C, H, W], found [3, 4]");
     }
 
     #[test]

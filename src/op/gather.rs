@@ -13,7 +13,7 @@ use crate::scalar::Scalar;
 /// Whole rows of a table, in the order of the indices.
 ///
 /// ```text
-/// table : [N, D…], N ≥ 1   index : [M]   y : [M, D…]
+/// table : [N, D…], N ≥ 1   index : [M…]   y : [M…, D…]
 /// y[m] = table[min(index[m], N − 1)]
 /// ∂L/∂table[n] = Σ ∂L/∂y[m] over the m with index[m] = n
 /// ```
@@ -43,12 +43,7 @@ impl Op for Gather {
             return Err(operand::misshapen("gather", "table", "[N, D…] with N ≥ 1".into(), shape));
         }
         let picks = operand::index("gather", "index", index)?;
-        if picks.rank() != 1 {
-            return Err(operand::misshapen("gather", "index", "[M]".into(), picks));
-        }
-        let mut axes = shape.axes().to_vec();
-        axes[0] = picks[0];
-        Ok(Meta::real(axes))
+        Ok(Meta::real([picks.axes(), &shape[1..]].concat()))
     }
 
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], y: &mut [T], _: &Context) {
@@ -110,7 +105,7 @@ impl Graph {
     ///
     /// # Errors
     ///
-    /// [`GraphError::Shape`] if the table has no rows or `index` is not of rank 1, [`GraphError::Dtype`] if they hold the wrong things.
+    /// [`GraphError::Shape`] if the table has no rows, [`GraphError::Dtype`] if they hold the wrong things.
     pub fn gather(&mut self, table: NodeId, index: NodeId) -> Result<NodeId, GraphError> {
         self.apply(Gather, &[table, index])
     }
@@ -122,6 +117,10 @@ pub fn cases() -> Vec<Case> {
     let case = |table: &[usize], picks: usize, below: u32| {
         Case::new(format!("{picks} rows of {table:?}"), Gather).real(table, any).fixed([picks], Fill::Index(below))
     };
+    let shaped = |table: &[usize], index: &[usize]| {
+        let label = format!("rows {index:?} of {table:?}");
+        Case::new(label, Gather).real(table, any).fixed(index, Fill::Index(table[0] as u32))
+    };
     let mut cases: Vec<Case> = super::RAGGED.iter().map(|&picks| case(&[67, 3], picks, 67)).collect();
     cases.extend([
         case(&[1], 1, 1),
@@ -130,6 +129,10 @@ pub fn cases() -> Vec<Case> {
         case(&[3, 0], 5, 3),
         case(&[2, 65], 131, 2),
         Case::new("indices beyond the last row", Gather).real([4, 5], any).fixed([63], Fill::Index(9)),
+        shaped(&[7, 3], &[5, 4]),
+        shaped(&[7, 2, 3], &[2, 0, 3]),
+        shaped(&[7], &[3, 5, 2]),
+        shaped(&[7, 3], &[]),
         case(&[10_000, 784], 64, 10_000).edge().benched(),
     ]);
     cases.extend(gradient::cases());

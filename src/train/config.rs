@@ -16,7 +16,7 @@ use toml::Table;
 use crate::data::{Source, Split, Standardisation};
 use crate::error::{ConfigError, DataError};
 use crate::loss::Loss;
-use crate::nn::{LayerSpec, Objective, Sequential, Value};
+use crate::nn::{Augment, LayerSpec, Objective, Sequential, Value};
 use crate::optim::Optimizer;
 use crate::schedule::Schedule;
 use crate::shape::Shape;
@@ -85,11 +85,14 @@ pub struct DataConfig {
     pub validation: f64,
     /// Whether the channels are brought to mean 0 and standard deviation 1 (of the training part); default false.
     pub standardise: bool,
+    /// `[data.augment]`: how images are changed at random while training; default: not at all. It has `crop_padding` and
+    /// `horizontal_flip`; the fill follows from the standardisation, see [`augment`](Self::augment).
+    pub augment: Augment,
 }
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { source: Source::Digits, validation: 0.2, standardise: false }
+        Self { source: Source::Digits, validation: 0.2, standardise: false, augment: Augment::default() }
     }
 }
 
@@ -184,7 +187,7 @@ impl RunConfig {
     fn read(table: &Table) -> Result<Self, ConfigError> {
         let root = Section::root(table, SECTIONS)?;
         Ok(Self {
-            data: DataConfig::read(&root.section("data", &["source", "validation", "standardise"])?)?,
+            data: DataConfig::read(&root.section("data", &["source", "validation", "standardise", "augment"])?)?,
             model: ModelConfig::read(&root.section("model", &["input", "layers", "loss", "l2"])?)?,
             optimizer: {
                 let section = root.open("optimizer")?;
@@ -253,7 +256,20 @@ impl DataConfig {
         let share = section.number("validation")?.unwrap_or(default.validation);
         let validation = section.within("validation", "in [0, 1)", share, (0.0..1.0).contains(&share))?;
         let standardise = section.flag("standardise")?.unwrap_or(default.standardise);
-        Ok(Self { source, validation, standardise })
+        let augment = section.open("augment")?;
+        augment.only("[data.augment]", &["crop_padding", "horizontal_flip"])?;
+        let augment = Augment {
+            crop_padding: augment.count("crop_padding", 0)?.unwrap_or(default.augment.crop_padding),
+            horizontal_flip: augment.flag("horizontal_flip")?.unwrap_or(default.augment.horizontal_flip),
+            fill: default.augment.fill,
+        };
+        Ok(Self { source, validation, standardise, augment })
+    }
+
+    /// How images are changed while training, black coming in from outside: 0, or what the standardisation made of it.
+    pub fn augment(&self, fitted: Option<&Standardisation>) -> Augment {
+        let fill = fitted.map_or_else(Vec::new, Standardisation::of_zero);
+        Augment { fill, ..self.augment.clone() }
     }
 
     /// Reads, splits and standardises the data as asked; a relative path is relative to `base`. With the numbers that

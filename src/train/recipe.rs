@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::device::Precision;
 use crate::error::OptimError;
-use crate::nn::Objective;
+use crate::nn::{Augment, Objective};
 use crate::optim::{DynRule, Optimizer};
 use crate::schedule::Schedule;
 use crate::shape::Shape;
@@ -30,12 +30,14 @@ pub struct Recipe {
     pub epochs: u32,
     /// Rows a step, at least 1 and at most the training rows; default 64. A last short minibatch is trained on too.
     pub batch_size: usize,
-    /// Of initial weights, order of rows and dropout; default 1.
+    /// Of initial weights, order of rows, dropout and changes of images; default 1.
     pub seed: u64,
     /// Whether each epoch has an order of its own; default true.
     pub shuffle: bool,
     /// The shape the model takes an example in; default `None`: the data's.
     pub input: Option<Shape>,
+    /// How the images of a minibatch are changed at random; default: not at all. The model must take `[C, H, W]`.
+    pub augment: Augment,
 }
 
 impl Default for Recipe {
@@ -49,6 +51,7 @@ impl Default for Recipe {
             seed: 1,
             shuffle: true,
             input: None,
+            augment: Augment::default(),
         }
     }
 }

@@ -27,7 +27,8 @@ impl Set {
         mode: Mode,
     ) -> Result<Self> {
         let rows = data.rows();
-        let features = column(data.features());
+        let indices = model.index_count().map(|count| data.indices(count)).transpose()?;
+        let features = indices.as_deref().map_or_else(|| column(data.features()), Column::Index);
         let targets = match data.targets() {
             Targets::Classes { labels, .. } => Column::Index(labels),
             Targets::Values { values, .. } => column(values),
@@ -73,7 +74,7 @@ pub(super) fn build(model: &dyn Model, recipe: &Recipe, data: &Dataset, batch: u
         Targets::Classes { classes, .. } => TargetKind::Classes { classes: *classes },
         Targets::Values { shape, .. } => TargetKind::Values { shape: shape.clone() },
     };
-    Ok(assemble(model, &input(recipe, data)?, targets, &recipe.objective, batch, mode)?)
+    Ok(assemble(&recipe.augment.over(model), &input(recipe, data)?, targets, &recipe.objective, batch, mode)?)
 }
 
 /// The shape the model is given: its own, if it is as large as the data's.

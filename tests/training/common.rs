@@ -14,6 +14,14 @@ use thalweg::train::{End, EpochEvent, Event, Flow, Recipe, StepEvent, Trainer};
 macro_rules! on_any_device {
     ($each:ident) => {
         $each!(
+            augment::images_change_the_same_way_again,
+            augment::images_change_on_after_a_stop,
+            augment::validation_images_stay,
+            augment::what_is_no_image_is_refused,
+            embedding::words_are_learnt,
+            embedding::the_first_losses_are_those_in_f64,
+            embedding::what_names_no_row_is_refused,
+            embedding::engines_refuse_the_other_kind,
             resume::same_seed_same_bits,
             resume::in_the_middle_of_an_epoch,
             resume::at_an_epochs_last_step,

@@ -33,14 +33,32 @@ struct Member<T> {
 
 struct Data<T> {
     rows: usize,
-    features: Vec<T>,
-    targets: Targets<T>,
+    features: Table<T>,
+    targets: Table<T>,
     order: Vec<u32>,
 }
 
-enum Targets<T> {
+/// One column of a data set.
+enum Table<T> {
     Real(Vec<T>),
     Index(Vec<u32>),
+}
+
+impl<T: Scalar> Table<T> {
+    fn new(column: Column<'_>) -> Self {
+        match column {
+            Column::F32(v) => Self::Real(v.iter().map(|&x| T::of(f64::from(x))).collect()),
+            Column::F64(v) => Self::Real(v.iter().map(|&x| T::of(x)).collect()),
+            Column::Index(v) => Self::Index(v.to_vec()),
+        }
+    }
+
+    fn kind(&self) -> (usize, Dtype) {
+        match self {
+            Self::Real(v) => (v.len(), Dtype::Real),
+            Self::Index(v) => (v.len(), Dtype::Index),
+        }
+    }
 }
 
 struct Step<T> {
@@ -102,10 +120,11 @@ impl<T: EngineScalar> CpuEngine<T> {
         let step = &mut self.programs[call.program.0];
         let data = &self.data[step.data];
         let rows = &data.order[cursor..cursor + step.rows];
-        gather(step.program.real_mut(step.features), &data.features, rows);
-        match &data.targets {
-            Targets::Real(values) => gather(step.program.real_mut(step.targets), values, rows),
-            Targets::Index(values) => gather(step.program.index_mut(step.targets), values, rows),
+        for (table, to) in [(&data.features, step.features), (&data.targets, step.targets)] {
+            match table {
+                Table::Real(values) => gather(step.program.real_mut(to), values, rows),
+                Table::Index(values) => gather(step.program.index_mut(to), values, rows),
+            }
         }
         let mut record = Vec::with_capacity(self.members.len());
         for (m, (member, &seed)) in self.members.iter_mut().zip(&self.setup.seeds).enumerate() {
@@ -168,22 +187,10 @@ fn gather<V: Copy>(batch: &mut [V], table: &[V], rows: &[u32]) {
     }
 }
 
-fn reals<T: Scalar>(column: Column<'_>) -> Vec<T> {
-    match column {
-        Column::F32(v) => v.iter().map(|&x| T::of(f64::from(x))).collect(),
-        Column::F64(v) => v.iter().map(|&x| T::of(x)).collect(),
-        Column::Index(v) => v.iter().map(|&x| T::of(f64::from(x))).collect(),
-    }
-}
-
 impl<T: EngineScalar> Engine for CpuEngine<T> {
     fn add_data(&mut self, rows: usize, features: Column<'_>, targets: Column<'_>) -> Result<DataId, DeviceError> {
-        let targets = match targets {
-            Column::Index(v) => Targets::Index(v.to_vec()),
-            other => Targets::Real(reals(other)),
-        };
         let order = (0..rows as u32).collect();
-        self.data.push(Data { rows, features: reals(features), targets, order });
+        self.data.push(Data { rows, features: Table::new(features), targets: Table::new(targets), order });
         Ok(DataId(self.data.len() - 1))
     }
 
@@ -199,11 +206,7 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         engine::check_step(&step, &self.setup)?;
         engine::check_data(data, self.data.len())?;
         let set = &self.data[data.0];
-        let targets = match &set.targets {
-            Targets::Real(v) => (v.len(), Dtype::Real),
-            Targets::Index(v) => (v.len(), Dtype::Index),
-        };
-        engine::check_columns(&step, set.rows, set.features.len(), targets)?;
+        engine::check_columns(&step, set.rows, set.features.kind(), set.targets.kind())?;
         let place = |tensors: &[engine::Tensor], name: &str| tensors.iter().position(|t| t.name == name);
         let Setup { tensors, buffers, .. } = &self.setup;
         let parameters = step.graph.parameters().filter_map(|(name, id)| Some((id, place(tensors, name)?))).collect();
@@ -306,7 +309,7 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         let tensors: usize = self.setup.tensors.iter().map(|t| t.shape.elements()).sum();
         let buffers: usize = self.setup.buffers.iter().map(|t| t.shape.elements()).sum();
         let copies = self.members.len() * (1 + self.setup.rule.states().len());
-        let data: usize = self.data.iter().map(|d| d.features.len()).sum();
+        let data: usize = self.data.iter().map(|d| d.features.kind().0).sum();
         let values: usize = self.programs.iter().map(|p| p.program.elements()).sum();
         ((tensors * copies + self.members.len() * buffers + data + values) * size_of::<T>()) as u64
     }

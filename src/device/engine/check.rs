@@ -92,10 +92,10 @@ pub(in crate::device) fn check_order(order: &[u32], rows: usize) -> Result<(), D
 pub(in crate::device) fn check_columns(
     step: &StepGraph,
     rows: usize,
-    features: usize,
-    (targets, dtype): (usize, Dtype),
+    features: (usize, Dtype),
+    targets: (usize, Dtype),
 ) -> Result<(), DeviceError> {
-    for (name, id, len) in [("features", step.features, features), ("targets", step.targets, targets)] {
+    for (name, id, (len, dtype)) in [("features", step.features, features), ("targets", step.targets, targets)] {
         let shape = step.graph.shape(id);
         let width = shape.iter().skip(1).product::<usize>();
         let batch = shape.first().copied().unwrap_or(0);
@@ -103,11 +103,10 @@ pub(in crate::device) fn check_columns(
             let expected = format!("{rows} rows of {width} for a batch of shape {shape}");
             return Err(DeviceError::Feed { name: name.into(), expected, found: format!("{len} values") });
         }
-    }
-    let wanted = step.graph.node(step.targets).meta.dtype;
-    if wanted != dtype {
-        let (expected, found) = (wanted.describe().into(), dtype.describe().into());
-        return Err(DeviceError::Feed { name: "targets".into(), expected, found });
+        let wanted = step.graph.node(id).meta.dtype;
+        if wanted != dtype {
+            return refuse(name, wanted.describe().into(), dtype.describe().into());
+        }
     }
     Ok(())
 }

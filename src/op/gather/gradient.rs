@@ -7,11 +7,12 @@ use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, wg
 use crate::op::rounding::{TINY, gamma};
 use crate::op::{Case, Fill, operand};
 use crate::scalar::Scalar;
+use crate::shape::Shape;
 
 /// Adds up the gradients of the rows that were taken from the same place.
 ///
 /// ```text
-/// index : [M]   dy : [M, D…]   dtable : [rows, D…]
+/// index : [M…]   dy : [M…, D…]   dtable : [rows, D…]
 /// dtable[n] = Σ dy[m] over the m with min(index[m], rows − 1) = n
 /// ```
 ///
@@ -20,6 +21,11 @@ use crate::scalar::Scalar;
 pub struct GatherGradient {
     /// Rows of the table.
     pub rows: usize,
+}
+
+/// Elements of one row of dy.
+fn width(index: &Shape, dy: &Shape) -> usize {
+    dy[index.rank()..].iter().product()
 }
 
 impl Op for GatherGradient {
@@ -31,20 +37,19 @@ impl Op for GatherGradient {
         let [index, upstream] = operand::exactly("gather_gradient", inputs)?;
         let picks = operand::index("gather_gradient", "index", index)?;
         let shape = operand::real("gather_gradient", "dy", upstream)?;
-        if picks.rank() != 1 || shape.first() != picks.first() {
-            return Err(operand::misshapen("gather_gradient", "dy", "[M, D…] for M indices".into(), shape));
-        }
+        let Some(row) = shape.axes().strip_prefix(picks.axes()) else {
+            let expected = format!("[M…, D…] for indices of shape {picks}");
+            return Err(operand::misshapen("gather_gradient", "dy", expected, shape));
+        };
         if self.rows == 0 {
             let (op, field, range) = ("gather_gradient", "rows", "at least 1");
             return Err(GraphError::Range { op, field, range, found: "0".into() });
         }
-        let mut axes = shape.axes().to_vec();
-        axes[0] = self.rows;
-        Ok(Meta::real(axes))
+        Ok(Meta::real([&[self.rows], row].concat()))
     }
 
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], dtable: &mut [T], _: &Context) {
-        let (_, _, width) = inputs[1].shape().around(0);
+        let width = width(inputs[0].shape(), inputs[1].shape());
         dtable.fill(T::zero());
         for (m, &index) in inputs[0].index().iter().enumerate() {
             let to = row(index, self.rows) * width;
@@ -60,7 +65,7 @@ impl Op for GatherGradient {
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
-        let (_, picks, width) = plan.inputs[1].shape.around(0);
+        let (picks, width) = (plan.inputs[0].elements(), width(&plan.inputs[0].shape, &plan.inputs[1].shape));
         if picks * width > plan.max_elements {
             let (op, elements) = ("gather_gradient", picks * width);
             return Err(GraphError::TooLarge { op, elements, limit: plan.max_elements });
@@ -90,7 +95,8 @@ impl Op for GatherGradient {
     }
 
     fn bound(&self, inputs: &[BoundArg<'_>], _: &[f64], error: &mut [f64]) {
-        let (_, picks, width) = inputs[1].value.shape().around(0);
+        let index = inputs[0].value.shape();
+        let (picks, width) = (index.elements(), width(index, inputs[1].value.shape()));
         error.fill(0.0);
         for (m, &index) in inputs[0].value.index().iter().enumerate() {
             let to = row(index, self.rows) * width;
@@ -110,5 +116,12 @@ pub(super) fn cases() -> Vec<Case> {
             .fixed([picks], Fill::Index(rows as u32))
             .real(dy, any)
     };
-    vec![case(1, 63, &[]), case(5, 64, &[3]), case(67, 65, &[2, 5]), case(7, 0, &[3])]
+    let shaped = |index: &[usize], width: &[usize]| {
+        Case::new(format!("gradient of rows {index:?} of {width:?}"), GatherGradient { rows: 6 })
+            .fixed(index, Fill::Index(6))
+            .real([index, width].concat(), any)
+    };
+    let mut cases = vec![case(1, 63, &[]), case(5, 64, &[3]), case(67, 65, &[2, 5]), case(7, 0, &[3])];
+    cases.extend([shaped(&[4, 5], &[3]), shaped(&[2, 3, 4], &[]), shaped(&[3, 0], &[2]), shaped(&[], &[2, 2])]);
+    cases
 }

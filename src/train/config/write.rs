@@ -19,6 +19,9 @@ impl Display for RunConfig {
         writeln!(f, "source = {}", Value::String(self.data.source.to_string()))?;
         writeln!(f, "validation = {:?}", self.data.validation)?;
         writeln!(f, "standardise = {}", self.data.standardise)?;
+        writeln!(f, "\n[data.augment]")?;
+        writeln!(f, "crop_padding = {}", self.data.augment.crop_padding)?;
+        writeln!(f, "horizontal_flip = {}", self.data.augment.horizontal_flip)?;
         writeln!(f, "\n[model]")?;
         if let Some(input) = &self.model.input {
             writeln!(f, "input = {input}")?;

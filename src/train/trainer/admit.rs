@@ -16,6 +16,9 @@ pub(super) fn part(device: &Device, model: &dyn Model, recipe: &Recipe, train: &
     if device.precision() == Precision::F32 {
         data.check_f32()?;
     }
+    if let Some(count) = model.index_count() {
+        data.indices(count)?;
+    }
     if let Targets::Classes { .. } = data.targets()
         && recipe.objective.loss.takes_classes()
     {

@@ -202,10 +202,16 @@ impl Trainer {
         self.folder.clone().filter(|_| self.saved)
     }
 
-    /// What decides which rows a step takes: a step of the epoch means nothing under another.
-    fn course(&self) -> [(&'static str, f64); 3] {
-        let shuffle = if self.recipe.shuffle { 1.0 } else { 0.0 };
-        [("training_rows", self.train.rows as f64), ("batch_size", self.train.batch as f64), ("shuffle", shuffle)]
+    /// What decides which rows a step takes and how it sees them: a step of the epoch means nothing under another.
+    fn course(&self) -> [(&'static str, f64); 5] {
+        let (flag, augment) = (|yes: bool| f64::from(u8::from(yes)), &self.recipe.augment);
+        [
+            ("training_rows", self.train.rows as f64),
+            ("batch_size", self.train.batch as f64),
+            ("shuffle", flag(self.recipe.shuffle)),
+            ("crop_padding", augment.crop_padding as f64),
+            ("horizontal_flip", flag(augment.horizontal_flip)),
+        ]
     }
 
     fn expected(&self) -> Vec<(String, crate::shape::Shape)> {

@@ -3,7 +3,7 @@
 use super::super::buffer::Bound;
 use super::super::compile::{Drafts, Shown, Surroundings, compile};
 use super::super::pipeline::Access;
-use super::data::Part;
+use super::data::{Extent, Part};
 use super::{GpuEngine, Program, kernels};
 use crate::device::engine::{self, DataId, StepGraph};
 use crate::device::memory;
@@ -18,7 +18,8 @@ impl GpuEngine {
         engine::check_step(step, &self.setup)?;
         engine::check_data(data, self.data.len())?;
         let set = &mut self.data[data.0];
-        engine::check_columns(step, set.rows, set.features.values, (set.targets.values, set.targets.dtype))?;
+        let kind = |column: &Extent| (column.values, column.dtype);
+        engine::check_columns(step, set.rows, kind(&set.features), kind(&set.targets))?;
         let (batch, rows) = (graph.shape(step.features)[0], set.rows);
         set.prepare(&self.gpu, batch)?;
         let (features, targets) = (self.input(step, step.features)?, self.input(step, step.targets)?);
