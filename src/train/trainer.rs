@@ -2,20 +2,17 @@
 
 mod admit;
 mod keep;
+mod run;
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::time::Instant;
 
-use super::event::{EpochEvent, Event, Flow, StepEvent};
-use super::pace::Pace;
 use super::recipe::Recipe;
 use super::set::{Set, build};
 use super::weights::Weights;
-use crate::data::{Split, order};
+use crate::data::Split;
 use crate::device::cpu::CpuEngine;
 use crate::device::gpu::GpuEngine;
-use crate::device::{Call, Device, Engine, Precision, Setup, Tensor};
+use crate::device::{Device, Engine, Precision, Setup, Tensor};
 use crate::error::{Result, TrainError};
 use crate::nn::{Assembled, Mode, Model};
 
@@ -106,12 +103,6 @@ impl Sums {
         let mean = sum / self.rows;
         (!mean.is_nan()).then_some(mean)
     }
-}
-
-/// A step whose record is awaited.
-struct Sent {
-    rows: usize,
-    learning_rate: f64,
 }
 
 impl Trainer {
@@ -228,168 +219,6 @@ impl Trainer {
     pub fn epoch(&self) -> u32 {
         self.position.epoch
     }
-
-    /// Trains until the last epoch, or until `watch` says stop. With a [folder](Self::keep_in) the run is saved after every
-    /// epoch and when it is stopped.
-    ///
-    /// # Errors
-    ///
-    /// [`TrainError::NonFiniteLoss`] and [`TrainError::NonFiniteTensor`], a lost device, a folder that cannot be written
-    /// to. The last checkpoint stays as it is.
-    pub fn run(&mut self, watch: &mut dyn FnMut(&Event) -> Flow) -> Result<End> {
-        self.settle()?;
-        let mut pace = Pace::new(self.engine.capacity());
-        while self.position.epoch < self.recipe.epochs {
-            let rows = order(self.recipe.seed, self.position.epoch, self.train.rows, self.recipe.shuffle);
-            self.engine.set_order(self.train.id, &rows)?;
-            let began = Instant::now();
-            let before = self.sums.rows;
-            if self.steps_of_epoch(&mut pace, watch)? == Flow::Stop {
-                self.check_finite()?;
-                self.save()?;
-                return Ok(End::Stopped);
-            }
-            let seconds = began.elapsed().as_secs_f64();
-            let event = self.end_epoch(seconds, self.sums.rows - before)?;
-            self.save_epoch(&event)?;
-            if watch(&Event::Epoch(event)) == Flow::Stop && self.position.epoch < self.recipe.epochs {
-                return Ok(End::Stopped);
-            }
-        }
-        Ok(End::Done)
-    }
-
-    /// Forgets steps under way whose records nobody awaits, after an error.
-    fn settle(&mut self) -> Result<()> {
-        while self.engine.pending() > 0 {
-            self.engine.collect()?;
-        }
-        Ok(())
-    }
-
-    /// Runs the rest of the present epoch, with up to two submissions under way.
-    fn steps_of_epoch(&mut self, pace: &mut Pace, watch: &mut dyn FnMut(&Event) -> Flow) -> Result<Flow> {
-        let (mut next, mut sent) = (self.position.step_in_epoch, VecDeque::new());
-        let mut flow = Flow::Continue;
-        pace.restart();
-        loop {
-            while flow == Flow::Continue && next < self.train.steps() && self.engine.pending() < 2 {
-                next += self.send(next, pace.steps(), &mut sent)?;
-            }
-            if self.engine.pending() == 0 {
-                return Ok(flow);
-            }
-            let records = self.engine.collect()?;
-            pace.collected(records.len());
-            for record in records {
-                let step = sent.pop_front().expect("each record answers a step that was sent");
-                let event = self.took(&record[0], &step)?;
-                if watch(&Event::Step(event)) == Flow::Stop {
-                    flow = Flow::Stop;
-                }
-            }
-        }
-    }
-
-    /// Submits up to `most` steps of the epoch from the n-th on; returns how many.
-    fn send(&mut self, n: usize, most: usize, sent: &mut VecDeque<Sent>) -> Result<usize> {
-        let rule = &self.recipe.optimizer;
-        let begun = self.position.step - self.position.step_in_epoch as u64;
-        let count = most.min(self.train.steps() - n).min(self.at_once(&self.train));
-        let mut calls = Vec::with_capacity(count);
-        for k in n..n + count {
-            let step = begun + k as u64;
-            let rate = self.recipe.rate(self.precision, step, u64::from(self.position.epoch))?;
-            let (program, rows) = self.train.step(k);
-            calls.push(Call { program, hyper: vec![rule.hyper(step + 1, rate)] });
-            sent.push_back(Sent { rows, learning_rate: rate });
-        }
-        self.engine.submit((begun + n as u64) as u32, (n * self.train.batch) as u32, &calls)?;
-        Ok(count)
-    }
-
-    /// Steps that one submission takes of data that are streamed.
-    fn at_once(&self, set: &Set) -> usize {
-        self.engine.chunk(set.id).map_or(usize::MAX, |rows| (rows / set.batch).max(1))
-    }
-
-    /// A step's record has come back.
-    fn took(&mut self, record: &[f64; 4], sent: &Sent) -> Result<StepEvent> {
-        self.position.step += 1;
-        self.position.step_in_epoch += 1;
-        if !record[0].is_finite() {
-            let first = self.engine.first_non_finite()?.map(|f| describe(&f));
-            let (step, checkpoint) = (self.position.step, self.kept());
-            return Err(TrainError::NonFiniteLoss { step, loss: record[0], first, checkpoint }.into());
-        }
-        self.sums.add(record, sent.rows);
-        let done = (self.position.step_in_epoch * self.train.batch).min(self.train.rows) as f64;
-        Ok(StepEvent {
-            step: self.position.step,
-            epoch: f64::from(self.position.epoch) + done / self.train.rows as f64,
-            loss: record[0],
-            data_loss: record[1],
-            learning_rate: sent.learning_rate,
-            accuracy: (!record[3].is_nan()).then_some(record[3]),
-            rows: sent.rows,
-        })
-    }
-
-    /// The loss of a step is that before its update, so it says nothing of what the last update left.
-    fn check_finite(&mut self) -> Result<()> {
-        match self.engine.first_non_finite()? {
-            None => Ok(()),
-            Some(first) => {
-                let (first, checkpoint) = (describe(&first), self.kept());
-                Err(TrainError::NonFiniteTensor { first, checkpoint }.into())
-            }
-        }
-    }
-
-    fn end_epoch(&mut self, seconds: f64, rows: f64) -> Result<EpochEvent> {
-        self.check_finite()?;
-        let sums = std::mem::take(&mut self.sums);
-        let base = self.recipe.optimizer.learning_rate();
-        let learning_rate = self.recipe.schedule.rate(base, self.position.step - 1, u64::from(self.position.epoch));
-        self.position.epoch += 1;
-        self.position.step_in_epoch = 0;
-        let validation = self.evaluate()?;
-        Ok(EpochEvent {
-            epoch: self.position.epoch,
-            steps: self.position.step,
-            train_loss: sums.data_loss / sums.rows,
-            train_accuracy: sums.mean(sums.accuracy),
-            val_loss: validation.map(|v| v.0),
-            val_accuracy: validation.and_then(|v| v.1),
-            penalty: sums.mean(sums.penalty),
-            learning_rate,
-            seconds,
-            examples_per_second: rows / seconds,
-        })
-    }
-
-    /// Loss and accuracy on the validation data; `None` without such data.
-    ///
-    /// # Errors
-    ///
-    /// A lost device.
-    pub fn evaluate(&mut self) -> Result<Option<(f64, Option<f64>)>> {
-        self.settle()?;
-        let Some(set) = &self.validation else { return Ok(None) };
-        let mut sums = Sums::default();
-        let mut n = 0;
-        while n < set.steps() {
-            let count = self.engine.capacity().min(set.steps() - n).min(self.at_once(set));
-            let call = |k| Call { program: set.step(k).0, hyper: Vec::new() };
-            let calls: Vec<Call> = (n..n + count).map(call).collect();
-            self.engine.submit(self.position.step as u32, (n * set.batch) as u32, &calls)?;
-            for (k, record) in self.engine.collect()?.iter().enumerate() {
-                sums.add(&record[0], set.step(n + k).1);
-            }
-            n += count;
-        }
-        Ok(Some((sums.data_loss / sums.rows, sums.mean(sums.accuracy))))
-    }
 }
 
 fn called(device: &Device) -> String {
@@ -397,8 +226,4 @@ fn called(device: &Device) -> String {
         Device::Cpu(_) => "cpu".into(),
         Device::Gpu(gpu) => gpu.adapter().name.clone(),
     }
-}
-
-fn describe(found: &crate::device::NonFinite) -> String {
-    format!("the {} of `{}` was the first to be non-finite, at step {}", found.what, found.tensor, found.step)
 }
