@@ -129,7 +129,7 @@ macro_rules! ops {
 }
 
 ops!(
-    affine, avg_pool2d, binary, conv2d, dropout, gather, matmul, max_pool2d, maxout, penalty, reduce, reshape, scale,
+    affine, avg_pool2d, binary, conv2d, dropout, gather, matmul, max_pool2d, maxout, moments, penalty, reduce, reshape, scale,
     softmax, sum_to, unary,
 );
 
