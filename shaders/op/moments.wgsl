@@ -33,8 +33,8 @@ fn moments(
     let lane = lane_index(local);
     let live = row < params.rows;
     let part = row / params.sets;
-    let set = row % params.sets;
-    let base = id.z * params.x_stride + set * params.inner;
+    let own = row % params.sets;
+    let base = id.z * params.x_stride + own * params.inner;
     let first = part * params.chunk;
     // Idle rows run no iteration but reach the folds.
     let end = select(0u, min(first + params.chunk, params.len), live);
@@ -56,7 +56,7 @@ fn moments(
     off = fold_sum(lane, off);
     squares = fold_sum(lane, squares);
     if live && lane == 0u {
-        let to = id.z * params.y_stride + part * 2u * params.sets + set;
+        let to = id.z * params.y_stride + part * 2u * params.sets + own;
         y[to] = near + off / n;
         // abs, not max: rounding may fall below 0, and a NaN must stay one.
         y[to + params.sets] = abs(squares - off * off / n) / params.divisor;

@@ -28,9 +28,9 @@ fn moments_gradient(
     if i >= params.len {
         return;
     }
-    let set = (params.first + i) / params.inner % params.sets;
-    let from = id.z * params.dy_stride + set;
-    let centred = x[id.z * params.x_stride + i] - moments[id.z * params.moments_stride + set];
+    let own = (params.first + i) / params.inner % params.sets;
+    let from = id.z * params.dy_stride + own;
+    let centred = x[id.z * params.x_stride + i] - moments[id.z * params.moments_stride + own];
     let slope = 2.0 * centred * dy[from + params.sets];
     dx[id.z * params.dx_stride + i] = (dy[from] + slope) * params.share;
 }

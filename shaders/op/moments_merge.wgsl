@@ -26,10 +26,10 @@ fn moments_merge(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let set = row_index(id, group, groups);
+    let own = row_index(id, group, groups);
     let lane = lane_index(local);
-    let live = set < params.sets;
-    let base = id.z * params.part_stride + set;
+    let live = own < params.sets;
+    let base = id.z * params.part_stride + own;
     let step = 2u * params.sets;
     let end = select(0u, params.parts, live);
     let n = f32(params.len);
@@ -50,7 +50,7 @@ fn moments_merge(
     off = fold_sum(lane, off);
     squares = fold_sum(lane, squares);
     if live && lane == 0u {
-        let to = id.z * params.y_stride + set;
+        let to = id.z * params.y_stride + own;
         y[to] = near + off / n;
         y[to + params.sets] = abs(squares - off * off / n) / n;
     }

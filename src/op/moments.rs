@@ -8,8 +8,8 @@ mod running;
 
 pub use gradient::MomentsGradient;
 pub(crate) use launch::{Cut, sum_depth};
-pub use layout::Over;
-pub(crate) use layout::{By, Layout};
+pub use layout::{By, Over};
+pub(crate) use layout::Layout;
 pub(crate) use near::Near;
 pub use running::RunningMoments;
 

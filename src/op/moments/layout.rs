@@ -69,8 +69,10 @@ pub(crate) struct Layout {
 
 /// By what elements are added up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum By {
+pub enum By {
+    /// Those that share a mean and a variance.
     Set,
+    /// Those that share a weight and a bias.
     Parameter,
 }
 
