@@ -29,8 +29,8 @@ fn moments_gradient(
         return;
     }
     let own = (params.first + i) / params.inner % params.sets;
-    let from = id.z * params.dy_stride + own;
+    let at = id.z * params.dy_stride + own;
     let centred = x[id.z * params.x_stride + i] - moments[id.z * params.moments_stride + own];
-    let slope = 2.0 * centred * dy[from + params.sets];
-    dx[id.z * params.dx_stride + i] = (dy[from] + slope) * params.share;
+    let slope = 2.0 * centred * dy[at + params.sets];
+    dx[id.z * params.dx_stride + i] = (dy[at] + slope) * params.share;
 }

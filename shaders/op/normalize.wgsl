@@ -40,9 +40,9 @@ fn normalize_by(
     if !SAME {
         parameter = (params.first + i) / params.per % params.count;
     }
-    let from = id.z * params.moments_stride + own;
-    let rstd = inverseSqrt(moments[from + params.sets] + params.epsilon);
-    let hat = (x[id.z * params.x_stride + i] - moments[from]) * rstd;
+    let at = id.z * params.moments_stride + own;
+    let rstd = inverseSqrt(moments[at + params.sets] + params.epsilon);
+    let hat = (x[id.z * params.x_stride + i] - moments[at]) * rstd;
     let w = weight[id.z * params.weight_stride + parameter];
     y[id.z * params.y_stride + i] = hat * w + bias[id.z * params.bias_stride + parameter];
 }

@@ -44,11 +44,11 @@ fn normalize_gradient(
     if !SAME {
         parameter = (params.first + i) / params.per % params.count;
     }
-    let from = id.z * params.moments_stride + own;
-    let rstd = inverseSqrt(moments[from + params.sets] + params.epsilon);
+    let at = id.z * params.moments_stride + own;
+    let rstd = inverseSqrt(moments[at + params.sets] + params.epsilon);
     var slope = dy[id.z * params.dy_stride + i] * weight[id.z * params.weight_stride + parameter];
     if THROUGH {
-        let hat = (x[id.z * params.x_stride + i] - moments[from]) * rstd;
+        let hat = (x[id.z * params.x_stride + i] - moments[at]) * rstd;
         let sum = id.z * params.sums_stride + own;
         slope -= (sums[sum] + hat * sums[sum + params.sets]) * params.share;
     }

@@ -33,8 +33,8 @@ struct Params {
 
 // Mean and 1 / √(variance + epsilon).
 fn statistics(member: u32, own: u32) -> vec2<f32> {
-    let from = member * params.moments_stride + own;
-    return vec2(moments[from], inverseSqrt(moments[from + params.sets] + params.epsilon));
+    let at = member * params.moments_stride + own;
+    return vec2(moments[at], inverseSqrt(moments[at + params.sets] + params.epsilon));
 }
 
 @compute @workgroup_size(WORKGROUP)

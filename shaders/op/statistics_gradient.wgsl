@@ -23,9 +23,9 @@ fn statistics_gradient(
     if own >= params.sets {
         return;
     }
-    let from = id.z * params.sums_stride + own;
+    let at = id.z * params.sums_stride + own;
     let to = id.z * params.y_stride + own;
     let rstd = inverseSqrt(moments[id.z * params.moments_stride + params.sets + own] + params.epsilon);
-    y[to] = -sums[from] * rstd;
-    y[to + params.sets] = -0.5 * sums[from + params.sets] * rstd * rstd;
+    y[to] = -sums[at] * rstd;
+    y[to + params.sets] = -0.5 * sums[at + params.sets] * rstd * rstd;
 }
