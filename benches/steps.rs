@@ -11,7 +11,7 @@ use thalweg::Shape;
 use thalweg::data::{Dataset, Source, Targets, Values};
 use thalweg::device::cpu::CpuEngine;
 use thalweg::device::gpu::GpuEngine;
-use thalweg::device::{Call, Column, Engine, ProgramId, Setup, StepGraph, Tensor};
+use thalweg::device::{Call, Column, Engine, ProgramId, Setup};
 use thalweg::nn::{Linear, Mode, Objective, Relu, Sequential, TargetKind, assemble, initial_parameters};
 use thalweg::optim::{Adam, DynRule};
 
@@ -56,21 +56,17 @@ impl Training {
         let a = assemble(&model, &Shape::from([64]), classes, &Objective::default(), BATCH, Mode::Train)
             .expect("the layers fit together");
         let rule = Adam::default();
-        let tensors: Vec<Tensor> =
-            a.parameters.iter().map(|p| Tensor { name: p.name.clone(), shape: p.shape.clone() }).collect();
+        let (tensors, buffers) = (a.tensors(), a.kept());
         let groups = vec![0; tensors.len()];
-        let mut engine = engine(Setup { tensors, groups, rule: std::sync::Arc::new(rule), seeds: vec![SEED] });
+        let mut engine = engine(Setup { tensors, buffers, groups, rule: std::sync::Arc::new(rule), seeds: vec![SEED] });
         let features = match data.features() {
             Values::F32(v) => Column::F32(v),
             Values::F64(v) => Column::F64(v),
         };
         let Targets::Classes { labels, .. } = data.targets() else { unreachable!("digits have classes") };
         let id = engine.add_data(data.rows(), features, Column::Index(labels)).expect("the digits are small");
-        let record = [Some(a.loss), Some(a.data_loss), a.penalty, a.accuracy];
         let initial = initial_parameters(&a.parameters, SEED);
-        let step =
-            StepGraph { features: a.features, targets: a.targets, record, gradients: a.gradients, graph: a.graph };
-        let program = engine.compile(step, id).expect("the step compiles");
+        let program = engine.compile(a.into_step(), id).expect("the step compiles");
         engine.set_parameters(0, &initial).expect("the device works");
         Self { engine, program, rule, steps_per_epoch: data.rows() / BATCH, step: 0 }
     }

@@ -61,6 +61,7 @@ fn fed<'a>(
     let (kind, name) = match &node.kind {
         Kind::Input { name, .. } => ("input", name),
         Kind::Parameter { name } => ("parameter", name),
+        Kind::Buffer { name } => ("buffer", name),
         Kind::Setting { name, value } => {
             if !feeds.contains_key(&id) {
                 return Ok(Cow::Owned(Feed::Real(vec![*value; copies])));

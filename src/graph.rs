@@ -44,6 +44,12 @@ pub enum Kind {
         /// Its name, unique among parameters, as PyTorch would call it (`0.weight`).
         name: String,
     },
+    /// Kept from step to step but not learnt, one per member: running statistics. What a step makes of it is the engine's
+    /// to keep.
+    Buffer {
+        /// Its name, unique among buffers.
+        name: String,
+    },
     /// A scalar that a run may change or a population vary without rebuilding the program: a dropout rate, a penalty.
     Setting {
         /// Its name, unique among settings.
@@ -158,6 +164,15 @@ impl Graph {
         self.source("parameter", Kind::Parameter { name: name.into() }, Meta::real(shape))
     }
 
+    /// A tensor that is kept from step to step but not learnt: PyTorch's buffers.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::DuplicateName`].
+    pub fn buffer(&mut self, name: &str, shape: impl Into<Shape>) -> Result<NodeId, GraphError> {
+        self.source("buffer", Kind::Buffer { name: name.into() }, Meta::real(shape))
+    }
+
     /// A scalar that can be changed without rebuilding.
     ///
     /// # Errors
@@ -206,6 +221,11 @@ impl Graph {
         self.named(|kind| if let Kind::Input { name, .. } = kind { Some(name) } else { None })
     }
 
+    /// Buffers in the order they were made.
+    pub fn buffers(&self) -> impl Iterator<Item = (&str, NodeId)> {
+        self.named(|kind| if let Kind::Buffer { name } = kind { Some(name) } else { None })
+    }
+
     /// Settings in the order they were made.
     pub fn settings(&self) -> impl Iterator<Item = (&str, NodeId)> {
         self.named(|kind| if let Kind::Setting { name, .. } = kind { Some(name) } else { None })
@@ -231,14 +251,14 @@ impl Graph {
         live
     }
 
-    /// Which nodes differ between the members of a population: parameters, settings, random ops, and all that depends
+    /// Which nodes differ between the members of a population: parameters, buffers, settings, random ops, and all that depends
     /// on one.
     pub fn per_member(&self) -> Vec<bool> {
         let mut per: Vec<bool> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             per.push(match &node.kind {
                 Kind::Input { per_member, .. } => *per_member,
-                Kind::Parameter { .. } | Kind::Setting { .. } => true,
+                Kind::Parameter { .. } | Kind::Buffer { .. } | Kind::Setting { .. } => true,
                 Kind::Op { op, inputs } => op.random() || inputs.iter().any(|id| per[id.0]),
             });
         }
@@ -249,6 +269,7 @@ impl Graph {
         let (taken, name) = match &node {
             Kind::Input { name, .. } => (self.inputs().any(|(n, _)| n == name), name),
             Kind::Parameter { name } => (self.parameters().any(|(n, _)| n == name), name),
+            Kind::Buffer { name } => (self.buffers().any(|(n, _)| n == name), name),
             Kind::Setting { name, .. } => (self.settings().any(|(n, _)| n == name), name),
             Kind::Op { .. } => unreachable!("source is called for named kinds alone"),
         };

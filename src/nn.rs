@@ -22,7 +22,7 @@ pub mod layer;
 mod sequential;
 
 pub use assemble::{Assembled, Model, Objective, TargetKind, assemble, output_shape};
-pub use builder::{Builder, Mode, ParameterSpec, initial_parameters};
+pub use builder::{BufferSpec, Builder, Mode, ParameterSpec, initial_parameters};
 pub use initializer::{Initializer, UnknownInitializer};
 pub use layer::activation::{Elu, Gelu, Identity, LeakyRelu, Relu, Sigmoid, Silu, Softplus, Tanh};
 pub use layer::conv2d::Conv2d;
@@ -31,6 +31,7 @@ pub use layer::flatten::Flatten;
 pub use layer::linear::Linear;
 pub use layer::maxout::Maxout;
 pub use layer::pool2d::{AvgPool2d, GlobalAvgPool2d, MaxPool2d};
+pub use layer::residual::Residual;
 pub use layer::softmax::{LogSoftmax, Softmax};
 pub use layer::{Field, Layer, LayerSpec, Value};
 pub use sequential::Sequential;

@@ -7,7 +7,9 @@ mod pace;
 mod recipe;
 mod set;
 mod trainer;
+mod weights;
 
 pub use event::{EpochEvent, Event, Flow, StepEvent};
 pub use recipe::Recipe;
 pub use trainer::{End, Trainer};
+pub use weights::Weights;

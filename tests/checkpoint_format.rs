@@ -8,7 +8,7 @@ use serde_json::json;
 use thalweg::Shape;
 use thalweg::data::Values;
 use thalweg::train::checkpoint::{
-    Checkpoint, CheckpointError, HISTORY, MODEL, Misshaped, OPTIMIZER, Tensor, append_history, model_step,
+    Checkpoint, CheckpointError, Counter, HISTORY, MODEL, Misshaped, OPTIMIZER, Tensor, append_history, model_step,
     read_weights, rewind_history, write_atomic,
 };
 
@@ -51,6 +51,8 @@ fn checkpoint(double: bool, step: u64) -> Checkpoint {
     };
     Checkpoint {
         parameters: all(1.0),
+        buffers: vec![tensor("3.running_var", &[2], values(2, 0.9)), tensor("1.running_mean", &[3], values(3, 1.1))],
+        counters: vec![Counter { name: "3.num_batches_tracked".into(), value: i64::MAX as u64 }],
         states: vec![("exp_avg_sq".into(), all(0.3)), ("exp_avg".into(), all(-0.7))],
         step,
         epoch: 4,
@@ -72,19 +74,27 @@ fn a_checkpoint_comes_back_bit_for_bit() {
         before.save(folder.path()).unwrap();
         let after = Checkpoint::load(folder.path()).unwrap();
         assert_eq!(bits_of(&after.parameters), bits_of(&before.parameters));
+        assert_eq!(bits_of(&after.buffers), bits_of(&before.buffers));
         assert_eq!(after.states.len(), before.states.len());
         for (a, b) in after.states.iter().zip(&before.states) {
             assert_eq!((&a.0, bits_of(&a.1)), (&b.0, bits_of(&b.1)));
         }
-        let rest = |c: &Checkpoint| Checkpoint { parameters: vec![], states: vec![], ..c.clone() };
+        let rest = |c: &Checkpoint| Checkpoint { parameters: vec![], buffers: vec![], states: vec![], ..c.clone() };
         assert_eq!(rest(&after), rest(&before));
         assert_eq!(model_step(folder.path()).unwrap(), Some(1 << 60));
 
-        let expected: Vec<_> = before.parameters.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
+        // The model's file has the counter besides, which `read_weights` does not know.
+        let floats: Vec<&Tensor> = before.parameters.iter().chain(&before.buffers).collect();
+        let expected: Vec<_> = floats.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
+        let refused = read_weights(&folder.path().join(MODEL), &expected).unwrap_err();
+        let CheckpointError::Mismatch { extra, .. } = refused else { panic!("{refused:?}") };
+        assert_eq!(extra, [named("3.num_batches_tracked", &[])]);
+        Checkpoint { counters: vec![], ..before.clone() }.save(folder.path()).unwrap();
         let weights = read_weights(&folder.path().join(MODEL), &expected).unwrap();
-        for (read, t) in weights.iter().zip(&before.parameters) {
+        for (read, t) in weights.iter().zip(&floats) {
             assert_eq!((bits(read), matches!(read, Values::F64(_))), (bits(&t.data), double));
         }
+        before.save(folder.path()).unwrap();
         // The same checkpoint has the same bytes.
         let first = [MODEL, OPTIMIZER].map(|name| fs::read(folder.path().join(name)).unwrap());
         after.save(folder.path()).unwrap();
@@ -116,6 +126,8 @@ fn every_difference_is_listed_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let mut saved = checkpoint(false, 1);
     saved.states.clear();
+    saved.buffers.clear();
+    saved.counters.clear();
     saved.save(folder.path()).unwrap();
     let path = folder.path().join(MODEL);
     let expected = [named("2.weight", &[3, 2]), named("0.bias", &[1]), named("a", &[5]), named("b", &[])];
@@ -140,7 +152,7 @@ fn every_difference_is_listed_at_once() {
     let CheckpointError::Mismatch { wrong_dtype, .. } = error else { panic!("{error:?}") };
     assert_eq!(wrong_dtype, [("1.num_batches_tracked".to_owned(), "I64".to_owned())]);
 
-    let error = saved.check_parameters(folder.path(), &expected).unwrap_err();
+    let error = saved.check_tensors(folder.path(), &expected).unwrap_err();
     assert!(
         matches!(error, CheckpointError::Mismatch { missing, extra, .. } if missing.len() == 2 && extra.len() == 2)
     );

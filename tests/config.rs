@@ -5,7 +5,8 @@ use thalweg::Shape;
 use thalweg::data::Source;
 use thalweg::error::ConfigError;
 use thalweg::loss::Loss;
-use thalweg::nn::{LayerSpec, Value, layer};
+use thalweg::nn::{Initializer, LayerSpec, Value, layer};
+use thalweg::nn::{Mode, TargetKind, assemble};
 use thalweg::optim::Optimizer;
 use thalweg::train::config::{DataConfig, ModelConfig, RunConfig, TrainConfig};
 
@@ -180,7 +181,7 @@ fn unknown_keys() {
     refused(layer("type = 'linear', ot = 3"), &["`model.layers[1].ot`", "did you mean `out`?", "`bias`"]);
     refused(
         layer("type = 'linear', out = 3, p = 0.5"),
-        &["`model.layers[1].p`", "layer `linear` has `type`, `out`, `bias`"],
+        &["`model.layers[1].p`", "layer `linear` has `type`, `out`, `bias`, `weight_init`"],
     );
     refused(layer("type = 'relu', slope = 0.1"), &["`model.layers[1].slope`", "layer `relu` has `type`"]);
     // A field of another rule.
@@ -205,6 +206,72 @@ fn unknown_names() {
     refused(parse("[data]\nsource = 'cifar:c'"), &["`data.source`", "`cifar:c`", "`cifar10:DIR`", "`images:DIR`"]);
     refused(parse("[data]\nsource = 'idx'"), &["`data.source`", "did you mean `idx:DIR`?"]);
     refused(parse("[data]\nsource = 'csv:'"), &["`data.source`", "`csv:`", "`csv:FILE`"]);
+}
+
+#[test]
+fn residual_blocks() -> Result<(), Box<dyn std::error::Error>> {
+    let text = r#"[model]
+layers = [
+  { type = "residual", layers = [
+    { type = "linear", out = 5 },
+    { type = "relu" },
+    { type = "residual", layers = [{ type = "linear", out = 5 }] },
+  ], projection = [{ type = "linear", out = 5, bias = false }] },
+]"#;
+    let run = parse(text)?;
+    assert_eq!(parse(&run.to_toml())?, run);
+    let a = assemble(
+        &run.model()?,
+        &Shape::from([3]),
+        TargetKind::Classes { classes: 5 },
+        &run.objective(),
+        2,
+        Mode::Train,
+    )?;
+    let names: Vec<_> = a.parameters.iter().map(|p| format!("{} {}", p.name, p.shape)).collect();
+    assert_eq!(
+        names,
+        [
+            "0.layers.0.weight [5, 3]",
+            "0.layers.0.bias [5]",
+            "0.layers.2.layers.0.weight [5, 5]",
+            "0.layers.2.layers.0.bias [5]",
+            "0.projection.0.weight [5, 3]"
+        ]
+    );
+    let block = |inside: &str| parse(&format!("[model]\nlayers = [{{ type = 'residual'{inside} }}]"));
+    refused(block(""), &["`model.layers[0].layers`", "needs a list of layers"]);
+    refused(block(", layers = []"), &["`model.layers[0].layers`", "at least one layer"]);
+    refused(block(", layers = 3"), &["`model.layers[0].layers` must be a list"]);
+    refused(block(", layers = [{ type = 'liner' }]"), &["`model.layers[0].layers[0].type`", "did you mean `linear`?"]);
+    refused(
+        block(", layers = [{ type = 'relu' }], projection = [{ type = 'linear', ot = 3 }]"),
+        &["`model.layers[0].projection[0].ot`", "did you mean `out`?"],
+    );
+    Ok(())
+}
+
+#[test]
+fn initialisers() -> Result<(), ConfigError> {
+    let layer = |inside: &str| parse(&format!("[model]\nlayers = [{{ type = 'linear', out = 2, {inside} }}]"));
+    let run = layer("weight_init = 'kaiming_normal', bias_init = { name = 'normal', std = 0.01 }")?;
+    let found = |run: &RunConfig, field: &str| {
+        let value = run.model.layers[0].values().find(|(name, _)| *name == field).map(|(_, value)| value.clone());
+        value.expect("the layer has the field")
+    };
+    assert_eq!(found(&run, "weight_init"), Value::Init(Some(Initializer::KaimingNormal { a: 0.0 })));
+    assert_eq!(found(&run, "bias_init"), Value::Init(Some(Initializer::Normal { std: 0.01 })));
+    assert_eq!(parse(&run.to_toml())?, run);
+    assert_eq!(found(&layer("bias = true")?, "weight_init"), Value::Init(None));
+    let key = "`model.layers[0].weight_init";
+    refused(layer("weight_init = 'he'"), &[key, "no initialiser `he`", "`kaiming_normal`"]);
+    refused(layer("weight_init = 'kaiming_norml'"), &[key, "did you mean `kaiming_normal`?"]);
+    refused(layer("weight_init = 3"), &[key, "the name of an initialiser", "found the whole number 3"]);
+    refused(layer("weight_init = { std = 3 }"), &["`model.layers[0].weight_init.name`"]);
+    refused(layer("weight_init = { name = 'zeros', std = 3 }"), &["`model.layers[0].weight_init.std`"]);
+    refused(layer("weight_init = { name = 'normal', std = -1 }"), &["weight_init.std`", "at least 0", "-1"]);
+    refused(layer("weight_init = { name = 'constant', value = 1e39 }"), &["weight_init.value`", "finite in f32"]);
+    Ok(())
 }
 
 #[test]
@@ -306,18 +373,30 @@ fn files_and_relative_paths() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+fn inner(n: usize, more: bool) -> Vec<LayerSpec> {
+    let linear = LayerSpec::new("linear").and_then(|l| l.with("out", Value::Count(n))).expect("a layer");
+    let nested = Value::Layers(vec![linear.clone()]);
+    let block = LayerSpec::new("residual").and_then(|l| l.with("layers", nested)).expect("a layer");
+    if more { vec![linear, block] } else { vec![linear] }
+}
+
 fn any_layer() -> impl Strategy<Value = LayerSpec> {
     let count = layer::all().count();
     (0..count, 1usize..2000, 0.0f64..1.0, any::<bool>()).prop_map(|(i, n, x, b)| {
         let entry = layer::all().nth(i).expect("below the count");
         let mut spec = LayerSpec::new(entry.name).expect("a registered name");
         for field in entry.fields {
-            let value = match field.value {
+            let value = match &field.value {
                 Value::Count(_) => Value::Count(n),
                 Value::Real(_) => Value::Real(x),
                 Value::Flag(_) => Value::Flag(b),
                 Value::Pair(Some(_)) => Value::Pair(Some([n, if b { n } else { n + 1 }])),
                 Value::Pair(None) => Value::Pair(b.then_some([n, 1])),
+                Value::Init(_) => {
+                    let init: Initializer = Initializer::NAMES[n % 9].parse().expect("a name");
+                    Value::Init(b.then(|| init.with_argument(x)))
+                }
+                Value::Layers(_) => Value::Layers(inner(n, b)),
             };
             spec = spec.with(field.name, value).expect("the field's own kind");
         }

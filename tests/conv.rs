@@ -101,7 +101,7 @@ fn networks_from_toml_are_those_of_pytorch() -> Any {
         feeds.insert(x, Feed::Real(values(&network["x"])));
         let mut b = Builder::new(&mut g, Mode::Train);
         let y = model.build(&mut b, x)?;
-        let parameters = b.into_parameters();
+        let parameters = b.into_parts().0;
         let names: Vec<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
         assert_eq!(serde_json::to_value(&names)?, network["order"]);
         for p in &parameters {
@@ -131,7 +131,7 @@ fn filters_start_as_pytorchs_do() -> Any {
     let x = g.input("x", [1, 8, 6, 6])?;
     let mut b = Builder::new(&mut g, Mode::Train);
     Sequential::new().add(Conv2d::new(64, [3, 2]).groups(2)).build(&mut b, x)?;
-    let parameters = b.into_parameters();
+    let parameters = b.into_parts().0;
     assert_eq!(parameters[0].shape, Shape::from([64, 4, 3, 2]));
     let bound = 1.0 / 24f64.sqrt();
     for (p, values) in parameters.iter().zip(initial_parameters(&parameters, 7)) {
@@ -165,7 +165,7 @@ fn what_does_not_fit_is_refused_by_name() -> Any {
         Ok(())
     };
     let with = |name: &str, fields: &[(&str, nn::Value)]| -> Result<LayerSpec, GraphError> {
-        fields.iter().try_fold(LayerSpec::new(name)?, |spec, &(field, value)| spec.with(field, value))
+        fields.iter().try_fold(LayerSpec::new(name)?, |spec, (field, value)| spec.with(field, value.clone()))
     };
     let (pair, count) = (|a, b| nn::Value::Pair(Some([a, b])), nn::Value::Count);
     refused(with("conv2d", &[("kernel", pair(7, 3))])?, &["conv2d", "`x`", "H ≥ 7 and W ≥ 3", "[1, 3, 6, 5]"])?;

@@ -7,8 +7,8 @@ use thalweg::graph::{Context, Graph, NodeId};
 use thalweg::loss::Loss;
 use thalweg::nn::{
     Assembled, Builder, Dropout, Elu, Flatten, Gelu, Identity, Initializer, Layer, LeakyRelu, Linear, LogSoftmax,
-    Maxout, Mode, Model, Objective, Relu, Sequential, Sigmoid, Silu, Softmax, Softplus, Tanh, TargetKind, assemble,
-    initial_parameters,
+    Maxout, Mode, Model, Objective, ParameterSpec, Relu, Residual, Sequential, Sigmoid, Silu, Softmax, Softplus, Tanh,
+    TargetKind, assemble, initial_parameters,
 };
 
 type Any = Result<(), Box<dyn std::error::Error>>;
@@ -284,4 +284,64 @@ fn what_is_refused_says_where_and_why() {
         Linear::new(3).build(b, y)
     };
     refused(train(&twice, &[2], &objective, 8), &["parameter named `weight`"]);
+}
+
+/// Two of one name, in the graph or in files, and updates of another shape or of what is no buffer.
+#[test]
+fn buffers_that_clash_are_refused() -> Any {
+    let mut graph = Graph::new();
+    let mut b = Builder::new(&mut graph, Mode::Train);
+    let first = b.buffer("a", &[("x", 0.0)], [2])?;
+    for (name, rows) in [("a", [("y", 0.0)]), ("b", [("x", 0.0)])] {
+        let clash = b.buffer(name, &rows, [2]).err();
+        assert!(matches!(clash, Some(GraphError::DuplicateName { kind: "buffer", .. })), "{clash:?}");
+    }
+    let wide = b.graph().input("wide", [2, 2])?;
+    assert!(matches!(b.update(first, wide), Err(GraphError::Shape { op: "update", .. })));
+    assert!(matches!(b.update(wide, first), Err(GraphError::ForeignNode { .. })));
+    Ok(())
+}
+
+/// `layers(x) + projection(x)`, by the parts' own graphs; its gradients against differences; shapes that do not agree.
+#[test]
+fn a_residual_block_adds_the_way_past() -> Any {
+    let path = || Sequential::new().add(Linear::new(4)).add(Tanh).add(Linear::new(5));
+    let past = || Sequential::new().add(Linear::new(5));
+    let block = Residual::new(path()).projection(past());
+    let (mut graph, mut parts) = (Graph::new(), Graph::new());
+    let (x, p) = (graph.input("x", [2, 3])?, parts.input("x", [2, 3])?);
+    let mut b = Builder::new(&mut graph, Mode::Train);
+    let y = block.build(&mut b, x)?;
+    let specs = b.into_parts().0;
+    let mut b = Builder::new(&mut parts, Mode::Train);
+    let one = b.scope("layers", |b| path().build(b, p))?;
+    let two = b.scope("projection", |b| past().build(b, p))?;
+    let names = |specs: &[ParameterSpec]| specs.iter().map(|p| p.name.clone()).collect::<Vec<_>>();
+    let split = b.into_parts().0;
+    assert_eq!(names(&specs), names(&split));
+    let values = initial_parameters(&specs, 3);
+    let fed = |specs: &[ParameterSpec], x: NodeId| {
+        let mut feeds: Feeds = specs.iter().zip(&values).map(|(p, v)| (p.node, v.as_slice().into())).collect();
+        feeds.insert(x, vec![0.5, -1.0, 2.0, 0.25, 1.5, -0.75].into());
+        feeds
+    };
+    let whole = cpu::evaluate(&graph, &fed(&specs, x), &[y], &Context::default())?.remove(0);
+    let parted = cpu::evaluate(&parts, &fed(&split, p), &[one, two], &Context::default())?;
+    let sums: Vec<f64> = parted[0].iter().zip(&parted[1]).map(|(a, b)| a + b).collect();
+    assert_eq!(whole, sums);
+
+    let model = Sequential::new().add(Residual::new(path()).projection(past())).add(Relu).add(Linear::new(3));
+    let rows: Vec<f64> = (0..12).map(|i| f64::from(i % 5) - 1.5).collect();
+    let targets = thalweg::data::Targets::Classes { labels: vec![0, 1, 2, 1], classes: 3 };
+    let data = thalweg::data::Dataset::new(thalweg::data::Values::F64(rows), [3].into(), targets)?;
+    let check = thalweg::check::GradientCheck::default();
+    let report = thalweg::check::gradients(&model, &[3].into(), &Objective::default(), &data, &check, None)?;
+    assert!(report.passed(), "{report}");
+
+    let refused = train(&Sequential::new().add(Residual::new(path())), &[3], &Objective::default(), 2).err();
+    let text = refused.map(|e| e.to_string()).unwrap_or_default();
+    for part in ["layer 0 (residual)", "[2, 5]", "[2, 3]", "projection"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    Ok(())
 }

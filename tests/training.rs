@@ -5,6 +5,8 @@
 mod common;
 #[path = "training/given.rs"]
 mod given;
+#[path = "training/kept.rs"]
+mod kept;
 #[path = "training/resume.rs"]
 mod resume;
 #[path = "training/steps.rs"]

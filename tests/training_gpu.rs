@@ -7,6 +7,8 @@ mod bounds;
 mod common;
 #[path = "training/given.rs"]
 mod given;
+#[path = "training/kept.rs"]
+mod kept;
 #[path = "training/limits.rs"]
 mod limits;
 #[path = "training/resume.rs"]

@@ -207,7 +207,7 @@ pub(super) fn choose(analytic: &[f64], check: &GradientCheck, tensor: u32) -> Ve
 fn source_name(graph: &Graph, id: NodeId) -> Result<String, GraphError> {
     let node = graph.node(id);
     match &node.kind {
-        Kind::Parameter { name } | Kind::Input { name, .. } | Kind::Setting { name, .. }
+        Kind::Parameter { name } | Kind::Buffer { name } | Kind::Input { name, .. } | Kind::Setting { name, .. }
             if node.meta.dtype == Dtype::Real =>
         {
             Ok(name.clone())

@@ -270,6 +270,7 @@ fn feeds(a: &Assembled, set: &Dataset, parameters: &[Vec<f64>], scale: f64) -> F
     let mut feeds = Feeds::from([(a.features, rounded(set.features().to_f64())), (a.targets, targets)]);
     feeds.insert(a.loss_scale, vec![scale].into());
     feeds.extend(a.parameters.iter().zip(parameters).map(|(p, values)| (p.node, values.as_slice().into())));
+    feeds.extend(a.buffers.iter().map(|b| (b.node, b.initial().into())));
     feeds
 }
 

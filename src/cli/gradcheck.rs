@@ -9,7 +9,7 @@ use thalweg::data::{Dataset, Targets};
 use thalweg::device::gpu::{Gpu, Options};
 use thalweg::error::{DeviceError, TrainError};
 use thalweg::nn::{Mode, TargetKind, assemble};
-use thalweg::train::checkpoint::read_weights;
+use thalweg::train::Weights;
 use thalweg::train::config::RunConfig;
 use thalweg::{Error, Shape};
 
@@ -109,8 +109,7 @@ fn model(arguments: &Arguments, config: &RunConfig, data: &Dataset, gpu: Option<
                 Targets::Values { shape, .. } => TargetKind::Values { shape: shape.clone() },
             };
             let assembled = assemble(&model, &input, targets, &objective, 1, Mode::Train)?;
-            let expected: Vec<_> = assembled.parameters.iter().map(|p| (p.name.clone(), p.shape.clone())).collect();
-            Some(read_weights(file, &expected)?.iter().map(|values| values.to_f64()).collect())
+            Some(Weights::read(file, &assembled).map_err(Error::from)?.parameters)
         }
     };
     let check = arguments.check(config.train.seed);

@@ -29,6 +29,8 @@ pub struct Tensor {
 pub struct Setup {
     /// The learnt tensors.
     pub tensors: Vec<Tensor>,
+    /// What is kept from step to step but not learnt.
+    pub buffers: Vec<Tensor>,
     /// The parameter group of each tensor, below [`MAX_GROUPS`](crate::optim::MAX_GROUPS); groups have hyper-parameters of
     /// their own.
     pub groups: Vec<usize>,
@@ -90,6 +92,8 @@ pub struct StepGraph {
     /// For each tensor of [`Setup::tensors`] its gradient; `None` inside is a gradient of zero, the same tensors in all
     /// steps of an engine. Empty for evaluation: no update.
     pub gradients: Vec<Option<NodeId>>,
+    /// For each of [`Setup::buffers`] what it becomes after the step; `None` where it stays. Empty for evaluation.
+    pub updates: Vec<Option<NodeId>>,
 }
 
 /// One step of a submission.
@@ -118,7 +122,7 @@ pub struct NonFinite {
 /// A device in training: the CPU in f32 or f64, or a GPU.
 ///
 /// Steps of one submission take consecutive rows of the data set's order. Nothing waits but [`collect`](Self::collect),
-/// [`parameters`](Self::parameters) and [`states`](Self::states).
+/// [`parameters`](Self::parameters), [`buffers`](Self::buffers) and [`states`](Self::states).
 pub trait Engine: Send {
     /// Puts a data set on the device. `rows` rows; the columns hold `rows` times the graph's width.
     ///
@@ -175,6 +179,20 @@ pub trait Engine: Send {
     ///
     /// Values that do not fit the tensors, a lost device.
     fn set_parameters(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError>;
+
+    /// The buffers of a member, by tensor; exact.
+    ///
+    /// # Errors
+    ///
+    /// A lost device.
+    fn buffers(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError>;
+
+    /// Replaces the buffers of a member, which are 0 at first.
+    ///
+    /// # Errors
+    ///
+    /// Values that do not fit the tensors, a lost device.
+    fn set_buffers(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError>;
 
     /// The optimizer's states of a member, `[state][tensor]`; exact.
     ///

@@ -11,6 +11,7 @@ impl fmt::Display for Graph {
             match &node.kind {
                 Kind::Input { name, .. } => write!(f, "input {name}")?,
                 Kind::Parameter { name } => write!(f, "parameter {name}")?,
+                Kind::Buffer { name } => write!(f, "buffer {name}")?,
                 Kind::Setting { name, value } => write!(f, "setting {name} = {value}")?,
                 Kind::Op { op, inputs } => {
                     write!(f, "{}", op.name())?;

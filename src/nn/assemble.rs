@@ -1,6 +1,7 @@
 //! From a model to a closed graph: minibatch, model, loss, penalty, gradients.
 
-use super::{Builder, Mode, ParameterSpec};
+use super::{BufferSpec, Builder, Mode, ParameterSpec};
+use crate::device::{StepGraph, Tensor};
 use crate::error::GraphError;
 use crate::graph::{Accumulate, Graph, NodeId};
 use crate::loss::Loss;
@@ -76,10 +77,41 @@ pub struct Assembled {
     pub accuracy: Option<NodeId>,
     /// The parameters, in the order of the flat buffer.
     pub parameters: Vec<ParameterSpec>,
+    /// What is kept from step to step but not learnt (running statistics).
+    pub buffers: Vec<BufferSpec>,
+    /// Names of the counts of training steps that the model's files hold.
+    pub counters: Vec<String>,
     /// The gradient of `loss` for each parameter, `None` where it does not depend on one; empty when built to evaluate.
     pub gradients: Vec<Option<NodeId>>,
     /// The setting, of value 1, that the gradients are weighted by.
     pub loss_scale: NodeId,
+}
+
+impl Assembled {
+    /// The learnt tensors, as an engine is told of them.
+    pub fn tensors(&self) -> Vec<Tensor> {
+        self.parameters.iter().map(|p| Tensor { name: p.name.clone(), shape: p.shape.clone() }).collect()
+    }
+
+    /// What is kept without being learnt, as an engine is told of it.
+    pub fn kept(&self) -> Vec<Tensor> {
+        let kept = |b: &BufferSpec| Tensor { name: b.name.clone(), shape: self.graph.shape(b.node).clone() };
+        self.buffers.iter().map(kept).collect()
+    }
+
+    /// The step of an engine: loss, data loss, penalty and accuracy are recorded, and buffers change where there are
+    /// gradients.
+    pub fn into_step(self) -> StepGraph {
+        let trains = !self.gradients.is_empty();
+        StepGraph {
+            features: self.features,
+            targets: self.targets,
+            record: [Some(self.loss), Some(self.data_loss), self.penalty, self.accuracy],
+            updates: if trains { self.buffers.iter().map(|b| b.next).collect() } else { Vec::new() },
+            gradients: self.gradients,
+            graph: self.graph,
+        }
+    }
 }
 
 /// Builds `model` over a minibatch of `batch` examples of shape `input`, with its loss, penalty and, to
@@ -134,7 +166,7 @@ pub fn assemble(
     let features = graph.input("x", with_batch(input))?;
     let mut builder = Builder::new(&mut graph, mode);
     let output = model.build(&mut builder, features)?;
-    let parameters = builder.into_parameters();
+    let (parameters, buffers, counters) = builder.into_parts();
     fits(&graph, output, &targets, objective.loss, batch)?;
     let targets = match &targets {
         TargetKind::Classes { .. } => graph.index_input("y", [batch])?,
@@ -176,6 +208,8 @@ pub fn assemble(
         loss,
         accuracy,
         parameters,
+        buffers,
+        counters,
         gradients,
         loss_scale,
     })

@@ -30,6 +30,29 @@ pub struct ParameterSpec {
     pub node: NodeId,
 }
 
+/// A tensor that a model keeps from step to step without learning it: PyTorch's buffers, several of one shape as the rows
+/// of one tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BufferSpec {
+    /// Its name in the graph.
+    pub name: String,
+    /// For each row, PyTorch's name (`1.running_mean`) and the value that all its elements start with.
+    pub rows: Vec<(String, f64)>,
+    /// The shape of a row.
+    pub shape: Shape,
+    /// Its node, of shape `[rows, ..]`.
+    pub node: NodeId,
+    /// What a training step makes of it; `None` where it stays.
+    pub next: Option<NodeId>,
+}
+
+impl BufferSpec {
+    /// Its initial value.
+    pub fn initial(&self) -> Vec<f64> {
+        self.rows.iter().flat_map(|(_, value)| std::iter::repeat_n(*value, self.shape.elements())).collect()
+    }
+}
+
 /// The initial values of a model's parameters, in order, as functions of `seed` and of each one's place.
 pub fn initial_parameters(parameters: &[ParameterSpec], seed: u64) -> Vec<Vec<f64>> {
     let fill = |(i, p): (usize, &ParameterSpec)| p.initializer.fill(&p.shape, p.fan_in, seed, i as u32);
@@ -59,12 +82,14 @@ pub struct Builder<'a> {
     mode: Mode,
     prefix: String,
     parameters: Vec<ParameterSpec>,
+    buffers: Vec<BufferSpec>,
+    counters: Vec<String>,
 }
 
 impl<'a> Builder<'a> {
     /// A builder into `graph`.
     pub fn new(graph: &'a mut Graph, mode: Mode) -> Self {
-        Self { graph, mode, prefix: String::new(), parameters: Vec::new() }
+        Self { graph, mode, prefix: String::new(), parameters: Vec::new(), buffers: Vec::new(), counters: Vec::new() }
     }
 
     /// Whether the model is to be trained or used.
@@ -136,8 +161,52 @@ impl<'a> Builder<'a> {
         &self.parameters
     }
 
-    /// Ends the building and gives the parameters.
-    pub fn into_parameters(self) -> Vec<ParameterSpec> {
-        self.parameters
+    /// A tensor that is kept from step to step but not learnt. Each of `rows` is a name that files know it by and the value
+    /// it starts with, all of shape `shape`; the node has the shape `[rows, ..shape]`. What a training step makes of it
+    /// is told by [`update`](Self::update).
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::DuplicateName`].
+    pub fn buffer(&mut self, name: &str, rows: &[(&str, f64)], shape: impl Into<Shape>) -> Result<NodeId, GraphError> {
+        let (name, shape) = (self.full_name(name), shape.into());
+        let rows: Vec<(String, f64)> = rows.iter().map(|&(row, value)| (self.full_name(row), value)).collect();
+        for (i, (row, _)) in rows.iter().enumerate() {
+            let known = self.buffers.iter().flat_map(|b| &b.rows).chain(&rows[..i]);
+            if known.map(|(name, _)| name).chain(&self.counters).any(|taken| taken == row) {
+                return Err(GraphError::DuplicateName { kind: "buffer", name: row.clone() });
+            }
+        }
+        let node = self.graph.buffer(&name, Shape::from([&[rows.len()], shape.axes()].concat()))?;
+        self.buffers.push(BufferSpec { name, rows, shape, node, next: None });
+        Ok(node)
+    }
+
+    /// What a training step makes of a buffer: a node of the buffer's shape, which may be computed from the buffer itself.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::Shape`] where the shapes differ, [`GraphError::ForeignNode`] where `buffer` is none of this builder's.
+    pub fn update(&mut self, buffer: NodeId, next: NodeId) -> Result<(), GraphError> {
+        let (wanted, found) = (self.shape(buffer).clone(), self.shape(next).clone());
+        let Some(spec) = self.buffers.iter_mut().find(|spec| spec.node == buffer) else {
+            return Err(GraphError::ForeignNode { node: buffer.index(), nodes: self.graph.nodes().len() });
+        };
+        if wanted != found {
+            return Err(GraphError::Shape { op: "update", operand: "next", expected: wanted.to_string(), found });
+        }
+        spec.next = Some(next);
+        Ok(())
+    }
+
+    /// A whole number in the model's files that counts the training steps done (PyTorch's `num_batches_tracked`).
+    pub fn counter(&mut self, name: &str) {
+        let name = self.full_name(name);
+        self.counters.push(name);
+    }
+
+    /// Ends the building and gives the parameters, the buffers and the counters.
+    pub fn into_parts(self) -> (Vec<ParameterSpec>, Vec<BufferSpec>, Vec<String>) {
+        (self.parameters, self.buffers, self.counters)
     }
 }

@@ -87,8 +87,17 @@ impl Default for Initializer {
 
 impl Initializer {
     /// The names that [`FromStr`] knows, each with PyTorch's default arguments.
-    pub const NAMES: [&str; 8] =
-        ["kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal", "normal", "uniform", "zeros", "ones"];
+    pub const NAMES: [&str; 9] = [
+        "kaiming_uniform",
+        "kaiming_normal",
+        "xavier_uniform",
+        "xavier_normal",
+        "normal",
+        "uniform",
+        "zeros",
+        "ones",
+        "constant",
+    ];
 
     /// The values of the `tensor`-th parameter of a model, of `shape`, under `seed`, row-major. `fan_in` is passed because
     /// a bias takes its weight's.
@@ -130,7 +139,7 @@ pub struct UnknownInitializer {
 impl FromStr for Initializer {
     type Err = UnknownInitializer;
 
-    /// The arguments are the defaults of `torch.nn.init` (`a = 0`, `gain = 1`, `std = 1`, `bound = 1`).
+    /// The arguments are the defaults of `torch.nn.init` (`a = 0`, `gain = 1`, `std = 1`, `bound = 1`); a `constant` is 0.
     fn from_str(name: &str) -> Result<Self, UnknownInitializer> {
         Ok(match name {
             "kaiming_uniform" => Self::KaimingUniform { a: 0.0 },
@@ -141,23 +150,70 @@ impl FromStr for Initializer {
             "uniform" => Self::Uniform { bound: 1.0 },
             "zeros" => Self::Zeros,
             "ones" => Self::Ones,
+            "constant" => Self::Constant { value: 0.0 },
             _ => return Err(UnknownInitializer { found: name.into() }),
         })
     }
 }
 
+impl Initializer {
+    /// The distribution's argument: its name and value.
+    pub fn argument(&self) -> Option<(&'static str, f64)> {
+        match *self {
+            Self::KaimingUniform { a } | Self::KaimingNormal { a } => Some(("a", a)),
+            Self::XavierUniform { gain } | Self::XavierNormal { gain } => Some(("gain", gain)),
+            Self::Normal { std } => Some(("std", std)),
+            Self::Uniform { bound } => Some(("bound", bound)),
+            Self::Constant { value } => Some(("value", value)),
+            Self::Zeros | Self::Ones => None,
+        }
+    }
+
+    /// With another value of its argument, if it has one; `a` of any sign, the others finite and, but for `value`, at least 0.
+    #[must_use]
+    pub fn with_argument(self, x: f64) -> Self {
+        match self {
+            Self::KaimingUniform { .. } => Self::KaimingUniform { a: x },
+            Self::KaimingNormal { .. } => Self::KaimingNormal { a: x },
+            Self::XavierUniform { .. } => Self::XavierUniform { gain: x },
+            Self::XavierNormal { .. } => Self::XavierNormal { gain: x },
+            Self::Normal { .. } => Self::Normal { std: x },
+            Self::Uniform { .. } => Self::Uniform { bound: x },
+            Self::Constant { .. } => Self::Constant { value: x },
+            Self::Zeros | Self::Ones => self,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::KaimingUniform { .. } => "kaiming_uniform",
+            Self::KaimingNormal { .. } => "kaiming_normal",
+            Self::XavierUniform { .. } => "xavier_uniform",
+            Self::XavierNormal { .. } => "xavier_normal",
+            Self::Normal { .. } => "normal",
+            Self::Uniform { .. } => "uniform",
+            Self::Zeros => "zeros",
+            Self::Ones => "ones",
+            Self::Constant { .. } => "constant",
+        }
+    }
+
+    /// As the TOML form writes it: `"zeros"`, `{ name = "normal", std = 0.01 }`.
+    pub fn to_toml(&self) -> String {
+        match self.argument() {
+            // Debug keeps the point of `1.0`.
+            Some((argument, x)) => format!(r#"{{ name = "{}", {argument} = {x:?} }}"#, self.name()),
+            None => format!(r#""{}""#, self.name()),
+        }
+    }
+}
+
 impl fmt::Display for Initializer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::KaimingUniform { a } => write!(f, "kaiming_uniform(a = {a})"),
-            Self::KaimingNormal { a } => write!(f, "kaiming_normal(a = {a})"),
-            Self::XavierUniform { gain } => write!(f, "xavier_uniform(gain = {gain})"),
-            Self::XavierNormal { gain } => write!(f, "xavier_normal(gain = {gain})"),
-            Self::Normal { std } => write!(f, "normal(std = {std})"),
-            Self::Uniform { bound } => write!(f, "uniform(bound = {bound})"),
-            Self::Zeros => f.write_str("zeros"),
-            Self::Ones => f.write_str("ones"),
-            Self::Constant { value } => write!(f, "constant({value})"),
+        match self.argument() {
+            Some((argument, x)) => write!(f, "{}({argument} = {x})", self.name()),
+            None => f.write_str(self.name()),
         }
     }
 }

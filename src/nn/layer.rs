@@ -4,7 +4,7 @@
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 
-use super::Builder;
+use super::{Builder, Initializer, Sequential};
 use crate::error::GraphError;
 use crate::graph::NodeId;
 use crate::op::unary::Activation;
@@ -38,7 +38,7 @@ pub trait Layer: Debug + Send + Sync {
 }
 
 /// What a field of a layer holds.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// A whole number.
     Count(usize),
@@ -48,16 +48,22 @@ pub enum Value {
     Flag(bool),
     /// Two whole numbers, along H and along W, or one for both; `None` where the layer's other fields say it.
     Pair(Option<[usize; 2]>),
+    /// How a parameter starts; `None` for the layer's default, PyTorch's.
+    Init(Option<Initializer>),
+    /// Layers one after another.
+    Layers(Vec<LayerSpec>),
 }
 
 impl Value {
     /// The kind of value, in words.
-    pub fn describe(self) -> &'static str {
+    pub fn describe(&self) -> &'static str {
         match self {
             Self::Count(_) => "a whole number",
             Self::Real(_) => "a number",
             Self::Flag(_) => "true or false",
             Self::Pair(_) => "a whole number or a list of two",
+            Self::Init(_) => "the name of an initialiser, or a table with its `name` and numbers",
+            Self::Layers(_) => "a list of layers",
         }
     }
 }
@@ -71,13 +77,21 @@ impl fmt::Display for Value {
             Self::Flag(b) => write!(f, "{b}"),
             Self::Pair(Some([a, b])) if a == b => write!(f, "{a}"),
             Self::Pair(Some(pair)) => write!(f, "{pair:?}"),
-            Self::Pair(None) => f.write_str("none"),
+            Self::Init(Some(init)) => f.write_str(&init.to_toml()),
+            Self::Pair(None) | Self::Init(None) => f.write_str("none"),
+            Self::Layers(layers) => {
+                f.write_str("[")?;
+                for (i, layer) in layers.iter().enumerate() {
+                    write!(f, "{}{layer}", if i == 0 { "" } else { ", " })?;
+                }
+                f.write_str("]")
+            }
         }
     }
 }
 
 /// A field of a layer: its name, and a value that says its kind.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// As in the TOML form and the layer's struct.
     pub name: &'static str,
@@ -127,7 +141,7 @@ macro_rules! layers {
     };
 }
 
-layers!(linear, conv2d, pool2d, activation, maxout, dropout, flatten, softmax);
+layers!(linear, conv2d, pool2d, activation, maxout, dropout, flatten, residual, softmax);
 
 /// Every layer that the TOML form knows.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
@@ -168,7 +182,7 @@ impl LayerSpec {
             range: "the name of a layer",
             found: name.into(),
         })?;
-        Ok(Self { entry, values: entry.fields.iter().map(|field| field.value).collect() })
+        Ok(Self { entry, values: entry.fields.iter().map(|field| field.value.clone()).collect() })
     }
 
     /// With one field set.
@@ -195,8 +209,8 @@ impl LayerSpec {
     }
 
     /// Its fields' values.
-    pub fn values(&self) -> impl Iterator<Item = (&'static str, Value)> {
-        self.entry.fields.iter().map(|field| field.name).zip(self.values.iter().copied())
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.entry.fields.iter().map(|field| field.name).zip(&self.values)
     }
 
     /// The layer.
@@ -214,11 +228,21 @@ impl fmt::Display for LayerSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{ type = \"{}\"", self.entry.name)?;
         // What is left open is left out: TOML has no word for it.
-        for (name, value) in self.values().filter(|(_, value)| *value != Value::Pair(None)) {
+        let open = |value: &Value| match value {
+            Value::Pair(None) | Value::Init(None) => true,
+            Value::Layers(layers) => layers.is_empty(),
+            _ => false,
+        };
+        for (name, value) in self.values().filter(|(_, value)| !open(value)) {
             write!(f, ", {name} = {value}")?;
         }
         f.write_str(" }")
     }
+}
+
+/// The chain of these layers; an error says which of them is at fault.
+fn sequence(specs: &[LayerSpec]) -> Result<Sequential, GraphError> {
+    specs.iter().map(LayerSpec::layer).collect()
 }
 
 /// Refuses a count of 0.

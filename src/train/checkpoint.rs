@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `optimizer.safetensors` | everything that resuming needs: the step, the parameters, the optimizer's state |
-//! | `model.safetensors` | the parameters alone, by PyTorch's names: what other programs read |
+//! | `model.safetensors` | the parameters and buffers alone, by PyTorch's names: what other programs read |
 //! | `run.toml` | what made the run |
 //! | `history.jsonl` | what it said on the way |
 //!
@@ -13,8 +13,8 @@
 //! copy for others that is never resumed from; at worst it is one checkpoint older, and [`model_step`] says which. It
 //! costs a third more space under Adam.
 //!
-//! In `optimizer.safetensors` the parameter `0.weight` is called `param.0.weight` and its state `exp_avg`
-//! `state.0.weight.exp_avg`; the rest is JSON under the key `thalweg` of the file's metadata. Numbers are `F32` or
+//! In `optimizer.safetensors` the parameter `0.weight` is called `param.0.weight`, its state `exp_avg`
+//! `state.0.weight.exp_avg`, and the buffer `1.running_mean` `buffer.1.running_mean`; the rest is JSON under the key `thalweg` of the file's metadata. Numbers are `F32` or
 //! `F64` as the device held them, bit for bit.
 
 mod atomic;
@@ -28,7 +28,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::atomic::write_atomic;
 pub use self::history::{append_history, rewind_history};
-pub use self::tensors::{Tensor, read_weights};
+use self::tensors::Held;
+pub(super) use self::tensors::read_model;
+pub use self::tensors::{Counter, Tensor, read_weights};
 pub use crate::error::{CheckpointError, Misshaped};
 use crate::shape::Shape;
 
@@ -71,6 +73,10 @@ const FORMAT: u32 = 1;
 pub struct Checkpoint {
     /// The parameters, in the model's order.
     pub parameters: Vec<Tensor>,
+    /// What is kept beside the parameters without being learnt: running statistics.
+    pub buffers: Vec<Tensor>,
+    /// Counts of training steps that the model's file holds.
+    pub counters: Vec<Counter>,
     /// The optimizer's state by name (`exp_avg`): one tensor for each parameter, of its name and shape.
     pub states: Vec<(String, Vec<Tensor>)>,
     /// Steps done since the start of the run.
@@ -108,6 +114,10 @@ struct Note {
     #[serde(default)]
     device: String,
     parameters: Vec<String>,
+    #[serde(default)]
+    buffers: Vec<String>,
+    #[serde(default)]
+    counters: Vec<(String, u64)>,
     states: Vec<String>,
     scalars: BTreeMap<String, String>,
 }
@@ -120,6 +130,10 @@ struct ModelNote {
 
 fn parameter_name(name: &str) -> String {
     format!("param.{name}")
+}
+
+fn buffer_name(name: &str) -> String {
+    format!("buffer.{name}")
 }
 
 fn state_name(parameter: &str, state: &str) -> String {
@@ -136,11 +150,12 @@ impl Checkpoint {
     pub fn save(&self, folder: &Path) -> Result<(), CheckpointError> {
         let path = folder.join(OPTIMIZER);
         let shapes: Vec<_> = self.parameters.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
-        let mut all: Vec<_> = self.parameters.iter().map(|t| (parameter_name(&t.name), t)).collect();
+        let mut all: Vec<_> = self.parameters.iter().map(|t| (parameter_name(&t.name), Held::Floats(t))).collect();
+        all.extend(self.buffers.iter().map(|t| (buffer_name(&t.name), Held::Floats(t))));
         for (state, tensors) in &self.states {
             let found: Vec<_> = tensors.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
             compare(&path, &shapes, &found)?;
-            all.extend(tensors.iter().map(|t| (state_name(&t.name, state), t)));
+            all.extend(tensors.iter().map(|t| (state_name(&t.name, state), Held::Floats(t))));
         }
         let note = Note {
             format: FORMAT,
@@ -153,11 +168,15 @@ impl Checkpoint {
             precision: self.precision.clone(),
             device: self.device.clone(),
             parameters: shapes.into_iter().map(|(name, _)| name).collect(),
+            buffers: self.buffers.iter().map(|t| t.name.clone()).collect(),
+            counters: self.counters.iter().map(|c| (c.name.clone(), c.value)).collect(),
             states: self.states.iter().map(|(name, _)| name.clone()).collect(),
             scalars: self.scalars.iter().map(|(name, x)| (name.clone(), x.to_string())).collect(),
         };
         tensors::write(&path, &all, json(&note))?;
-        let model: Vec<_> = self.parameters.iter().map(|t| (t.name.clone(), t)).collect();
+        let floats = self.parameters.iter().chain(&self.buffers).map(|t| (t.name.clone(), Held::Floats(t)));
+        let counts = self.counters.iter().map(|c| (c.name.clone(), Held::Count(c.value)));
+        let model: Vec<_> = floats.chain(counts).collect();
         tensors::write(&folder.join(MODEL), &model, json(&ModelNote { step: self.step }))
     }
 
@@ -172,24 +191,27 @@ impl Checkpoint {
         let note = Note::read(&file, &path)?;
         let mut shapes = file.shapes(&path)?;
         // The state of a parameter has the parameter's shape, so the parameters say what every tensor should be.
-        let shape_of = |shapes: &mut BTreeMap<String, Shape>, name: &String| {
-            (name.clone(), shapes.remove(&parameter_name(name)).unwrap_or_default())
-        };
-        let parameters: Vec<_> = note.parameters.iter().map(|name| shape_of(&mut shapes, name)).collect();
+        let mut shape_of = |name: &String, stored: String| (name.clone(), shapes.remove(&stored).unwrap_or_default());
+        let parameters: Vec<_> = note.parameters.iter().map(|name| shape_of(name, parameter_name(name))).collect();
+        let buffers: Vec<_> = note.buffers.iter().map(|name| shape_of(name, buffer_name(name))).collect();
         let mut expected: Vec<_> =
             parameters.iter().map(|(name, shape)| (parameter_name(name), shape.clone())).collect();
+        expected.extend(buffers.iter().map(|(name, shape)| (buffer_name(name), shape.clone())));
         for state in &note.states {
             expected.extend(parameters.iter().map(|(name, shape)| (state_name(name, state), shape.clone())));
         }
-        let mut values = file.read(&path, &expected)?.into_iter();
-        let mut take = || -> Vec<Tensor> {
-            let named = parameters.iter().zip(values.by_ref());
+        let mut values = file.read(&path, &expected, &[])?.0.into_iter();
+        let mut take = |names: &[(String, Shape)]| -> Vec<Tensor> {
+            let named = names.iter().zip(values.by_ref());
             named.map(|((name, shape), data)| Tensor { name: name.clone(), shape: shape.clone(), data }).collect()
         };
-        let tensors = take();
-        let states = note.states.iter().map(|state| (state.clone(), take())).collect();
+        let (tensors, kept) = (take(&parameters), take(&buffers));
+        let states = note.states.iter().map(|state| (state.clone(), take(&parameters))).collect();
+        let counters = note.counters.iter().map(|(name, value)| Counter { name: name.clone(), value: *value });
         Ok(Self {
             parameters: tensors,
+            buffers: kept,
+            counters: counters.collect(),
             states,
             step: note.step,
             epoch: note.epoch,
@@ -203,13 +225,14 @@ impl Checkpoint {
         })
     }
 
-    /// Whether this is a checkpoint of the model with these parameters.
+    /// Whether this is a checkpoint of the model with these parameters and buffers.
     ///
     /// # Errors
     ///
     /// [`CheckpointError::Mismatch`] lists every difference; `folder` is named in it.
-    pub fn check_parameters(&self, folder: &Path, expected: &[(String, Shape)]) -> Result<(), CheckpointError> {
-        let found: Vec<_> = self.parameters.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
+    pub fn check_tensors(&self, folder: &Path, expected: &[(String, Shape)]) -> Result<(), CheckpointError> {
+        let found: Vec<_> =
+            self.parameters.iter().chain(&self.buffers).map(|t| (t.name.clone(), t.shape.clone())).collect();
         compare(&folder.join(OPTIMIZER), expected, &found)
     }
 

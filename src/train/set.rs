@@ -2,7 +2,7 @@
 
 use super::recipe::Recipe;
 use crate::data::{Dataset, Targets, Values};
-use crate::device::{Column, DataId, Device, Engine, ProgramId, Setup, StepGraph, cpu};
+use crate::device::{Column, DataId, Device, Engine, ProgramId, Setup, cpu};
 use crate::error::{DeviceError, Result, TrainError};
 use crate::nn::{Assembled, Mode, Model, TargetKind, assemble};
 use crate::shape::Shape;
@@ -35,10 +35,7 @@ impl Set {
         let id = engine.add_data(rows, features, targets)?;
         let mut compile = |batch| -> Result<ProgramId> {
             let a = build(model, recipe, data, batch, mode)?;
-            let record = [Some(a.loss), Some(a.data_loss), a.penalty, a.accuracy];
-            let step =
-                StepGraph { features: a.features, targets: a.targets, record, gradients: a.gradients, graph: a.graph };
-            Ok(engine.compile(step, id)?)
+            Ok(engine.compile(a.into_step(), id)?)
         };
         let full = compile(batch)?;
         let rest = if !rows.is_multiple_of(batch) { Some(compile(rows % batch)?) } else { None };

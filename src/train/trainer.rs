@@ -11,12 +11,13 @@ use super::event::{EpochEvent, Event, Flow, StepEvent};
 use super::pace::Pace;
 use super::recipe::Recipe;
 use super::set::{Set, build};
+use super::weights::Weights;
 use crate::data::{Split, order};
 use crate::device::cpu::CpuEngine;
 use crate::device::gpu::GpuEngine;
 use crate::device::{Call, Device, Engine, Precision, Setup, Tensor};
 use crate::error::{Result, TrainError};
-use crate::nn::{Mode, Model, initial_parameters};
+use crate::nn::{Assembled, Mode, Model};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,13 +58,21 @@ pub struct Trainer {
     precision: Precision,
     device: String,
     moved_from: Option<String>,
-    tensors: Vec<Tensor>,
+    model: Held,
     train: Set,
     validation: Option<Set>,
     position: Position,
     sums: Sums,
     folder: Option<PathBuf>,
     saved: bool,
+}
+
+/// The model as its files name it.
+struct Held {
+    built: Assembled,
+    tensors: Vec<Tensor>,
+    /// What its counts of training steps were at the run's first step.
+    counted: Vec<u64>,
 }
 
 /// Where a run stands: everything is counted in steps whose records have come back.
@@ -123,12 +132,12 @@ impl Trainer {
         for part in [Some(&data.train), data.validation.as_ref()].into_iter().flatten() {
             admit::part(device, model, &recipe, &data.train, part)?;
         }
-        let specs = build(model, &recipe, &data.train, recipe.batch_size, Mode::Train)?.parameters;
-        let tensors: Vec<Tensor> =
-            specs.iter().map(|p| Tensor { name: p.name.clone(), shape: p.shape.clone() }).collect();
+        let built = build(model, &recipe, &data.train, recipe.batch_size, Mode::Train)?;
+        let tensors = built.tensors();
         let setup = Setup {
             groups: vec![0; tensors.len()],
             tensors: tensors.clone(),
+            buffers: built.kept(),
             rule: recipe.optimizer.clone(),
             seeds: vec![recipe.seed],
         };
@@ -146,14 +155,16 @@ impl Trainer {
                 Some(Set::new(engine.as_mut(), model, &recipe, part, batch, Mode::Evaluate)?)
             }
         };
-        engine.set_parameters(0, &initial_parameters(&specs, recipe.seed))?;
+        let initial = Weights::initial(&built, recipe.seed);
+        engine.set_parameters(0, &initial.parameters)?;
+        engine.set_buffers(0, &initial.buffers)?;
         Ok(Self {
             engine,
             recipe,
             precision: device.precision(),
             device: called(device),
             moved_from: None,
-            tensors,
+            model: Held { built, tensors, counted: initial.counters },
             train,
             validation,
             position: Position::default(),
@@ -165,7 +176,7 @@ impl Trainer {
 
     /// The learnt tensors' names and shapes.
     pub fn tensors(&self) -> &[Tensor] {
-        &self.tensors
+        &self.model.tensors
     }
 
     /// Their values, exactly as the device holds them.

@@ -28,7 +28,17 @@ pub fn step() -> (Vec<Tensor>, StepGraph) {
     }
     let loss = gradients[4];
     let gradients = gradients.into_iter().map(Some).collect();
-    (tensors, StepGraph { graph: g, features, targets, record: [Some(loss), None, None, None], gradients })
+    (
+        tensors,
+        StepGraph {
+            graph: g,
+            features,
+            targets,
+            record: [Some(loss), None, None, None],
+            gradients,
+            updates: Vec::new(),
+        },
+    )
 }
 
 pub fn engine(device: &Device, setup: Setup) -> thalweg::Result<Box<dyn Engine>> {
@@ -49,7 +59,7 @@ pub fn ready(
     let (tensors, step) = step();
     let rule = optimizer.clone().into_rule();
     let seeds = (0..members as u64).collect();
-    let setup = Setup { groups: vec![0, 1, 0, 1, 0], tensors, rule, seeds };
+    let setup = Setup { groups: vec![0, 1, 0, 1, 0], tensors, buffers: Vec::new(), rule, seeds };
     let mut engine = engine(device, setup)?;
     let count = rows.len() / WIDTH;
     let data = engine.add_data(count, Column::F64(rows), Column::Index(&vec![0; count]))?;

@@ -108,8 +108,13 @@ fn population(device: &Device, a: &Assembled, seeds: &[u64]) -> thalweg::Result<
     let tensors: Vec<Tensor> =
         a.parameters.iter().map(|p| Tensor { name: p.name.clone(), shape: p.shape.clone() }).collect();
     let adam = optimizer("name = 'adam'");
-    let setup =
-        Setup { groups: vec![0; tensors.len()], tensors, rule: adam.clone().into_rule(), seeds: seeds.to_vec() };
+    let setup = Setup {
+        groups: vec![0; tensors.len()],
+        tensors,
+        buffers: Vec::new(),
+        rule: adam.clone().into_rule(),
+        seeds: seeds.to_vec(),
+    };
     let mut engine = given::engine(device, setup)?;
     let set = data().train;
     let features = set.features().to_f64();
@@ -117,7 +122,8 @@ fn population(device: &Device, a: &Assembled, seeds: &[u64]) -> thalweg::Result<
     let id = engine.add_data(set.rows(), Column::F64(&features), Column::Index(labels))?;
     let record = [Some(a.loss), Some(a.data_loss), None, None];
     let (features, targets, gradients) = (a.features, a.targets, a.gradients.clone());
-    let program = engine.compile(StepGraph { graph: a.graph.clone(), features, targets, record, gradients }, id)?;
+    let program = engine
+        .compile(StepGraph { graph: a.graph.clone(), features, targets, record, gradients, updates: Vec::new() }, id)?;
     for (member, &seed) in seeds.iter().enumerate() {
         engine.set_parameters(member, &initial_parameters(&a.parameters, seed))?;
     }
@@ -203,7 +209,7 @@ pub fn a_model_beyond_the_largest_buffer_is_refused() {
     let gpu = open(Options { default_limits: true, ..Options::default() });
     let tensors = vec![Tensor { name: "w".into(), shape: [70_000_000].into() }];
     let rule = optimizer("name = 'sgd'\nlearning_rate = 1.0").into_rule();
-    match GpuEngine::new(&gpu, Setup { tensors, groups: vec![0], rule, seeds: vec![1] }).err() {
+    match GpuEngine::new(&gpu, Setup { tensors, buffers: Vec::new(), groups: vec![0], rule, seeds: vec![1] }).err() {
         Some(DeviceError::OutOfMemory { needed: 280_000_000.., allocated: 0, limit, .. }) => {
             assert!(limit.contains("largest buffer"), "{limit}");
         }

@@ -2,6 +2,7 @@
 
 use thalweg::device::Device;
 use thalweg::error::{CheckpointError, Error};
+use thalweg::nn::Model;
 use thalweg::optim::ALL;
 use thalweg::train::checkpoint::Checkpoint;
 use thalweg::train::{End, Recipe, Trainer};
@@ -19,20 +20,20 @@ pub fn same_seed_same_bits(device: &Device) {
 }
 
 /// Stopped after `at` steps and gone on with by another trainer, against a run that was never stopped.
-fn stopped_at(device: &Device, recipe: &Recipe, at: usize) {
-    let (model, data) = (dropping(), data());
+pub fn stopped_at(device: &Device, model: &dyn Model, recipe: &Recipe, at: usize) {
+    let data = data();
     let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
-    let mut whole = trainer(device, &model, &data, recipe);
+    let mut whole = trainer(device, model, &data, recipe);
     whole.keep_in(folders[0].path()).expect("a folder");
     let whole = go(&mut whole, None).expect("a run");
 
-    let mut first = trainer(device, &model, &data, recipe);
+    let mut first = trainer(device, model, &data, recipe);
     first.keep_in(folders[1].path()).expect("a folder");
     let first = go(&mut first, Some(at)).expect("a run");
     assert_eq!(first.end, End::Stopped);
     assert!(first.steps.len() >= at && first.steps.len() < whole.steps.len());
 
-    let mut rest = trainer(device, &model, &data, recipe);
+    let mut rest = trainer(device, model, &data, recipe);
     rest.keep_in(folders[1].path()).expect("a folder");
     rest.resume(folders[1].path()).expect("a checkpoint");
     let rest = go(&mut rest, None).expect("a run");
@@ -45,25 +46,25 @@ fn stopped_at(device: &Device, recipe: &Recipe, at: usize) {
 
 pub fn in_the_middle_of_an_epoch(device: &Device) {
     for at in [1, 8] {
-        stopped_at(device, &recipe(), at);
+        stopped_at(device, &dropping(), &recipe(), at);
     }
 }
 
 /// The watcher says stop at an epoch's last step: the epoch's line is still to be written.
 pub fn at_an_epochs_last_step(device: &Device) {
-    stopped_at(device, &recipe(), 6);
-    stopped_at(device, &recipe(), 12);
+    stopped_at(device, &dropping(), &recipe(), 6);
+    stopped_at(device, &dropping(), &recipe(), 12);
 }
 
 pub fn with_every_optimizer(device: &Device) {
     for entry in ALL {
         for &convention in entry.conventions {
             let optimizer = (entry.defaults)(convention);
-            stopped_at(device, &Recipe { optimizer: optimizer.into(), epochs: 2, ..recipe() }, 3);
+            stopped_at(device, &dropping(), &Recipe { optimizer: optimizer.into(), epochs: 2, ..recipe() }, 3);
         }
     }
     let three_states = optimizer("name = 'rmsprop'\ncentered = true\nmomentum = 0.5");
-    stopped_at(device, &Recipe { optimizer: three_states.into(), epochs: 2, ..recipe() }, 3);
+    stopped_at(device, &dropping(), &Recipe { optimizer: three_states.into(), epochs: 2, ..recipe() }, 3);
 }
 
 /// Two epochs, then two more, are four.

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use thalweg::check::bounds;
 use thalweg::data::{Dataset, Targets};
 use thalweg::device::gpu::{Gpu, GpuEngine};
-use thalweg::device::{Call, Column, Engine, Feed, Setup, StepGraph, Tensor};
+use thalweg::device::{Call, Column, Engine, Feed, Setup, Tensor};
 use thalweg::graph::Context;
 use thalweg::nn::{Mode, Model, Objective, TargetKind, assemble, initial_parameters};
 use thalweg::optim::Optimizer;
@@ -41,19 +41,11 @@ pub fn anchored(
         a.parameters.iter().map(|p| Tensor { name: p.name.clone(), shape: p.shape.clone() }).collect();
     let rule = optimizer.rule();
     let groups = vec![0; tensors.len()];
-    let setup = Setup { tensors, groups, rule: optimizer.clone().into_rule(), seeds: vec![3] };
+    let setup = Setup { tensors, buffers: Vec::new(), groups, rule: optimizer.clone().into_rule(), seeds: vec![3] };
     let mut engine = GpuEngine::new(gpu, setup)?;
     let features = data.features().to_f64();
     let id = engine.add_data(data.rows(), Column::F64(&features), Column::Index(labels))?;
-    let record = [Some(a.loss), Some(a.data_loss), a.penalty, a.accuracy];
-    let step = StepGraph {
-        graph: a.graph.clone(),
-        features: a.features,
-        targets: a.targets,
-        record,
-        gradients: a.gradients.clone(),
-    };
-    let program = engine.compile(step, id)?;
+    let program = engine.compile(a.clone().into_step(), id)?;
     engine.set_parameters(0, &initial_parameters(&a.parameters, 3))?;
 
     let mut wanted = vec![a.loss, a.data_loss, a.penalty.expect("a penalty")];

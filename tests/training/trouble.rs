@@ -174,8 +174,13 @@ pub fn misuse_is_refused(device: &Device) {
         other => panic!("{other:?}"),
     }
     let longer: Vec<Tensor> = tensors.iter().map(|t| Tensor { shape: [7].into(), ..t.clone() }).collect();
-    let setup =
-        thalweg::device::Setup { tensors: longer, groups: vec![0; 5], rule: adam.clone().into_rule(), seeds: vec![1] };
+    let setup = thalweg::device::Setup {
+        tensors: longer,
+        buffers: Vec::new(),
+        groups: vec![0; 5],
+        rule: adam.clone().into_rule(),
+        seeds: vec![1],
+    };
     let mut other = given::engine(device, setup).expect("an engine");
     let rows = other.add_data(3, Column::F64(&noise(3 * WIDTH, 1)), Column::Index(&[0; 3])).expect("data");
     assert!(other.compile(good, rows).is_err());
@@ -268,7 +273,7 @@ pub fn setups_that_do_not_hold_together_are_refused(device: &Device) {
     use thalweg::device::Setup;
     let good = || {
         let rule = optimizer("name = 'adam'").into_rule();
-        Setup { tensors: given::step().0, groups: vec![0, 1, 0, 255, 0], rule, seeds: vec![1] }
+        Setup { tensors: given::step().0, buffers: Vec::new(), groups: vec![0, 1, 0, 255, 0], rule, seeds: vec![1] }
     };
     given::engine(device, good()).expect("an engine");
     let refused = |setup: Setup, wanted: &str| match given::engine(device, setup).err() {

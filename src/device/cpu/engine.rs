@@ -27,6 +27,7 @@ pub struct CpuEngine<T> {
 
 struct Member<T> {
     parameters: Vec<Vec<T>>,
+    buffers: Vec<Vec<T>>,
     states: Vec<Vec<Vec<T>>>,
 }
 
@@ -48,10 +49,13 @@ struct Step<T> {
     rows: usize,
     /// For each of the graph's parameters: its node and its place among the tensors.
     parameters: Vec<(NodeId, usize)>,
+    /// The same for its buffers.
+    buffers: Vec<(NodeId, usize)>,
     features: NodeId,
     targets: NodeId,
     record: [Option<NodeId>; 4],
     gradients: Vec<Option<NodeId>>,
+    updates: Vec<Option<NodeId>>,
 }
 
 /// A scalar an engine trains in.
@@ -86,7 +90,9 @@ impl<T: EngineScalar> CpuEngine<T> {
             setup.tensors.iter().map(|t| vec![T::of(value); t.shape.elements()]).collect()
         };
         let states = || (0..setup.rule.states().len()).map(|s| zeros(setup.rule.initial_state(s))).collect();
-        let members = setup.seeds.iter().map(|_| Member { parameters: zeros(0.0), states: states() }).collect();
+        let buffers = || setup.buffers.iter().map(|t| vec![T::zero(); t.shape.elements()]).collect();
+        let member = |_| Member { parameters: zeros(0.0), buffers: buffers(), states: states() };
+        let members = setup.seeds.iter().map(member).collect();
         let flags = vec![(u32::MAX, u32::MAX); setup.tensors.len()];
         Ok(Self { setup, members, data: Vec::new(), programs: Vec::new(), done: VecDeque::new(), flags })
     }
@@ -103,13 +109,14 @@ impl<T: EngineScalar> CpuEngine<T> {
         }
         let mut record = Vec::with_capacity(self.members.len());
         for (m, (member, &seed)) in self.members.iter_mut().zip(&self.setup.seeds).enumerate() {
-            // The parameters are lent to the program and taken back: nothing is copied.
-            for &(node, tensor) in &step.parameters {
-                std::mem::swap(step.program.real_mut(node), &mut member.parameters[tensor]);
-            }
+            // Parameters and buffers are lent to the program and taken back: nothing is copied.
+            step.lend(member);
             step.program.run(&Context { step: n, seed });
-            for &(node, tensor) in &step.parameters {
-                std::mem::swap(step.program.real_mut(node), &mut member.parameters[tensor]);
+            step.lend(member);
+            for (kept, next) in member.buffers.iter_mut().zip(&step.updates) {
+                if let Some(next) = next {
+                    kept.copy_from_slice(step.program.value(*next));
+                }
             }
             record.push(step.record.map(|id| id.map_or(f64::NAN, |id| step.program.value(id)[0].f64())));
             for (tensor, gradient) in step.gradients.iter().enumerate() {
@@ -135,6 +142,17 @@ impl<T: EngineScalar> CpuEngine<T> {
             }
         }
         record
+    }
+}
+
+impl<T: TwinIn> Step<T> {
+    /// Exchanges the program's sources for the member's values; done twice, all is as it was.
+    fn lend(&mut self, member: &mut Member<T>) {
+        for (places, own) in [(&self.parameters, &mut member.parameters), (&self.buffers, &mut member.buffers)] {
+            for &(node, tensor) in places {
+                std::mem::swap(self.program.real_mut(node), &mut own[tensor]);
+            }
+        }
     }
 }
 
@@ -178,7 +196,7 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
     }
 
     fn compile(&mut self, step: StepGraph, data: DataId) -> Result<ProgramId, DeviceError> {
-        engine::check_step(&step, &self.setup.tensors)?;
+        engine::check_step(&step, &self.setup)?;
         engine::check_data(data, self.data.len())?;
         let set = &self.data[data.0];
         let targets = match &set.targets {
@@ -186,18 +204,23 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
             Targets::Index(v) => (v.len(), Dtype::Index),
         };
         engine::check_columns(&step, set.rows, set.features.len(), targets)?;
-        let place = |name: &str| self.setup.tensors.iter().position(|t| t.name == name);
-        let parameters = step.graph.parameters().filter_map(|(name, id)| Some((id, place(name)?))).collect();
+        let place = |tensors: &[engine::Tensor], name: &str| tensors.iter().position(|t| t.name == name);
+        let Setup { tensors, buffers, .. } = &self.setup;
+        let parameters = step.graph.parameters().filter_map(|(name, id)| Some((id, place(tensors, name)?))).collect();
+        let buffers = step.graph.buffers().filter_map(|(name, id)| Some((id, place(buffers, name)?))).collect();
         let rows = step.graph.shape(step.features).first().copied().unwrap_or(0);
-        let wanted: Vec<NodeId> = step.record.iter().chain(&step.gradients).flatten().copied().collect();
+        let results = step.record.iter().chain(&step.gradients).chain(&step.updates);
+        let wanted: Vec<NodeId> = results.flatten().copied().collect();
         self.programs.push(Step {
             rows,
             data: data.0,
             parameters,
+            buffers,
             features: step.features,
             targets: step.targets,
             record: step.record,
             gradients: step.gradients,
+            updates: step.updates,
             program: Program::new(step.graph, &wanted)?,
         });
         Ok(ProgramId(self.programs.len() - 1))
@@ -241,9 +264,21 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
 
     fn set_parameters(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError> {
         engine::check_member(&self.setup, member)?;
-        engine::check_values(&self.setup.tensors, values)?;
+        engine::check_values("parameters", &self.setup.tensors, values)?;
         self.flags.fill((u32::MAX, u32::MAX));
         self.members[member].parameters = narrowed(values);
+        Ok(())
+    }
+
+    fn buffers(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        Ok(widened(&self.members[member].buffers))
+    }
+
+    fn set_buffers(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        engine::check_values("buffers", &self.setup.buffers, values)?;
+        self.members[member].buffers = narrowed(values);
         Ok(())
     }
 
@@ -265,10 +300,11 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
 
     fn bytes(&self) -> u64 {
         let tensors: usize = self.setup.tensors.iter().map(|t| t.shape.elements()).sum();
+        let buffers: usize = self.setup.buffers.iter().map(|t| t.shape.elements()).sum();
         let copies = self.members.len() * (1 + self.setup.rule.states().len());
         let data: usize = self.data.iter().map(|d| d.features.len()).sum();
         let values: usize = self.programs.iter().map(|p| p.program.elements()).sum();
-        ((tensors * copies + data + values) * size_of::<T>()) as u64
+        ((tensors * copies + self.members.len() * buffers + data + values) * size_of::<T>()) as u64
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{Call, DataId, Setup, StepGraph, Tensor};
 use crate::error::{DeviceError, GraphError};
-use crate::graph::{Dtype, Graph, Kind};
+use crate::graph::{Dtype, Graph, Kind, NodeId};
 use crate::optim::{MAX_GROUPS, MAX_STATES, MAX_TENSORS};
 
 fn refuse<T>(name: &str, expected: String, found: String) -> Result<T, DeviceError> {
@@ -13,12 +13,13 @@ fn refuse<T>(name: &str, expected: String, found: String) -> Result<T, DeviceErr
 
 /// What an engine is made for must hold together: a group for each tensor, a member, and a rule that kernels can bind.
 pub(in crate::device) fn check_setup(setup: &Setup) -> Result<(), DeviceError> {
-    let Setup { tensors, groups, rule, seeds } = setup;
+    let Setup { tensors, buffers, groups, rule, seeds } = setup;
     if tensors.len() > MAX_TENSORS {
         return refuse("tensors", format!("at most {MAX_TENSORS}"), tensors.len().to_string());
     }
     let mut names = HashSet::with_capacity(tensors.len());
-    if let Some(twice) = tensors.iter().find(|t| !names.insert(t.name.as_str())) {
+    let all = tensors.iter().chain(buffers);
+    if let Some(twice) = all.into_iter().find(|t| !names.insert(t.name.as_str())) {
         return refuse("tensors", "names that differ".into(), format!("`{}` twice", twice.name));
     }
     if groups.len() != tensors.len() {
@@ -47,15 +48,20 @@ pub(in crate::device) fn check_data(data: DataId, count: usize) -> Result<(), De
     refuse("data set", format!("one that this engine was given ({known})"), data.0.to_string())
 }
 
-/// The graph's parameters must be the engine's, name by name: programs share one flat buffer.
-fn same_tensors(graph: &Graph, tensors: &[Tensor]) -> Result<(), GraphError> {
-    for (name, id) in graph.parameters() {
+/// The graph's parameters, and its buffers, must be the engine's, name by name: programs share one flat buffer.
+fn same_tensors<'a>(
+    graph: &Graph,
+    operand: &'static str,
+    named: impl Iterator<Item = (&'a str, NodeId)>,
+    tensors: &[Tensor],
+) -> Result<(), GraphError> {
+    for (name, id) in named {
         match tensors.iter().find(|t| t.name == name) {
             Some(t) if t.shape == *graph.shape(id) => {}
             Some(t) => {
                 return Err(GraphError::Shape {
                     op: "compile",
-                    operand: "parameter",
+                    operand,
                     expected: format!("{} for `{name}`", t.shape),
                     found: graph.shape(id).clone(),
                 });
@@ -106,10 +112,10 @@ pub(in crate::device) fn check_columns(
     Ok(())
 }
 
-pub(in crate::device) fn check_values(tensors: &[Tensor], values: &[Vec<f64>]) -> Result<(), DeviceError> {
+pub(in crate::device) fn check_values(what: &str, tensors: &[Tensor], values: &[Vec<f64>]) -> Result<(), DeviceError> {
     if tensors.len() != values.len() {
         let (expected, found) = (format!("{} tensors", tensors.len()), format!("{}", values.len()));
-        return Err(DeviceError::Feed { name: "parameters".into(), expected, found });
+        return Err(DeviceError::Feed { name: what.into(), expected, found });
     }
     for (tensor, values) in tensors.iter().zip(values) {
         if tensor.shape.elements() != values.len() {
@@ -128,7 +134,7 @@ pub(in crate::device) fn check_states(setup: &Setup, values: &[Vec<Vec<f64>>]) -
         let expected = format!("{} states ({})", names.len(), names.join(", "));
         return Err(DeviceError::Feed { name: "states".into(), expected, found: values.len().to_string() });
     }
-    values.iter().try_for_each(|state| check_values(&setup.tensors, state))
+    values.iter().try_for_each(|state| check_values("states", &setup.tensors, state))
 }
 
 pub(in crate::device) fn check_member(setup: &Setup, member: usize) -> Result<(), DeviceError> {
@@ -189,10 +195,13 @@ pub(in crate::device) fn check_calls(
 
 /// A step's own demands on its graph: features and targets are its only inputs, a loss is recorded, and there is a place for
 /// every gradient.
-pub(in crate::device) fn check_step(step: &StepGraph, tensors: &[Tensor]) -> Result<(), DeviceError> {
+pub(in crate::device) fn check_step(
+    step: &StepGraph,
+    Setup { tensors, buffers, .. }: &Setup,
+) -> Result<(), DeviceError> {
     let nodes = step.graph.nodes().len();
-    let named =
-        [step.features, step.targets].into_iter().chain(step.record.iter().chain(&step.gradients).flatten().copied());
+    let nodes_named = step.record.iter().chain(&step.gradients).chain(&step.updates).flatten();
+    let named = [step.features, step.targets].into_iter().chain(nodes_named.copied());
     if let Some(id) = named.into_iter().find(|id| id.0 >= nodes) {
         return Err(GraphError::ForeignNode { node: id.0, nodes }.into());
     }
@@ -222,5 +231,15 @@ pub(in crate::device) fn check_step(step: &StepGraph, tensors: &[Tensor]) -> Res
             return refuse("gradients", format!("shape {} for `{}`", tensor.shape, tensor.name), found.to_string());
         }
     }
-    same_tensors(&step.graph, tensors).map_err(Into::into)
+    let updates = step.updates.len();
+    if updates != 0 && updates != buffers.len() {
+        return refuse("updates", format!("{} or none", buffers.len()), updates.to_string());
+    }
+    for (tensor, next) in buffers.iter().zip(&step.updates) {
+        if let Some(found) = next.map(|id| step.graph.shape(id)).filter(|found| **found != tensor.shape) {
+            return refuse("updates", format!("shape {} for `{}`", tensor.shape, tensor.name), found.to_string());
+        }
+    }
+    same_tensors(&step.graph, "parameter", step.graph.parameters(), tensors)?;
+    same_tensors(&step.graph, "buffer", step.graph.buffers(), buffers).map_err(Into::into)
 }

@@ -34,6 +34,8 @@ pub struct GpuEngine {
     parameters: Buffer,
     gradients: Buffer,
     states: Vec<Buffer>,
+    /// What is kept without being learnt, and what the step under way makes of it.
+    kept: Kept,
     segments: Buffer,
     flags: Buffer,
     control: Buffer,
@@ -43,6 +45,14 @@ pub struct GpuEngine {
     programs: Vec<Program>,
     idle: Vec<Buffer>,
     in_flight: VecDeque<Flight>,
+}
+
+/// The buffers of all members, flat as the parameters are.
+struct Kept {
+    offsets: Vec<usize>,
+    total: usize,
+    now: Buffer,
+    next: Buffer,
 }
 
 struct Program {
@@ -69,12 +79,7 @@ impl GpuEngine {
     /// one for each tensor, with two tensors of one name, or with a rule of more than 3 states.
     pub fn new(gpu: &Gpu, setup: Setup) -> Result<Self, DeviceError> {
         engine::check_setup(&setup)?;
-        let mut offsets = Vec::with_capacity(setup.tensors.len());
-        let mut total = 0;
-        for tensor in &setup.tensors {
-            offsets.push(total);
-            total += padded(tensor.shape.elements());
-        }
+        let (offsets, total) = laid_out(&setup.tensors);
         let members = setup.seeds.len();
         let mut table = Vec::with_capacity(total / crate::kernel::ALIGN);
         for (t, tensor) in setup.tensors.iter().enumerate() {
@@ -87,10 +92,13 @@ impl GpuEngine {
         }
         let flat = |what: &str| gpu.storage(what, total * members);
         let groups = setup.group_count();
+        let (places, kept) = laid_out(&setup.buffers);
+        let both = |what| gpu.storage(what, kept * members);
         let mut made = Self {
             parameters: flat("parameters")?,
             gradients: flat("gradients")?,
             states: setup.rule.states().iter().map(|name| flat(name)).collect::<Result<_, _>>()?,
+            kept: Kept { offsets: places, total: kept, now: both("buffers")?, next: both("buffers to be")? },
             segments: gpu.storage("segment table", table.len())?,
             flags: gpu.storage("non-finite flags", 2 * setup.tensors.len())?,
             control: gpu.storage("control words", control_words(CAPACITY, members, groups))?,
@@ -121,7 +129,7 @@ impl GpuEngine {
                     made.setup.tensors.iter().map(|t| vec![value; t.shape.elements()]).collect();
                 for m in 0..members {
                     let buffer = made.states[s].clone();
-                    made.write_flat(&buffer, m, &filled)?;
+                    made.write_flat("states", &buffer, m, &filled)?;
                 }
             }
         }
@@ -129,8 +137,14 @@ impl GpuEngine {
         Ok(made)
     }
 
-    fn write_flat(&mut self, buffer: &Buffer, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError> {
-        engine::check_values(&self.setup.tensors, values)?;
+    fn write_flat(
+        &mut self,
+        what: &str,
+        buffer: &Buffer,
+        member: usize,
+        values: &[Vec<f64>],
+    ) -> Result<(), DeviceError> {
+        engine::check_values(what, &self.setup.tensors, values)?;
         for (offset, tensor) in self.offsets.iter().zip(values) {
             self.gpu.write(buffer, member * self.total + offset, &to_words(tensor));
         }
@@ -158,6 +172,16 @@ impl GpuEngine {
             wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
         )
     }
+}
+
+/// The first element of each tensor in a flat buffer, and the elements of one member.
+fn laid_out(tensors: &[engine::Tensor]) -> (Vec<usize>, usize) {
+    let mut total = 0;
+    let place = |t: &engine::Tensor| {
+        total += padded(t.shape.elements());
+        total - padded(t.shape.elements())
+    };
+    (tensors.iter().map(place).collect(), total)
 }
 
 /// The launches of a step that are no op's, with numbers of no meaning: for the suite that holds every launch to its shader.
@@ -243,10 +267,28 @@ impl Engine for GpuEngine {
 
     fn set_parameters(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError> {
         engine::check_member(&self.setup, member)?;
-        engine::check_values(&self.setup.tensors, values)?;
+        engine::check_values("parameters", &self.setup.tensors, values)?;
         self.gpu.write(&self.flags, 0, &vec![NO_FLAG; 2 * self.setup.tensors.len()]);
         let buffer = self.parameters.clone();
-        self.write_flat(&buffer, member, values)
+        self.write_flat("parameters", &buffer, member, values)
+    }
+
+    fn buffers(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        let place = |(offset, t): (&usize, &engine::Tensor)| {
+            (&self.kept.now, member * self.kept.total + offset, t.shape.elements())
+        };
+        let parts: Vec<_> = self.kept.offsets.iter().zip(&self.setup.buffers).map(place).collect();
+        Ok(self.gpu.read(&parts)?.iter().map(|words| to_reals(words)).collect())
+    }
+
+    fn set_buffers(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        engine::check_values("buffers", &self.setup.buffers, values)?;
+        for (offset, tensor) in self.kept.offsets.iter().zip(values) {
+            self.gpu.write(&self.kept.now, member * self.kept.total + offset, &to_words(tensor));
+        }
+        self.gpu.health()
     }
 
     fn states(&mut self, member: usize) -> Result<Vec<Vec<Vec<f64>>>, DeviceError> {
@@ -259,7 +301,7 @@ impl Engine for GpuEngine {
         engine::check_states(&self.setup, values)?;
         for (s, state) in values.iter().enumerate() {
             let buffer = self.states[s].clone();
-            self.write_flat(&buffer, member, state)?;
+            self.write_flat("states", &buffer, member, state)?;
         }
         Ok(())
     }

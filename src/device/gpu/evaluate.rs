@@ -54,7 +54,7 @@ pub fn evaluate(
                     1
                 }
             }
-            Kind::Parameter { .. } | Kind::Setting { .. } => members,
+            Kind::Parameter { .. } | Kind::Buffer { .. } | Kind::Setting { .. } => members,
         };
         let len = node.meta.shape.elements();
         let words = match &*fed(graph, NodeId(i), feeds, copies)? {

@@ -18,6 +18,8 @@ pub(super) const LAYERS: &[Entry] = &[Entry {
         Field::optional("dilation", Value::Pair(Some([1; 2]))),
         Field::optional("groups", Value::Count(1)),
         Field::optional("bias", Value::Flag(true)),
+        Field::optional("weight_init", Value::Init(None)),
+        Field::optional("bias_init", Value::Init(None)),
     ],
     make: |values| {
         let &[
@@ -28,6 +30,8 @@ pub(super) const LAYERS: &[Entry] = &[Entry {
             Value::Pair(dilation),
             Value::Count(groups),
             Value::Flag(bias),
+            Value::Init(weight_init),
+            Value::Init(bias_init),
         ] = values
         else {
             unreachable!("values are of their fields' kinds")
@@ -38,6 +42,8 @@ pub(super) const LAYERS: &[Entry] = &[Entry {
             dilation: dilation.unwrap_or([1; 2]),
             groups,
             bias,
+            weight_init: weight_init.unwrap_or_default(),
+            bias_init: bias_init.unwrap_or_default(),
             ..Conv2d::new(out, kernel.unwrap_or([1; 2]))
         };
         conv.check()?;

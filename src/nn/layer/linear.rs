@@ -10,11 +10,19 @@ use crate::op::unary::Activation;
 
 pub(super) const LAYERS: &[Entry] = &[Entry {
     name: "linear",
-    fields: &[Field::required("out", Value::Count(1)), Field::optional("bias", Value::Flag(true))],
+    fields: &[
+        Field::required("out", Value::Count(1)),
+        Field::optional("bias", Value::Flag(true)),
+        Field::optional("weight_init", Value::Init(None)),
+        Field::optional("bias_init", Value::Init(None)),
+    ],
     make: |values| {
-        let [Value::Count(out), Value::Flag(bias)] = *values else { unreachable!("values are of their fields' kinds") };
+        let [Value::Count(out), Value::Flag(bias), Value::Init(weight), Value::Init(init)] = *values else {
+            unreachable!("values are of their fields' kinds")
+        };
         positive("linear", "out", out)?;
-        Ok(Arc::new(Linear { bias, ..Linear::new(out) }))
+        let (weight_init, bias_init) = (weight.unwrap_or_default(), init.unwrap_or_default());
+        Ok(Arc::new(Linear { bias, weight_init, bias_init, ..Linear::new(out) }))
     },
 }];
 

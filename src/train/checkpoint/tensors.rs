@@ -22,19 +22,37 @@ pub struct Tensor {
     pub data: Values,
 }
 
+/// A whole number under its name: PyTorch's `num_batches_tracked`, an `I64` without axes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: u64,
+}
+
+/// What a file holds under a name.
+#[derive(Clone, Copy)]
+pub(super) enum Held<'a> {
+    Floats(&'a Tensor),
+    Count(u64),
+}
+
 /// The one key of the library's own metadata. One, because a file with several would not have the same bytes twice:
 /// the format keeps them in a hash map.
 const METADATA: &str = "thalweg";
 
 /// Writes tensors atomically under the names beside them: `F32` or `F64` as they are, bit for bit; `note` goes into
 /// the metadata.
-pub(super) fn write(path: &Path, tensors: &[(String, &Tensor)], note: String) -> Result<(), CheckpointError> {
+pub(super) fn write(path: &Path, tensors: &[(String, Held<'_>)], note: String) -> Result<(), CheckpointError> {
     let mut names = BTreeSet::new();
-    for (name, Tensor { shape, data, .. }) in tensors {
+    for (name, held) in tensors {
         if !names.insert(name) || name == "__metadata__" {
             return Err(CheckpointError::DuplicateName { name: name.clone() });
         }
-        if shape.elements() != data.len() {
+        if let Held::Floats(Tensor { shape, data, .. }) = held
+            && shape.elements() != data.len()
+        {
             return Err(CheckpointError::WrongLength { name: name.clone(), shape: shape.clone(), found: data.len() });
         }
     }
@@ -44,31 +62,39 @@ pub(super) fn write(path: &Path, tensors: &[(String, &Tensor)], note: String) ->
     write_atomic(path, &bytes)
 }
 
-impl View for &Tensor {
+impl View for Held<'_> {
     fn dtype(&self) -> Dtype {
-        match self.data {
-            Values::F32(_) => Dtype::F32,
-            Values::F64(_) => Dtype::F64,
+        match self {
+            Self::Floats(Tensor { data: Values::F32(_), .. }) => Dtype::F32,
+            Self::Floats(Tensor { data: Values::F64(_), .. }) => Dtype::F64,
+            Self::Count(_) => Dtype::I64,
         }
     }
 
     fn shape(&self) -> &[usize] {
-        self.shape.axes()
+        match self {
+            Self::Floats(tensor) => tensor.shape.axes(),
+            Self::Count(_) => &[],
+        }
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        match &self.data {
-            Values::F32(v) if cfg!(target_endian = "little") => Cow::Borrowed(bytemuck::cast_slice(v)),
-            Values::F64(v) if cfg!(target_endian = "little") => Cow::Borrowed(bytemuck::cast_slice(v)),
-            Values::F32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Values::F64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        match self {
+            Self::Floats(tensor) => match &tensor.data {
+                Values::F32(v) if cfg!(target_endian = "little") => Cow::Borrowed(bytemuck::cast_slice(v)),
+                Values::F64(v) if cfg!(target_endian = "little") => Cow::Borrowed(bytemuck::cast_slice(v)),
+                Values::F32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+                Values::F64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            },
+            Self::Count(n) => i64::try_from(*n).unwrap_or(i64::MAX).to_le_bytes().to_vec().into(),
         }
     }
 
     fn data_len(&self) -> usize {
-        match &self.data {
-            Values::F32(v) => v.len() * 4,
-            Values::F64(v) => v.len() * 8,
+        match self {
+            Self::Floats(Tensor { data: Values::F32(v), .. }) => v.len() * 4,
+            Self::Floats(Tensor { data: Values::F64(v), .. }) => v.len() * 8,
+            Self::Count(_) => 8,
         }
     }
 }
@@ -94,8 +120,14 @@ impl File {
         header.metadata().as_ref()?.get(METADATA).cloned()
     }
 
-    /// The tensors that are expected, in that order, if those and no others are there.
-    pub(super) fn read(&self, path: &Path, expected: &[(String, Shape)]) -> Result<Vec<Values>, CheckpointError> {
+    /// The tensors that are expected, in that order, if those and no others but the counters are there. A counter that is
+    /// not there is 0.
+    pub(super) fn read(
+        &self,
+        path: &Path,
+        expected: &[(String, Shape)],
+        counters: &[String],
+    ) -> Result<(Vec<Values>, Vec<u64>), CheckpointError> {
         let views = SafeTensors::deserialize(&self.bytes).map_err(|error| corrupt(path, error))?;
         let mut found: BTreeMap<String, _> = views.tensors().into_iter().collect();
         let (mut missing, mut misshaped, mut wrong_dtype) = (Vec::new(), Vec::new(), Vec::new());
@@ -114,9 +146,21 @@ impl File {
                 None => wrong_dtype.push((name.clone(), format!("{:?}", view.dtype()))),
             }
         }
+        let mut counts = Vec::with_capacity(counters.len());
+        for name in counters {
+            let Some(view) = found.remove(name) else {
+                counts.push(0);
+                continue;
+            };
+            let bytes = if view.dtype() == Dtype::I64 { view.data().first_chunk() } else { None };
+            match bytes.map(|&bytes| u64::try_from(i64::from_le_bytes(bytes))) {
+                Some(Ok(count)) if view.data().len() == 8 => counts.push(count),
+                _ => wrong_dtype.push((name.clone(), format!("{:?} of shape {:?}", view.dtype(), view.shape()))),
+            }
+        }
         let extra: Vec<_> = found.into_iter().map(|(name, view)| (name, Shape::from(view.shape()))).collect();
         if missing.is_empty() && extra.is_empty() && misshaped.is_empty() && wrong_dtype.is_empty() {
-            Ok(out)
+            Ok((out, counts))
         } else {
             Err(CheckpointError::Mismatch { path: path.into(), missing, extra, misshaped, wrong_dtype })
         }
@@ -152,7 +196,16 @@ fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Values> {
 /// If the file cannot be read or is cut short; [`CheckpointError::Mismatch`] lists every tensor that is missing,
 /// extra, of another shape or not of floats, all at once.
 pub fn read_weights(path: &Path, expected: &[(String, Shape)]) -> Result<Vec<Values>, CheckpointError> {
-    File::open(path)?.read(path, expected)
+    Ok(read_model(path, expected, &[])?.0)
+}
+
+/// As [`read_weights`], and the counters there are.
+pub(in crate::train) fn read_model(
+    path: &Path,
+    expected: &[(String, Shape)],
+    counters: &[String],
+) -> Result<(Vec<Values>, Vec<u64>), CheckpointError> {
+    File::open(path)?.read(path, expected, counters)
 }
 
 fn corrupt(path: &Path, error: safetensors::SafeTensorError) -> CheckpointError {

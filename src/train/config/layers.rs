@@ -2,10 +2,10 @@
 
 use toml::Value;
 
-use super::read::{Section, unknown};
+use super::read::{Section, owned, unknown, wrong_type};
 use crate::error::{ConfigError, GraphError};
 use crate::nn::layer::{self, Entry};
-use crate::nn::{self, LayerSpec, Sequential};
+use crate::nn::{self, Initializer, LayerSpec, Sequential};
 
 /// Layers of the TOML form that a later version will know.
 const PLANNED: &[&str] = &["batch_norm", "layer_norm"];
@@ -31,11 +31,16 @@ fn one(path: String, item: &Value) -> Result<LayerSpec, ConfigError> {
     let refused = |source: GraphError| layer_error(|field| section.key(field), source);
     let mut spec = LayerSpec::new(name).map_err(refused)?;
     for field in entry.fields {
-        let given = match field.value {
+        let given = match &field.value {
             nn::Value::Count(_) => section.count(field.name, 0)?.map(nn::Value::Count),
             nn::Value::Real(_) => section.number(field.name)?.map(nn::Value::Real),
             nn::Value::Flag(_) => section.flag(field.name)?.map(nn::Value::Flag),
             nn::Value::Pair(_) => section.pair(field.name)?.map(|pair| nn::Value::Pair(Some(pair))),
+            nn::Value::Init(_) => initializer(&section, field.name)?.map(|init| nn::Value::Init(Some(init))),
+            nn::Value::Layers(_) => {
+                let list = section.list(field.name)?.map(|items| read(&section.key(field.name), items));
+                list.transpose()?.map(nn::Value::Layers)
+            }
         };
         match given {
             Some(value) => spec = spec.with(field.name, value).map_err(refused)?,
@@ -48,6 +53,39 @@ fn one(path: String, item: &Value) -> Result<LayerSpec, ConfigError> {
     }
     spec.layer().map_err(refused)?;
     Ok(spec)
+}
+
+/// How a parameter starts: a name, or a table of the name and its argument.
+fn initializer(section: &Section<'_>, field: &str) -> Result<Option<Initializer>, ConfigError> {
+    let parse = |key: String, name: &str| {
+        let found = name.parse::<Initializer>();
+        found.map_err(|_| unknown(key, "initialiser", name, owned(&Initializer::NAMES), &[]))
+    };
+    let Some(value) = section.get(field) else { return Ok(None) };
+    let key = section.key(field);
+    if let Value::String(name) = value {
+        return parse(key, name).map(Some);
+    }
+    let Value::Table(_) = value else {
+        return Err(wrong_type(key, nn::Value::Init(None).describe(), value));
+    };
+    let table = Section::at(key, value)?;
+    let expected = "the name of an initialiser, as `kaiming_normal`".into();
+    let name = table.text("name")?.ok_or_else(|| ConfigError::Missing { key: table.key("name"), expected })?;
+    let init = parse(table.key("name"), name)?;
+    let argument = init.argument().map(|(argument, _)| argument);
+    let known: Vec<&str> = ["name"].into_iter().chain(argument).collect();
+    table.only(&format!("initialiser `{name}`"), &known)?;
+    let Some(argument) = argument else { return Ok(Some(init)) };
+    match table.number(argument)? {
+        None => Ok(Some(init)),
+        Some(x) => {
+            let signed = matches!(argument, "a" | "value");
+            let range = if signed { "finite in f32" } else { "finite in f32 and at least 0" };
+            let x = table.within(argument, range, x, (x as f32).is_finite() && (signed || x >= 0.0))?;
+            Ok(Some(init.with_argument(x)))
+        }
+    }
 }
 
 fn layer_error(key: impl Fn(&str) -> String, source: GraphError) -> ConfigError {

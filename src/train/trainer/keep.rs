@@ -6,8 +6,10 @@ use super::{Position, Sums, Trainer};
 use crate::data::Values;
 use crate::device::{Precision, Tensor};
 use crate::error::{CheckpointError, Result};
-use crate::train::checkpoint::{self, Checkpoint, append_history, read_weights, rewind_history};
+use crate::nn::BufferSpec;
+use crate::train::checkpoint::{self, Checkpoint, Counter, append_history, rewind_history};
 use crate::train::event::EpochEvent;
+use crate::train::weights::{Weights, rows};
 
 impl Trainer {
     /// Keeps checkpoints and history in `folder` from now on; makes it if there is none.
@@ -22,15 +24,17 @@ impl Trainer {
         Ok(())
     }
 
-    /// Starts from the weights in a safetensors file, by PyTorch's names.
+    /// Starts from the weights and buffers in a safetensors file, by PyTorch's names.
     ///
     /// # Errors
     ///
     /// All missing, extra and mis-shaped tensors in one error; a file that cannot be read.
     pub fn load_weights(&mut self, file: &Path) -> Result<()> {
-        let values = read_weights(file, &self.expected())?;
-        let values: Vec<Vec<f64>> = values.iter().map(Values::to_f64).collect();
-        Ok(self.engine.set_parameters(0, &values)?)
+        let Weights { parameters, buffers, counters } = Weights::read(file, &self.model.built)?;
+        self.engine.set_parameters(0, &parameters)?;
+        self.engine.set_buffers(0, &buffers)?;
+        self.model.counted = counters;
+        Ok(())
     }
 
     /// Goes on from the checkpoint in `folder`, on the same device with the same bits as if the run had never stopped;
@@ -45,7 +49,7 @@ impl Trainer {
         let rule = &self.recipe.optimizer;
         let (name, convention) = (rule.name(), rule.convention().to_string());
         from.check_settings(folder, self.recipe.seed, name, &convention, self.precision.name())?;
-        from.check_parameters(folder, &self.expected())?;
+        from.check_tensors(folder, &self.expected())?;
         for (setting, expected) in self.course() {
             // Files of a version before these were kept pass.
             if let Some(&found) = from.scalars.get(setting).filter(|&&found| found != expected) {
@@ -63,6 +67,12 @@ impl Trainer {
         let (position, sums) = self.standing(&from, &folder.join(checkpoint::OPTIMIZER))?;
         let values = |tensors: &[checkpoint::Tensor]| tensors.iter().map(|t| t.data.to_f64()).collect::<Vec<_>>();
         self.engine.set_parameters(0, &values(&from.parameters))?;
+        self.engine.set_buffers(0, &self.joined(&values(&from.buffers)))?;
+        let counted = |name: &String| {
+            let kept = from.counters.iter().find(|c| c.name == *name).map_or(0, |c| c.value);
+            kept.saturating_sub(from.step)
+        };
+        self.model.counted = self.model.built.counters.iter().map(counted).collect();
         let states: Vec<_> = from.states.iter().map(|(_, tensors)| values(tensors)).collect();
         self.engine.set_states(0, &states)?;
         (self.position, self.sums) = (position, sums);
@@ -130,16 +140,24 @@ impl Trainer {
                 .map(|(t, v)| checkpoint::Tensor { name: t.name.clone(), shape: t.shape.clone(), data: hold(v) })
                 .collect()
         };
-        let parameters = named(self.engine.parameters(0)?, &self.tensors, self.precision);
+        let rows = self.rows()?;
+        let tensors = &self.model.tensors;
+        let parameters = named(self.engine.parameters(0)?, tensors, self.precision);
+        let buffers = named(rows, &self.row_names(), self.precision);
+        let counters = self.model.built.counters.iter().zip(&self.model.counted);
+        let counters =
+            counters.map(|(name, n)| Counter { name: name.clone(), value: n + self.position.step }).collect();
         let held = self.engine.states(0)?;
         let states = states
             .iter()
             .zip(held)
-            .map(|(state, values)| ((*state).to_owned(), named(values, &self.tensors, self.precision)))
+            .map(|(state, values)| ((*state).to_owned(), named(values, tensors, self.precision)))
             .collect();
         let sums = self.sums;
         Ok(Checkpoint {
             parameters,
+            buffers,
+            counters,
             states,
             step: self.position.step,
             epoch: self.position.epoch,
@@ -191,6 +209,29 @@ impl Trainer {
     }
 
     fn expected(&self) -> Vec<(String, crate::shape::Shape)> {
-        self.tensors.iter().map(|t| (t.name.clone(), t.shape.clone())).collect()
+        let rows = self.row_names();
+        self.model.tensors.iter().chain(&rows).map(|t| (t.name.clone(), t.shape.clone())).collect()
+    }
+
+    /// The rows of the model's buffers: tensors of their own in files.
+    fn row_names(&self) -> Vec<Tensor> {
+        rows(&self.model.built).map(|(name, shape)| Tensor { name, shape }).collect()
+    }
+
+    /// The buffers as files hold them, row by row.
+    fn rows(&mut self) -> Result<Vec<Vec<f64>>> {
+        let held = self.engine.buffers(0)?;
+        let cut = |(b, values): (&BufferSpec, Vec<f64>)| {
+            let len = b.shape.elements();
+            (0..b.rows.len()).map(|r| values[r * len..][..len].to_vec()).collect::<Vec<_>>()
+        };
+        Ok(self.model.built.buffers.iter().zip(held).flat_map(cut).collect())
+    }
+
+    /// The buffers as the device holds them.
+    fn joined(&self, rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let mut rows = rows.iter();
+        let buffer = |b: &BufferSpec| rows.by_ref().take(b.rows.len()).flatten().copied().collect();
+        self.model.built.buffers.iter().map(buffer).collect()
     }
 }

@@ -15,29 +15,41 @@ use crate::optim::Span;
 impl GpuEngine {
     pub(super) fn compile_step(&mut self, step: &StepGraph, data: DataId) -> Result<Program, DeviceError> {
         let (graph, members) = (&step.graph, self.setup.seeds.len());
-        engine::check_step(step, &self.setup.tensors)?;
+        engine::check_step(step, &self.setup)?;
         engine::check_data(data, self.data.len())?;
         let set = &self.data[data.0];
         engine::check_columns(step, set.rows, set.features.values, (set.targets.values, set.targets.dtype))?;
         let batch = graph.shape(step.features)[0];
         let (features, targets, rows) = (self.input(step, step.features)?, self.input(step, step.targets)?, set.rows);
         self.make_settings(graph)?;
-        let wanted: Vec<NodeId> = step.record.iter().chain(&step.gradients).flatten().copied().collect();
-        let direct = direct(graph, step);
+        let results = || step.record.iter().chain(&step.gradients).chain(&step.updates).flatten().copied();
+        let wanted: Vec<NodeId> = results().collect();
+        let (direct, moved) = direct(graph, &wanted, step);
         let flat = |buffer: &super::Buffer, tensor: usize| Bound {
             buffer: buffer.clone(),
             offset: self.offsets[tensor],
             stride: if members > 1 { self.total } else { 0 },
             guard: 0,
         };
+        let kept = |buffer: &super::Buffer, n: usize| Bound {
+            buffer: buffer.clone(),
+            offset: self.kept.offsets[n],
+            stride: if members > 1 { self.kept.total } else { 0 },
+            guard: 0,
+        };
         let source = |id: NodeId| match &graph.node(id).kind {
             _ if id == step.features => features.clone(),
             _ if id == step.targets => targets.clone(),
             Kind::Parameter { name } => flat(&self.parameters, self.tensor(name)),
+            Kind::Buffer { name } => kept(&self.kept.now, self.kept_place(name)),
             Kind::Setting { name, .. } => self.settings[name].clone(),
             _ => unreachable!("a step has no inputs but features and targets: checked above"),
         };
-        let pinned = |id: NodeId| direct.iter().position(|d| *d == Some(id)).map(|t| flat(&self.gradients, t));
+        let pinned = |id: NodeId| {
+            let place = |nodes: &[Option<NodeId>]| nodes.iter().position(|d| *d == Some(id));
+            let gradient = place(&direct).map(|t| flat(&self.gradients, t));
+            gradient.or_else(|| place(&moved).map(|n| kept(&self.kept.next, n)))
+        };
         let control = Bound { buffer: self.control.clone(), offset: 0, stride: 0, guard: 0 };
         let around =
             Surroundings { members: members as u32, guard: 0, source: &source, pinned: &pinned, control: &control };
@@ -58,6 +70,12 @@ impl GpuEngine {
         if !step.gradients.is_empty() {
             self.update(&mut all, &control)?;
         }
+        for (n, next) in step.updates.iter().enumerate() {
+            let (Some(next), None) = (next, moved[n]) else { continue };
+            let (from, to) = (compiled.value(graph, *next, &around), kept(&self.kept.next, n));
+            self.copy(&mut all, &from, &to, self.setup.buffers[n].shape.elements())?;
+        }
+        self.keep(&mut all, &step.updates, kept)?;
         let scalars = step.record.map(|id| id.map(|id| compiled.value(graph, id, &around)));
         self.record(&mut all, scalars, &control, batch, !step.gradients.is_empty())?;
         let extent = engine::Extent { batch, rows, trains: !step.gradients.is_empty() };
@@ -66,6 +84,28 @@ impl GpuEngine {
 
     fn tensor(&self, name: &str) -> usize {
         self.setup.tensors.iter().position(|t| t.name == name).expect("same_tensors found each name")
+    }
+
+    fn kept_place(&self, name: &str) -> usize {
+        self.setup.buffers.iter().position(|t| t.name == name).expect("same_tensors found each name")
+    }
+
+    /// What the step made of the buffers becomes what they are, after everything has read what they were: one launch where
+    /// all of them change.
+    fn keep(
+        &self,
+        all: &mut Drafts,
+        updates: &[Option<NodeId>],
+        kept: impl Fn(&super::Buffer, usize) -> Bound,
+    ) -> Result<(), DeviceError> {
+        let (next, now) = (&self.kept.next, &self.kept.now);
+        if !updates.is_empty() && updates.iter().all(Option::is_some) {
+            return self.copy(all, &kept(next, 0), &kept(now, 0), self.kept.total);
+        }
+        for n in (0..updates.len()).filter(|&n| updates[n].is_some()) {
+            self.copy(all, &kept(next, n), &kept(now, n), self.setup.buffers[n].shape.elements())?;
+        }
+        Ok(())
     }
 
     fn input(&self, step: &StepGraph, id: NodeId) -> Result<Bound, DeviceError> {
@@ -198,22 +238,25 @@ fn write(bound: &Bound, len: usize) -> Shown<'_> {
     Shown { access: Access::Write, bound, first: 0, len }
 }
 
-/// For each tensor the node that may write its gradient straight into the flat buffer: computed for this tensor alone and
-/// read by no other op, for a kernel cannot read and write one buffer. The others are copied.
-fn direct(graph: &Graph, step: &StepGraph) -> Vec<Option<NodeId>> {
+/// For each tensor the node that may write its gradient straight into the flat buffer, and for each buffer the one that may
+/// write what becomes of it: computed for this place alone and read by no other op, for a kernel cannot read and write one
+/// buffer. The others are copied.
+fn direct(graph: &Graph, wanted: &[NodeId], step: &StepGraph) -> (Vec<Option<NodeId>>, Vec<Option<NodeId>>) {
     let roots = memory::roots(graph);
-    let live = graph.live(&step.gradients.iter().chain(&step.record).flatten().copied().collect::<Vec<_>>());
+    let live = graph.live(wanted);
     let mut readers = vec![0; graph.nodes().len()];
     for (i, node) in graph.nodes().iter().enumerate().filter(|(i, _)| live[*i]) {
         for input in node.inputs().iter().filter(|_| roots[i].0 == i) {
             readers[roots[input.0].0] += 1;
         }
     }
-    for id in step.gradients.iter().chain(&step.record).flatten() {
+    for id in wanted {
         readers[roots[id.0].0] += 1;
     }
     // What all members share is computed once, and each member's place needs a copy.
     let per = graph.per_member();
     let alone = |id: NodeId| per[id.0] && readers[id.0] == 1 && matches!(graph.node(id).kind, Kind::Op { .. });
-    step.gradients.iter().map(|g| g.map(|id| roots[id.0]).filter(|&root| alone(root))).collect()
+    let places =
+        |nodes: &[Option<NodeId>]| nodes.iter().map(|n| n.map(|id| roots[id.0]).filter(|&root| alone(root))).collect();
+    (places(&step.gradients), places(&step.updates))
 }

@@ -1,0 +1,66 @@
+//! What a model's file holds, for a model built from layers.
+
+use std::path::Path;
+
+use super::checkpoint::read_model;
+use crate::data::Values;
+use crate::error::CheckpointError;
+use crate::nn::{Assembled, initial_parameters};
+use crate::shape::Shape;
+
+/// The values of a model: what is learnt, what is kept beside it, and how often it was trained.
+///
+/// ```
+/// use thalweg::Shape;
+/// use thalweg::nn::{Linear, Mode, Objective, Sequential, TargetKind, assemble};
+/// use thalweg::train::Weights;
+///
+/// let model = Sequential::new().add(Linear::new(2));
+/// let a = assemble(&model, &Shape::from([3]), TargetKind::Classes { classes: 2 }, &Objective::default(), 1, Mode::Evaluate)?;
+/// let weights = Weights::initial(&a, 1);
+/// assert_eq!(weights.parameters.iter().map(Vec::len).collect::<Vec<_>>(), [6, 2]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Weights {
+    /// Each parameter, in the order of [`Assembled::parameters`].
+    pub parameters: Vec<Vec<f64>>,
+    /// Each buffer, all its rows, in the order of [`Assembled::buffers`].
+    pub buffers: Vec<Vec<f64>>,
+    /// Each count of training steps, in the order of [`Assembled::counters`].
+    pub counters: Vec<u64>,
+}
+
+impl Weights {
+    /// As a run of `seed` starts.
+    pub fn initial(a: &Assembled, seed: u64) -> Self {
+        Self {
+            parameters: initial_parameters(&a.parameters, seed),
+            buffers: a.buffers.iter().map(|b| b.initial()).collect(),
+            counters: vec![0; a.counters.len()],
+        }
+    }
+
+    /// From `model.safetensors` of a run, or a file that PyTorch wrote: parameters and buffers by PyTorch's names. Counts
+    /// that a file does not have are 0.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or is cut short; [`CheckpointError::Mismatch`] lists every tensor that is missing, extra,
+    /// of another shape or of another type, all at once.
+    pub fn read(file: &Path, a: &Assembled) -> Result<Self, CheckpointError> {
+        let learnt = a.parameters.iter().map(|p| (p.name.clone(), p.shape.clone()));
+        let expected: Vec<(String, Shape)> = learnt.chain(rows(a)).collect();
+        let (values, counters) = read_model(file, &expected, &a.counters)?;
+        let mut values = values.iter().map(Values::to_f64);
+        let parameters = values.by_ref().take(a.parameters.len()).collect();
+        let buffer = |rows: usize| values.by_ref().take(rows).flatten().collect();
+        let buffers = a.buffers.iter().map(|b| b.rows.len()).map(buffer).collect();
+        Ok(Self { parameters, buffers, counters })
+    }
+}
+
+/// The rows of the model's buffers, as files name them.
+pub(super) fn rows(a: &Assembled) -> impl Iterator<Item = (String, Shape)> {
+    a.buffers.iter().flat_map(|b| b.rows.iter().map(|(name, _)| (name.clone(), b.shape.clone())))
+}
