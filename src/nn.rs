@@ -25,9 +25,12 @@ pub use assemble::{Assembled, Model, Objective, TargetKind, assemble, output_sha
 pub use builder::{BufferSpec, Builder, Mode, ParameterSpec, initial_parameters};
 pub use initializer::{Initializer, UnknownInitializer};
 pub use layer::activation::{Elu, Gelu, Identity, LeakyRelu, Relu, Sigmoid, Silu, Softplus, Tanh};
+pub use layer::batch_norm::BatchNorm;
 pub use layer::conv2d::Conv2d;
 pub use layer::dropout::Dropout;
 pub use layer::flatten::Flatten;
+pub use layer::group_norm::GroupNorm;
+pub use layer::layer_norm::LayerNorm;
 pub use layer::linear::Linear;
 pub use layer::maxout::Maxout;
 pub use layer::pool2d::{AvgPool2d, GlobalAvgPool2d, MaxPool2d};

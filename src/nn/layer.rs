@@ -141,7 +141,10 @@ macro_rules! layers {
     };
 }
 
-layers!(linear, conv2d, pool2d, activation, maxout, dropout, flatten, residual, softmax);
+layers!(
+    linear, conv2d, pool2d, activation, batch_norm, layer_norm, group_norm, maxout, dropout, flatten, residual,
+    softmax,
+);
 
 /// Every layer that the TOML form knows.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
@@ -249,6 +252,15 @@ fn sequence(specs: &[LayerSpec]) -> Result<Sequential, GraphError> {
 fn positive(op: &'static str, field: &'static str, n: usize) -> Result<(), GraphError> {
     if n == 0 {
         return Err(GraphError::Range { op, field, range: "at least 1", found: n.to_string() });
+    }
+    Ok(())
+}
+
+/// Refuses a number that is not above 0 and finite, in f32 too.
+fn positive_real(op: &'static str, field: &'static str, x: f64) -> Result<(), GraphError> {
+    if !((x as f32) >= f32::MIN_POSITIVE && (x as f32).is_finite()) {
+        let range = "above 0 and finite, as f32 too";
+        return Err(GraphError::Range { op, field, range, found: x.to_string() });
     }
     Ok(())
 }
