@@ -256,15 +256,6 @@ fn positive(op: &'static str, field: &'static str, n: usize) -> Result<(), Graph
     Ok(())
 }
 
-/// Refuses a number that is not above 0 and finite, in f32 too.
-fn positive_real(op: &'static str, field: &'static str, x: f64) -> Result<(), GraphError> {
-    if !((x as f32) >= f32::MIN_POSITIVE && (x as f32).is_finite()) {
-        let range = "above 0 and finite, as f32 too";
-        return Err(GraphError::Range { op, field, range, found: x.to_string() });
-    }
-    Ok(())
-}
-
 /// Refuses a pair with a 0.
 fn positive_pair(op: &'static str, field: &'static str, pair: [usize; 2]) -> Result<(), GraphError> {
     if pair.contains(&0) {

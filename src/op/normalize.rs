@@ -51,7 +51,7 @@ pub struct Normalize {
 const NAME: &str = "normalize";
 
 /// Refuses an ε that f32 takes for 0 or for infinity.
-fn in_range(op: &'static str, epsilon: f64) -> Result<(), GraphError> {
+pub(crate) fn in_range(op: &'static str, epsilon: f64) -> Result<(), GraphError> {
     if !((epsilon as f32) >= f32::MIN_POSITIVE && (epsilon as f32).is_finite()) {
         let found = epsilon.to_string();
         return Err(GraphError::Range { op, field: "epsilon", range: "above 0 and finite, as f32 too", found });

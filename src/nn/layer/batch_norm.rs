@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Entry, Field, Layer, Value, positive_real};
+use super::{Entry, Field, Layer, Value};
 use crate::error::GraphError;
 use crate::graph::NodeId;
 use crate::nn::{Builder, Initializer, Mode};
 use crate::op::moments::Over;
+use crate::op::normalize::in_range;
 
 pub(super) const LAYERS: &[Entry] = &[Entry {
     name: "batch_norm",
@@ -16,7 +17,7 @@ pub(super) const LAYERS: &[Entry] = &[Entry {
             unreachable!("values are of their fields' kinds")
         };
         let layer = BatchNorm { momentum, epsilon };
-        layer.in_range()?;
+        layer.check()?;
         Ok(Arc::new(layer))
     },
 }];
@@ -68,12 +69,12 @@ impl Default for BatchNorm {
 }
 
 impl BatchNorm {
-    fn in_range(&self) -> Result<(), GraphError> {
+    fn check(&self) -> Result<(), GraphError> {
         if !(0.0..=1.0).contains(&self.momentum) {
             let (range, found) = ("in [0, 1]", self.momentum.to_string());
             return Err(GraphError::Range { op: "batch_norm", field: "momentum", range, found });
         }
-        positive_real("batch_norm", "epsilon", self.epsilon)
+        in_range("batch_norm", self.epsilon)
     }
 }
 
@@ -82,7 +83,7 @@ impl Layer for BatchNorm {
         "batch_norm"
     }
     fn build(&self, b: &mut Builder<'_>, x: NodeId) -> Result<NodeId, GraphError> {
-        self.in_range()?;
+        self.check()?;
         let shape = b.shape(x).clone();
         let [_, channels, ..] = shape[..] else {
             let expected = "[N, C, …]; a `flatten` or a layer of several units gives one".into();

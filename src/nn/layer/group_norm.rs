@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Entry, Field, Layer, Value, positive, positive_real};
+use super::{Entry, Field, Layer, Value, positive};
 use crate::error::GraphError;
 use crate::graph::NodeId;
 use crate::nn::{Builder, Initializer};
 use crate::op::moments::Over;
+use crate::op::normalize::in_range;
 
 pub(super) const LAYERS: &[Entry] = &[Entry {
     name: "group_norm",
@@ -16,7 +17,7 @@ pub(super) const LAYERS: &[Entry] = &[Entry {
             unreachable!("values are of their fields' kinds")
         };
         positive("group_norm", "groups", groups)?;
-        positive_real("group_norm", "epsilon", epsilon)?;
+        in_range("group_norm", epsilon)?;
         Ok(Arc::new(GroupNorm { groups, epsilon }))
     },
 }];
@@ -63,7 +64,7 @@ impl Layer for GroupNorm {
     }
     fn build(&self, b: &mut Builder<'_>, x: NodeId) -> Result<NodeId, GraphError> {
         positive("group_norm", "groups", self.groups)?;
-        positive_real("group_norm", "epsilon", self.epsilon)?;
+        in_range("group_norm", self.epsilon)?;
         let over = Over::Groups(self.groups);
         let moments = b.graph().moments(x, over)?;
         let channels = b.shape(x)[1];

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Entry, Field, Layer, Value, positive_real};
+use super::{Entry, Field, Layer, Value};
 use crate::error::GraphError;
 use crate::graph::NodeId;
 use crate::nn::{Builder, Initializer};
+use crate::op::moments::Over;
+use crate::op::normalize::in_range;
 use crate::shape::Shape;
 
 pub(super) const LAYERS: &[Entry] = &[Entry {
@@ -13,7 +15,7 @@ pub(super) const LAYERS: &[Entry] = &[Entry {
     fields: &[Field::optional("epsilon", Value::Real(1e-5))],
     make: |values| {
         let [Value::Real(epsilon)] = *values else { unreachable!("values are of their fields' kinds") };
-        positive_real("layer_norm", "epsilon", epsilon)?;
+        in_range("layer_norm", epsilon)?;
         Ok(Arc::new(LayerNorm { epsilon }))
     },
 }];
@@ -56,9 +58,9 @@ impl Layer for LayerNorm {
         "layer_norm"
     }
     fn build(&self, b: &mut Builder<'_>, x: NodeId) -> Result<NodeId, GraphError> {
-        positive_real("layer_norm", "epsilon", self.epsilon)?;
+        in_range("layer_norm", self.epsilon)?;
         // The statistics first: they refuse shapes that have no example.
-        let over = crate::op::moments::Over::Example;
+        let over = Over::Example;
         let moments = b.graph().moments(x, over)?;
         let example = Shape::from(&b.shape(x)[1..]);
         let weight = b.parameter("weight", example.clone(), Initializer::Ones)?;
