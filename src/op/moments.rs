@@ -28,7 +28,7 @@ use crate::scalar::Scalar;
 /// dx = (dμ + 2 (x − μ) dσ²) / m
 /// ```
 ///
-/// **Stability** never E[x²] − E[x]²: two passes, the second also correcting what the first's mean is off by, and parts
+/// **Stability** never the mean of x² less the squared mean: two passes, the second also correcting what the first's mean is off by, and parts
 /// merged by their means and squared distances. Numbers around 1000 that differ by 1 keep their variance to 1 part in 10³ by the bound.
 ///
 /// **On the GPU** `shaders/op/moments.wgsl`: a part of a set a workgroup (an invocation where neighbouring channels lie side by side),

@@ -23,7 +23,7 @@ use crate::scalar::Scalar;
 /// x̂ = (x − μ) / √(σ² + ε)        y = x̂ · weight + bias
 /// ```
 ///
-/// The moments are those of x, of [`Moments`], or a model's running ones.
+/// The moments are those of x, of [`Moments`], or a model's running ones; variances are not negative.
 ///
 /// **The derivative** where they are the [`Moments`] of x itself, over the same sets, is taken through them at once, with sums
 /// over the m elements of a set:

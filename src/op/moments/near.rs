@@ -42,14 +42,16 @@ impl Near {
         Self::new(terms.iter().map(|t| t.value).sum(), arrived + gamma(N - 1) * sizes + N as f64 * TINY)
     }
 
-    /// `1 / √(self + epsilon)`; known to nothing where the sum may be 0.
+    /// `1 / √(self + epsilon)` of a variance. One is not negative, in f32 neither: that bounds the result where an error
+    /// as large as the variance would not.
     pub fn rstd(self, epsilon: f64) -> Self {
-        let sum = Self::sum([self, Self::constant(epsilon)]);
-        let least = sum.value - sum.error;
+        let value = 1.0 / (self.value + epsilon).sqrt();
+        let sum = |variance: f64, sign: f64| (variance + epsilon * (1.0 + sign * EPSILON)) * (1.0 + sign * EPSILON);
+        let least = sum((self.value - self.error).max(0.0), -1.0) - TINY;
         if !(least > 0.0) {
-            return Self::new(1.0 / sum.value.sqrt(), f64::INFINITY);
+            return Self::new(value, f64::INFINITY);
         }
-        let (value, most) = (1.0 / sum.value.sqrt(), 1.0 / least.sqrt());
-        Self::new(value, (most - value) + INVERSE_SQRT * most + TINY)
+        let (most, fewest) = (1.0 / least.sqrt(), 1.0 / (sum(self.value + self.error, 1.0) + TINY).sqrt());
+        Self::new(value, (most - value).max(value - fewest) + INVERSE_SQRT * most + TINY)
     }
 }

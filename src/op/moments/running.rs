@@ -118,12 +118,16 @@ impl Graph {
     ///
     /// ```
     /// use thalweg::{Graph, graph::{Arg, Context, Op}, op::moments::RunningMoments};
+    /// let mut g = Graph::new();
+    /// let [running, moments] = [g.input("running", [2, 5])?, g.input("moments", [2, 5])?];
+    /// assert_eq!(g.running_moments(0.1, 64, [running, moments]).map(|y| g.shape(y).to_string())?, "[2, 5]");
+    /// assert!(g.running_moments(0.1, 1, [running, moments]).is_err());
+    ///
     /// let mut y = [0.0; 2];
     /// let shape = [2, 1].into();
     /// let (running, moments) = (Arg::Real(&shape, &[0.0, 1.0]), Arg::Real(&shape, &[4.0, 6.0]));
     /// RunningMoments { momentum: 0.5, count: 3 }.twin(&[running, moments], &mut y, &Context::default());
     /// assert_eq!(y, [2.0, 5.0]); // the unbiased variance is 9
-    /// assert!(Graph::new().running_moments(0.1, 1, [thalweg::Graph::new().input("x", [2, 1])?; 2]).is_err());
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     pub fn running_moments(
