@@ -1,6 +1,7 @@
 // mean and Σ (x − mean)² / divisor of parts of sets. f64 twin: src/op/moments.rs.
 // x is [outer, sets, inner]; y is [parts, 2, sets]. Row p · sets + s of the grid takes elements p · chunk … of set s, twice: for a mean, then
 // for the distances from it, whose sum says by how much that mean is off (Chan, Golub & LeVeque 1983).
+// Sums run by 16 elements, then over those, so that roundings stay few.
 // Uses: lib/row_invocation.wgsl or lib/row_workgroup.wgsl
 
 struct Params {
@@ -41,17 +42,25 @@ fn moments(
     let n = f32(min(params.chunk, params.len - min(first, params.len)));
 
     var total = 0.0;
-    for (var k = first + lane; k < end; k += LANES) {
-        total += element(base, k);
+    for (var run = first + lane; run < end; run += 16u * LANES) {
+        var sum = 0.0;
+        for (var k = run; k < min(run + 16u * LANES, end); k += LANES) {
+            sum += element(base, k);
+        }
+        total += sum;
     }
     let near = fold_sum(lane, total) / n;
 
     var off = 0.0;
     var squares = 0.0;
-    for (var k = first + lane; k < end; k += LANES) {
-        let t = element(base, k) - near;
-        off += t;
-        squares += t * t;
+    for (var run = first + lane; run < end; run += 16u * LANES) {
+        var sums = vec2(0.0, 0.0);
+        for (var k = run; k < min(run + 16u * LANES, end); k += LANES) {
+            let t = element(base, k) - near;
+            sums += vec2(t, t * t);
+        }
+        off += sums.x;
+        squares += sums.y;
     }
     off = fold_sum(lane, off);
     squares = fold_sum(lane, squares);

@@ -59,17 +59,22 @@ fn normalize_sums(
     }
     var plain = 0.0;
     var along = 0.0;
-    for (var k = first + lane; k < end; k += LANES) {
-        let i = (k / params.inner * params.classes + owner) * params.inner + k % params.inner;
-        if !FIXED {
-            its = statistics(id.z, i / params.set_inner % params.sets);
+    // By 16 elements, then over those, so that roundings stay few.
+    for (var run = first + lane; run < end; run += 16u * LANES) {
+        var sums = vec2(0.0, 0.0);
+        for (var k = run; k < min(run + 16u * LANES, end); k += LANES) {
+            let i = (k / params.inner * params.classes + owner) * params.inner + k % params.inner;
+            if !FIXED {
+                its = statistics(id.z, i / params.set_inner % params.sets);
+            }
+            var slope = dy[id.z * params.dy_stride + i];
+            if WEIGHTED {
+                slope *= weight[id.z * params.weight_stride + i / params.per % params.count];
+            }
+            sums += slope * vec2(1.0, (x[id.z * params.x_stride + i] - its.x) * its.y);
         }
-        var slope = dy[id.z * params.dy_stride + i];
-        if WEIGHTED {
-            slope *= weight[id.z * params.weight_stride + i / params.per % params.count];
-        }
-        plain += slope;
-        along += slope * ((x[id.z * params.x_stride + i] - its.x) * its.y);
+        plain += sums.x;
+        along += sums.y;
     }
     plain = fold_sum(lane, plain);
     along = fold_sum(lane, along);

@@ -157,15 +157,14 @@ impl Op for Moments {
             let sd = y[layout.sets + s].abs().sqrt();
             let spread = sd + r;
             let flushed = 16.0 * TINY * (1.0 + size + 1.0 / n);
-            means[s] = moved + 3.0 * g * (spread + g * size) + 2.1 * EPSILON * size + flushed;
-            let parts = g * (spread + g * size) + 1.1 * EPSILON * size;
-            variances[s] = 2.0 * sd * r
-                + r * r
-                + 8.0 * g * spread * spread
-                + 14.0 * g.powi(3) * squared
-                + 2.0 * spread * parts
-                + parts * parts
-                + flushed;
+            let arrived = 2.0 * sd * r + r * r;
+            means[s] = moved + g * (spread + g * size) + 1.1 * EPSILON * size + flushed;
+            variances[s] = arrived + 3.0 * g * spread * spread + 6.0 * g.powi(3) * squared + flushed;
+            if between > 1 {
+                let parts = g * (spread + g * size) + 1.1 * EPSILON * size;
+                means[s] += 2.0 * g * (spread + g * size) + EPSILON * size;
+                variances[s] += 5.0 * g * spread * spread + 8.0 * g.powi(3) * squared + (2.0 * spread + parts) * parts;
+            }
         }
     }
 }

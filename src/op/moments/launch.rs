@@ -38,7 +38,9 @@ impl Cut {
     }
 
     fn depth(&self) -> usize {
-        if self.by_workgroup { self.chunk.div_ceil(64) + 6 } else { self.chunk }
+        // Both kernels over elements add up runs of 16, then the runs.
+        let runs = |n: usize| if n > 16 { 16 + n.div_ceil(16) } else { n };
+        if self.by_workgroup { runs(self.chunk.div_ceil(64)) + 6 } else { runs(self.chunk) }
     }
 }
 

@@ -148,7 +148,8 @@ impl Layout {
         let mut total = vec![[T::zero(); K]; view.classes];
         let mut block = total.clone();
         let a_round = view.classes * view.inner / self.segment_len().max(1);
-        let mut left = BLOCK * a_round;
+        let rounds = blocked(view.len / view.inner.max(1)) * a_round;
+        let mut left = rounds;
         self.segments(|s| {
             let (class, step) = if by == By::Set { s.set } else { s.param };
             let ((set, set_step), (param, param_step)) = (s.set, s.param);
@@ -160,7 +161,7 @@ impl Layout {
             }
             left -= 1;
             if left == 0 {
-                left = BLOCK * a_round;
+                left = rounds;
                 for (total, block) in total.iter_mut().zip(&mut block) {
                     add(total, std::mem::replace(block, [T::zero(); K]));
                 }
@@ -174,15 +175,24 @@ impl Layout {
     pub fn depth(&self, by: By) -> usize {
         let (view, segment) = (self.view(by), self.segment_len());
         let varies = self.per == 1 && (by == By::Parameter || self.same());
-        let (within, of_a_round) =
-            if varies { (0, 1) } else { (BLOCK + LANES + segment / (BLOCK * LANES) + 1, view.inner / segment) };
-        let rounds = view.len / view.inner;
-        (within + of_a_round * rounds.min(BLOCK) + rounds / BLOCK + 1).min(view.len)
+        let (within, of_a_round) = if varies { (0, 1) } else { (run_depth(segment), view.inner / segment.max(1)) };
+        let rounds = view.len / view.inner.max(1);
+        let block = blocked(rounds);
+        (within + of_a_round * rounds.min(block) + rounds / block + 1).min(view.len)
     }
 }
 
-const BLOCK: usize = 256;
 const LANES: usize = 8;
+
+/// How many of n terms are added up before their sum is added to others': about √n, so that none goes through more than 2√n.
+fn blocked(n: usize) -> usize {
+    n.isqrt().max(16)
+}
+
+fn run_depth(len: usize) -> usize {
+    let block = blocked(len / LANES);
+    block.min(len.div_ceil(LANES)) + LANES + len / (LANES * block) + 1
+}
 
 fn add<T: Scalar, const K: usize>(sum: &mut [T; K], term: [T; K]) {
     sum.iter_mut().zip(term).for_each(|(sum, term)| *sum += term);
@@ -191,8 +201,9 @@ fn add<T: Scalar, const K: usize>(sum: &mut [T; K], term: [T; K]) {
 /// K sums of `len` terms, in lanes that a vector unit takes side by side, emptied after each block.
 fn run<T: Scalar, const K: usize>(len: usize, term: impl Fn(usize) -> [T; K]) -> [T; K] {
     let mut total = [T::zero(); K];
-    for start in (0..len).step_by(BLOCK * LANES) {
-        let end = len.min(start + BLOCK * LANES);
+    let block = blocked(len / LANES) * LANES;
+    for start in (0..len).step_by(block) {
+        let end = len.min(start + block);
         let whole = start + (end - start) / LANES * LANES;
         let mut lanes = [[T::zero(); K]; LANES];
         for j in (start..whole).step_by(LANES) {
@@ -201,9 +212,9 @@ fn run<T: Scalar, const K: usize>(len: usize, term: impl Fn(usize) -> [T; K]) ->
             }
         }
         (whole..end).for_each(|j| add(&mut lanes[j - whole], term(j)));
-        let mut block = [T::zero(); K];
-        lanes.into_iter().for_each(|lane| add(&mut block, lane));
-        add(&mut total, block);
+        let mut sum = [T::zero(); K];
+        lanes.into_iter().for_each(|lane| add(&mut sum, lane));
+        add(&mut total, sum);
     }
     total
 }
