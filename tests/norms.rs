@@ -14,7 +14,7 @@ use thalweg::device::{Feed, Feeds, cpu};
 use thalweg::graph::{Arg, Context, Graph, NodeId, Op};
 use thalweg::kernel::Tiling;
 use thalweg::nn::{BatchNorm, Builder, GroupNorm, LayerNorm, Mode, Sequential, output_shape};
-use thalweg::op::moments::{Moments, Over};
+use thalweg::op::moments::{Moments, MomentsGradient, Over};
 use thalweg::rng::{Stream, stream};
 use thalweg::train::config::RunConfig;
 use thalweg::{Shape, check};
@@ -44,6 +44,7 @@ fn main() {
         test("numbers far from 0 keep their variance in f32", far),
         test("what does not fit is refused", refused),
         support::trial("kernels find what PyTorch does", || pytorch(Some(&GPUS)).map_err(|e| e.to_string().into())),
+        support::trial("large tensors are cut or refused", || cut().map_err(|e| e.to_string().into())),
         support::trial("NaN shows in its set alone", || poisoned().map_err(|e| e.to_string().into())),
     ]);
 }
@@ -324,6 +325,46 @@ fn poisoned() -> Any {
                     return Err(format!("{over:?} of {axes:?}: {v} at {i}").into());
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// Where a binding takes 4096 elements, element-wise passes go by parts; what adds up is refused by name.
+fn cut() -> Any {
+    let gpu = support::open(Options { checked: true, max_elements: Some(4096), ..Options::default() })?;
+    for (over, axes) in
+        [(Over::Batch, [3, 5, 7, 101]), (Over::Example, [40, 3, 11, 9]), (Over::Groups(3), [5, 6, 19, 17])]
+    {
+        let mut g = Graph::new();
+        let mut feeds = Feeds::new();
+        let mut operand = |g: &mut Graph, name: &str, shape: Shape, low: f64| {
+            let id = g.input(name, shape.clone())?;
+            let draws = Stream::new(19, id.index() as u32, stream::CHECK);
+            let values = (0..shape.elements() as u32).map(|i| f64::from((low + draws.uniform(i)) as f32)).collect();
+            feeds.insert(id, Feed::Real(values));
+            Ok::<NodeId, thalweg::Error>(id)
+        };
+        let x = operand(&mut g, "x", axes.into(), -0.5)?;
+        let own = g.moments(x, over)?;
+        let moments = g.shape(own).clone();
+        let moments = operand(&mut g, "moments", moments, 0.5)?;
+        let parameters = if over == Over::Example { Shape::from(&axes[1..]) } else { Shape::from([axes[1]]) };
+        let weight = operand(&mut g, "weight", parameters.clone(), -0.5)?;
+        let bias = operand(&mut g, "bias", parameters, -0.5)?;
+        let dy = operand(&mut g, "dy", axes.into(), -0.5)?;
+        let y = g.normalize(x, moments, weight, bias, over, 1e-5)?;
+        let dx = g.gradients(y, dy, &[x])?[0].ok_or("y depends on x")?;
+        let all = g.apply(MomentsGradient { over }, &[moments, x, moments])?;
+        for report in kernels(&gpu, &g, &feeds, &[("y", y), ("dx", dx), ("all", all)], &Context::default())? {
+            if !report.proved() {
+                return Err(format!("{over:?}: {report:?}").into());
+            }
+        }
+        let error = kernels(&gpu, &g, &feeds, &[("moments", own)], &Context::default()).err();
+        let text = error.map_or("no error".into(), |e| e.to_string());
+        if !text.contains("moments needs") {
+            return Err(text.into());
         }
     }
     Ok(())
