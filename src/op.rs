@@ -129,8 +129,8 @@ macro_rules! ops {
 }
 
 ops!(
-    affine, augment, avg_pool2d, binary, conv2d, dropout, gather, matmul, max_pool2d, maxout, penalty, reduce, reshape,
-    scale, softmax, sum_to, unary,
+    affine, augment, avg_pool2d, binary, conv2d, dropout, gather, matmul, max_pool2d, maxout, moments, normalize,
+    penalty, reduce, reshape, scale, select, softmax, sum_to, unary,
 );
 
 fn accumulate_cases() -> Vec<Case> {

@@ -210,9 +210,6 @@ fn unknown_keys() {
 fn unknown_names() {
     let layer = |name: &str| parse(&format!("[model]\nlayers = [{{ type = '{name}' }}]"));
     refused(layer("liner"), &["`model.layers[0].type`", "no layer `liner`", "did you mean `linear`?", "`dropout`"]);
-    for name in ["batch_norm", "layer_norm"] {
-        refused(layer(name), &["`model.layers[0].type`", name, "not available yet in this version"]);
-    }
     refused(parse("[model]\nloss = 'crossentropy'"), &["`model.loss`", "did you mean `cross_entropy`?", "`mse`"]);
     refused(parse("[optimizer]\nname = 'addam'"), &["`optimizer.name`", "did you mean `adam`?", "`sgd`"]);
     refused(parse("[optimizer]\nname = 'lion'"), &["`optimizer.name`", "not available yet"]);

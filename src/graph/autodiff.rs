@@ -11,6 +11,7 @@ pub struct Tape<'a> {
     output: NodeId,
     upstream: NodeId,
     needs: Vec<bool>,
+    asked: Vec<bool>,
 }
 
 impl Tape<'_> {
@@ -37,6 +38,12 @@ impl Tape<'_> {
     /// Whether anybody asked for the gradient of the n-th input.
     pub fn needs(&self, n: usize) -> bool {
         self.needs[n]
+    }
+
+    /// Whether the n-th input is itself one of those that the gradient is taken with respect to, not only on the way
+    /// to one: then it is a variable of its own, and no shortcut past it is allowed.
+    pub fn asked(&self, n: usize) -> bool {
+        self.asked[n]
     }
 
     /// The graph, to apply ops.
@@ -91,6 +98,7 @@ impl Graph {
                 output: NodeId(i),
                 upstream: arrived,
                 needs: needs.clone(),
+                asked: inputs.iter().map(|input| wrt.contains(input)).collect(),
             };
             let parts = op.gradient(&mut tape)?;
             for ((input, part), needed) in inputs.iter().zip(parts).zip(needs) {

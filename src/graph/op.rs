@@ -1,5 +1,6 @@
 //! What an op must say of itself.
 
+use std::any::Any;
 use std::fmt::Debug;
 
 use super::{NodeId, Tape};
@@ -186,6 +187,8 @@ pub trait DynOp: Debug + Send + Sync {
     fn is_view(&self) -> bool;
     /// [`Op::random`]
     fn random(&self) -> bool;
+    /// The op itself, for a derivative that looks at what its inputs come from.
+    fn as_any(&self) -> &dyn Any;
 }
 
 impl<O: Op> DynOp for O {
@@ -218,6 +221,9 @@ impl<O: Op> DynOp for O {
     }
     fn random(&self) -> bool {
         Op::random(self)
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 

@@ -146,7 +146,10 @@ macro_rules! layers {
     };
 }
 
-layers!(linear, conv2d, pool2d, activation, maxout, dropout, embedding, flatten, residual, softmax);
+layers!(
+    linear, conv2d, pool2d, activation, batch_norm, layer_norm, group_norm, maxout, dropout, embedding, flatten,
+    residual, softmax,
+);
 
 /// Every layer that the TOML form knows.
 pub fn all() -> impl Iterator<Item = &'static Entry> {

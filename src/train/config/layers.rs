@@ -7,9 +7,6 @@ use crate::error::{ConfigError, GraphError};
 use crate::nn::layer::{self, Entry};
 use crate::nn::{self, Initializer, LayerSpec, Sequential};
 
-/// Layers of the TOML form that a later version will know.
-const PLANNED: &[&str] = &["batch_norm", "layer_norm"];
-
 /// The layers of a list, each checked.
 pub(super) fn read(path: &str, items: &[Value]) -> Result<Vec<LayerSpec>, ConfigError> {
     items.iter().enumerate().map(|(i, item)| one(format!("{path}[{i}]"), item)).collect()
@@ -23,7 +20,7 @@ fn one(path: String, item: &Value) -> Result<LayerSpec, ConfigError> {
         expected: "the name of a layer, as `linear`".into(),
     })?;
     let Some(entry) = Entry::named(name) else {
-        return Err(unknown(key, "layer", name, layer::all().map(|e| e.name.into()).collect(), PLANNED));
+        return Err(unknown(key, "layer", name, layer::all().map(|e| e.name.into()).collect(), &[]));
     };
     let mut known = vec!["type"];
     known.extend(entry.fields.iter().map(|field| field.name));

@@ -1,0 +1,30 @@
+// y[index] = x, the other rows 0. f64 twin: src/op/select.rs.
+// One invocation an element of y.  Uses: lib/grid.wgsl
+
+struct Params {
+    len: u32,
+    row: u32,
+    index: u32,
+    x_stride: u32,
+    y_stride: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn select_gradient(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let i = linear_index(id, groups);
+    if i >= params.len {
+        return;
+    }
+    var value = 0.0;
+    if i / params.row == params.index {
+        value = x[id.z * params.x_stride + i % params.row];
+    }
+    y[id.z * params.y_stride + i] = value;
+}
