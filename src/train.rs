@@ -4,10 +4,12 @@ pub mod checkpoint;
 pub mod config;
 mod event;
 mod pace;
+mod predictor;
 mod recipe;
 mod set;
 mod trainer;
 
 pub use event::{EpochEvent, Event, Flow, StepEvent};
+pub use predictor::{ClassScores, Confusion, Evaluation, Macro, Meaning, Outputs, Predictions, Predictor};
 pub use recipe::Recipe;
 pub use trainer::{End, Trainer};
