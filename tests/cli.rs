@@ -10,6 +10,8 @@ mod bad_output;
 mod command;
 #[path = "cli/gradcheck.rs"]
 mod gradcheck;
+#[path = "cli/predict.rs"]
+mod predict;
 #[path = "cli/resume.rs"]
 mod resume;
 #[path = "cli/train.rs"]

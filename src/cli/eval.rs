@@ -17,7 +17,7 @@ const PAIRS: usize = 20;
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    given: given::Arguments,
+    given: given::Inputs,
     /// One JSON object instead of tables; a share of nothing (0/0) is null
     #[arg(long)]
     json: bool,

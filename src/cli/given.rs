@@ -12,7 +12,7 @@ use super::error::CliError;
 use super::train::Machine;
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct Inputs {
     /// The run's folder, as `thalweg train` left it
     #[arg(value_name = "DIR")]
     pub(crate) run: PathBuf,
@@ -63,7 +63,7 @@ impl Opened {
     }
 }
 
-impl Arguments {
+impl Inputs {
     /// Opens everything. `held_out` says whether the run's own data mean those it held out.
     pub(crate) fn open(&self, held_out: bool) -> Result<Opened, CliError> {
         let (device, why) = self.machine.open()?;
@@ -117,15 +117,12 @@ impl Arguments {
             }
             (Some(part), None) => absent(part, "it has no parts, and is not what the run was trained on"),
             (Some(part), Some(share)) => {
-                let labelled = all.is_labelled();
                 let Split { train, validation, .. } = Split::hold_out(all, share, &source.to_string())?;
                 match (part, validation) {
                     (Part::Train, _) => said(train, part, "those that the run was trained on"),
                     (Part::Validation, Some(held)) => said(held, part, "those that the run held out"),
                     // A single row, which cannot be divided; `--part` was not asked for.
-                    (Part::Validation, None) if self.part.is_none() && labelled => {
-                        said(train, Part::Train, "all there are")
-                    }
+                    (Part::Validation, None) if self.part.is_none() => said(train, Part::Train, "all there are"),
                     (Part::Validation, None) => absent(part, "the run held nothing out"),
                 }
             }

@@ -15,7 +15,7 @@ use super::output::{event, line};
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    given: given::Arguments,
+    given: given::Inputs,
     /// Where to write: CSV, or NPZ by its ending [default: CSV to standard output]
     #[arg(long, value_name = "FILE.csv|FILE.npz")]
     out: Option<PathBuf>,

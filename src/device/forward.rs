@@ -149,7 +149,7 @@ mod tests {
         for precision in [Precision::F32, Precision::F64] {
             products(&Device::Cpu(precision)).unwrap();
         }
-        // Where an adapter is demanded, tests/predict_gpu.rs fails without one.
+        // Where an adapter is demanded, tests/predict.rs fails without one.
         if let Ok(gpu) = Gpu::best(Options::default()) {
             let before = gpu.allocated();
             products(&Device::Gpu(gpu.clone())).unwrap();

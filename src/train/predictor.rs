@@ -199,11 +199,13 @@ impl Predictor {
     /// As [`outputs`](Self::outputs); [`TrainError::Output`] for a classifier that does not give a row of scores.
     pub fn predict(&mut self, data: &Dataset) -> Result<Predictions> {
         let loss = self.config.model.loss;
-        let outputs = self.outputs(data)?;
-        if loss.takes_classes() && outputs.shape.rank() != 1 {
-            return Err(TrainError::Output { loss: loss.name(), found: outputs.shape }.into());
+        self.takes(data.shape())?;
+        match &self.bound {
+            Some(Bound { output, .. }) if loss.takes_classes() && output.rank() != 1 => {
+                Err(TrainError::Output { loss: loss.name(), found: output.clone() }.into())
+            }
+            _ => Ok(Predictions::of(loss, self.outputs(data)?)),
         }
-        Ok(Predictions::of(loss, outputs))
     }
 
     /// The data as the model takes them, and the model on the device.
