@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{DataError, Dataset, Source, cifar, csv, digits, idx, images, npz};
-use crate::error::Error;
+use crate::error::{Error, GivenError};
 use crate::shape::Shape;
 
 /// The parts that a source has of its own; one that has none is `undivided`.
@@ -31,7 +31,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// [`DataError::Unrecognised`].
+    /// [`GivenError::Unrecognised`].
     pub fn recognise(text: &str) -> Result<Self, DataError> {
         if let Ok(source) = text.parse() {
             return Ok(source);
@@ -42,7 +42,7 @@ impl Source {
             _ if path.is_dir() => {}
             Some("csv") => return Ok(Self::Csv(path.into())),
             Some("npz") => return Ok(Self::Npz(path.into())),
-            _ => return Err(DataError::Unrecognised { found: text.to_owned(), known: Self::FORMS }),
+            _ => return Err(GivenError::Unrecognised { found: text.to_owned(), known: Self::FORMS }.into()),
         }
         let has = |names: &[&str]| names.iter().any(|name| path.join(name).exists());
         let endings = ["-idx3-ubyte", ".idx3-ubyte", "-idx3-ubyte.gz", ".idx3-ubyte.gz"];
@@ -67,7 +67,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load); [`DataError::Columns`] for a CSV file that is neither.
+    /// As [`load`](Self::load); [`GivenError::Columns`] for a CSV file that is neither.
     pub fn given(&self, base: &Path, takes: &mut dyn FnMut(&Shape) -> Result<(), Error>) -> Result<Given, DataError> {
         let divided = |(train, validation): (Dataset, Option<Dataset>)| match validation {
             Some(held) => Given { train: Some(train), validation: Some(held), undivided: None },
@@ -95,6 +95,6 @@ fn by_columns(path: &Path, takes: &mut dyn FnMut(&Shape) -> Result<(), Error>) -
     }
     match takes(&Shape::from([found])) {
         Ok(()) => csv::load_unlabelled(path),
-        Err(misfit) => Err(DataError::Columns { path: path.to_owned(), found, misfit: Box::new(misfit) }),
+        Err(misfit) => Err(GivenError::Columns { path: path.to_owned(), found, misfit: Box::new(misfit) }.into()),
     }
 }

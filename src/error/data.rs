@@ -1,7 +1,11 @@
 //! Errors of reading data and of training on it.
 
+mod words;
+
 use std::path::PathBuf;
 
+use self::words::{listed, of_array, of_content};
+use super::GivenError;
 use crate::shape::Shape;
 
 /// Why data cannot be read or trained on.
@@ -377,32 +381,9 @@ pub enum DataError {
         /// The other one.
         found: &'static str,
     },
-    /// Neither a source by name nor a file or folder whose kind can be told.
-    #[error(
-        "`{found}` is neither a data source ({}) nor a file that ends in .csv or .npz, nor a folder that is there; \
-         name its kind before it, as in `csv:{found}`",
-        known.join(", ")
-    )]
-    Unrecognised {
-        /// What was written.
-        found: String,
-        /// The known sources.
-        known: &'static [&'static str],
-    },
-    /// A text file whose columns are neither the model's features nor these and a class.
-    #[error(
-        "`{}` has {found} columns; neither {} features with the class in the last nor {found} features alone suit the \
-         model: {misfit}",
-        path.display(), found.saturating_sub(1)
-    )]
-    Columns {
-        /// The file.
-        path: PathBuf,
-        /// Its columns.
-        found: usize,
-        /// Why the model takes neither.
-        misfit: Box<crate::error::Error>,
-    },
+    /// Data that a trained model cannot be given.
+    #[error(transparent)]
+    Given(#[from] GivenError),
     /// A minibatch larger than the data.
     #[error("a minibatch of {batch} examples is larger than the training data of {rows}; use a smaller `batch_size`")]
     BatchTooLarge {
@@ -411,16 +392,4 @@ pub enum DataError {
         /// Examples there are.
         rows: usize,
     },
-}
-
-fn of_content(packed: bool) -> &'static str {
-    if packed { " of the unpacked content" } else { "" }
-}
-
-fn of_array(array: &Option<String>) -> String {
-    array.as_ref().map_or_else(String::new, |name| format!(" (array `{name}`)"))
-}
-
-fn listed(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

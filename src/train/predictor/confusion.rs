@@ -19,7 +19,7 @@
 ///     seen.add(truth, answer);
 /// }
 /// assert_eq!((seen.precision(1), seen.recall(0), seen.f1(1)), (Some(0.5), Some(2.0 / 3.0), Some(2.0 / 3.0)));
-/// assert_eq!((seen.precision(2), seen.macro_average().recall), (None, Some(5.0 / 6.0)));
+/// assert_eq!((seen.precision(2), seen.macro_average().recall), (None, Some((2.0 / 3.0 + 1.0) / 2.0)));
 /// assert_eq!(seen.most_confused(5), [(0, 1, 1)]);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
