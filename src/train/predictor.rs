@@ -67,6 +67,8 @@ pub struct Predictor {
     config: RunConfig,
     model: Sequential,
     standardisation: Option<Standardisation>,
+    /// The shape of an example, where the run says it or its data are known.
+    known: Option<Shape>,
     device: Device,
     bound: Option<Bound>,
 }
@@ -120,8 +122,8 @@ impl Predictor {
             _ => None,
         };
         let model = config.model()?;
-        let mut predictor =
-            Self { folder: folder.into(), config, model, standardisation, device: device.clone(), bound: None };
+        let (folder, device) = (folder.into(), device.clone());
+        let mut predictor = Self { folder, config, model, standardisation, known: known.clone(), device, bound: None };
         if let Some(input) = known {
             predictor.takes(&input)?;
         }
@@ -145,16 +147,16 @@ impl Predictor {
     /// [`TrainError::Input`] and [`TrainError::Misfit`] where it does not, or a layer says why; whatever
     /// [`load`](Self::load) may say of the weights.
     pub fn takes(&mut self, shape: &Shape) -> Result<()> {
-        let input = match &self.config.model.input {
-            None => shape.clone(),
-            Some(input) if input.elements() == shape.elements() => input.clone(),
-            Some(input) => return Err(TrainError::Input { input: input.clone(), data: shape.clone() }.into()),
+        let input = match (&self.known, &self.config.model.input) {
+            (Some(known), _) if known.elements() == shape.elements() => known.clone(),
+            (_, Some(input)) => return Err(TrainError::Input { input: input.clone(), data: shape.clone() }.into()),
+            _ => shape.clone(),
         };
         if self.bound.as_ref().is_some_and(|bound| bound.input == input) {
             return Ok(());
         }
-        // The data's own shape is what the weights may not suit; where the run names one, the weights are at fault.
-        let free = self.config.model.input.is_none();
+        // The data's own shape is what the weights may not suit; where the run says it, the weights are at fault.
+        let free = self.known.is_none();
         self.bound = Some(match self.bound.take() {
             None => Bound::load(&self.folder.join(MODEL), &self.model, input, free, &self.device)?,
             Some(mut bound) => {

@@ -64,6 +64,9 @@ pub fn what_training_said(device: &Device) -> Result<(), Failed> {
         assert!((0..10).map(|class| confusion.support(class)).sum::<u64>() == 359);
         // The classes of `predict` are those that were judged.
         let found = model.predict(&raw)?;
+        // Pixels as rows, as a CSV file has them, are the same digits: one channel, not 64.
+        let rows = Dataset::unlabelled(raw.features().clone(), Shape::from([64]))?;
+        assert_eq!(model.predict(&rows)?, found);
         let Targets::Classes { labels, .. } = raw.targets() else { return Err("no classes".into()) };
         let same = found.classes().ok_or("no classes")?.iter().zip(labels).filter(|(a, b)| a == b).count();
         assert_eq!(same as u64, right);
