@@ -69,7 +69,7 @@ impl Inputs {
         let (device, why) = self.machine.open()?;
         let mut model = Predictor::load(&self.run, &device)?;
         let source = Source::recognise(&self.data)?;
-        let given = source.given(Path::new(""), &mut |shape| model.takes(shape)).map_err(|e| of(&source, e.into()))?;
+        let given = source.given(Path::new(""), &mut |shape| model.takes(shape)).map_err(|e| of(&source, e))?;
         let config = &model.config().data;
         let own = same(&config.source, &source).then_some(config.validation);
         let (data, part, description) = self.choose(given, own, held_out, &source)?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{DataError, Dataset, Source, cifar, csv, digits, idx, images, npz};
-use crate::error::{Error, GivenError};
+use crate::error::{Error, GivenError, Result};
 use crate::shape::Shape;
 
 /// The parts that a source has of its own; one that has none is `undivided`.
@@ -12,7 +12,7 @@ use crate::shape::Shape;
 /// use thalweg::data::Source;
 /// let given = Source::recognise("digits")?.given(".".as_ref(), &mut |_| Ok(()))?;
 /// assert!(given.train.is_none() && given.undivided.is_some_and(|all| all.rows() == 1797));
-/// # Ok::<(), thalweg::data::DataError>(())
+/// # Ok::<(), thalweg::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -67,8 +67,9 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load); [`GivenError::Columns`] for a CSV file that is neither.
-    pub fn given(&self, base: &Path, takes: &mut dyn FnMut(&Shape) -> Result<(), Error>) -> Result<Given, DataError> {
+    /// As [`load`](Self::load); [`GivenError::Columns`] for a CSV file that is neither; what `takes` says that is not about
+    /// shapes.
+    pub fn given(&self, base: &Path, takes: &mut dyn FnMut(&Shape) -> Result<()>) -> Result<Given> {
         let divided = |(train, validation): (Dataset, Option<Dataset>)| match validation {
             Some(held) => Given { train: Some(train), validation: Some(held), undivided: None },
             None => Given { train: None, validation: None, undivided: Some(train) },
@@ -88,13 +89,27 @@ impl Source {
     }
 }
 
-fn by_columns(path: &Path, takes: &mut dyn FnMut(&Shape) -> Result<(), Error>) -> Result<Dataset, DataError> {
+fn by_columns(path: &Path, takes: &mut dyn FnMut(&Shape) -> Result<()>) -> Result<Dataset> {
     let found = csv::columns(path)?;
-    if found > 1 && takes(&Shape::from([found - 1])).is_ok() {
-        return csv::load(path);
+    if found > 1 {
+        match takes(&Shape::from([found - 1])) {
+            Ok(()) => return Ok(csv::load(path)?),
+            // The columns are not at fault.
+            Err(other) if !of_shape(&other) => return Err(other),
+            Err(_) => {}
+        }
     }
     match takes(&Shape::from([found])) {
-        Ok(()) => csv::load_unlabelled(path),
-        Err(misfit) => Err(GivenError::Columns { path: path.to_owned(), found, misfit: Box::new(misfit) }.into()),
+        Ok(()) => Ok(csv::load_unlabelled(path)?),
+        Err(misfit) if of_shape(&misfit) => {
+            let (path, misfit) = (path.to_owned(), Box::new(misfit));
+            Err(DataError::from(GivenError::Columns { path, found, misfit }).into())
+        }
+        Err(other) => Err(other),
     }
+}
+
+/// Whether an error may be the shape's fault.
+fn of_shape(error: &Error) -> bool {
+    matches!(error, Error::Train(_) | Error::Graph(_))
 }

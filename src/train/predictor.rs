@@ -152,20 +152,16 @@ impl Predictor {
             (_, Some(input)) => return Err(TrainError::Input { input: input.clone(), data: shape.clone() }.into()),
             _ => shape.clone(),
         };
-        if self.bound.as_ref().is_some_and(|bound| bound.input == input) {
-            return Ok(());
-        }
-        // The data's own shape is what the weights may not suit; where the run says it, the weights are at fault.
-        let free = self.known.is_none();
-        self.bound = Some(match self.bound.take() {
-            None => Bound::load(&self.folder.join(MODEL), &self.model, input, free, &self.device)?,
-            Some(mut bound) => {
-                let moved = bound.rebind(&self.model, input);
-                self.bound = Some(bound);
-                return moved;
+        match &mut self.bound {
+            Some(bound) if bound.input == input => Ok(()),
+            Some(bound) => bound.rebind(&self.model, input),
+            None => {
+                // The data's own shape is what the weights may not suit; where the run says it, they are at fault.
+                let free = self.known.is_none();
+                self.bound = Some(Bound::load(&self.folder.join(MODEL), &self.model, input, free, &self.device)?);
+                Ok(())
             }
-        });
-        Ok(())
+        }
     }
 
     /// The scores of every row, before softmax or sigmoid. Targets are not looked at.

@@ -181,11 +181,19 @@ fn columns() -> Result<(), Failed> {
     assert!(labelled.is_labelled() && labelled.rows() == 2);
     let alone = given("a,b\n1,2\n3,4\n")?.undivided.ok_or("no rows")?;
     assert!(!alone.is_labelled() && alone.features() == labelled.features());
-    refuses!(given("1,2,3,0\n"), DataError::Given(GivenError::Columns { found: 4, .. }));
-    refuses!(given("1\n"), DataError::Given(GivenError::Columns { found: 1, .. }));
-    refuses!(given("a,b\n"), DataError::Empty { .. });
-    refuses!(given("1,2\n3\n"), DataError::Ragged { line: 2, .. });
-    refuses!(given("1,2\n3,x\n"), DataError::NotANumber { line: 2, column: 2, .. });
-    refuses!(given("1,2,0.5\n"), DataError::BadClass { line: 1, .. });
+    refuses!(given("1,2,3,0\n"), Error::Data(DataError::Given(GivenError::Columns { found: 4, .. })));
+    refuses!(given("1\n"), Error::Data(DataError::Given(GivenError::Columns { found: 1, .. })));
+    refuses!(given("a,b\n"), Error::Data(DataError::Empty { .. }));
+    refuses!(given("1,2\n3\n"), Error::Data(DataError::Ragged { line: 2, .. }));
+    refuses!(given("1,2\n3,x\n"), Error::Data(DataError::NotANumber { line: 2, column: 2, .. }));
+    refuses!(given("1,2,0.5\n"), Error::Data(DataError::BadClass { line: 1, .. }));
+    // What is wrong with the weights is not the columns' fault.
+    std::fs::write(
+        run.path().join(RUN),
+        "[data]\nsource = 'npz:absent.npz'\n[model]\nlayers = [{ type = 'linear', out = 2 }]",
+    )?;
+    let mut model = Predictor::load(run.path(), &F32)?;
+    let found = Source::Csv(path.clone()).given(Path::new(""), &mut |shape| model.takes(shape));
+    refuses!(found, Error::Checkpoint(CheckpointError::Mismatch { missing, .. }) if missing.len() == 1);
     Ok(())
 }
