@@ -1,4 +1,4 @@
-//! Training: epochs over a data set on either device, what is said on the way, and what is kept.
+//! Training: epochs over a data set on either device, what is said on the way, what is kept, and what it then answers.
 
 pub mod checkpoint;
 pub mod config;

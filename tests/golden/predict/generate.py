@@ -27,7 +27,7 @@ from safetensors.torch import save_file
 
 HERE = pathlib.Path(__file__).parent
 ROWS, CLASSES = 40, 6
-# The longest sum: 27 products (conv2d of 3 channels by 3 x 3), its bias; then 27 products of the linear layer, exp and sums.
+# The longest chain: 18 products of the convolution and its bias, 27 of the linear layer, 8 of the last, exp and sums.
 ROUNDINGS, DRAWS, UNIT = 64, 64, 2.0**-24
 
 
