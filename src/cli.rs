@@ -2,9 +2,12 @@
 
 mod adapters;
 mod error;
+mod eval;
+mod given;
 mod gradcheck;
 mod machine;
 mod output;
+mod predict;
 mod progress;
 mod train;
 
@@ -26,6 +29,10 @@ struct Cli {
 enum Command {
     /// Train the model a TOML file describes; without one, a small network on handwritten digits
     Train(train::Arguments),
+    /// Say what a trained model answers to data: classes, probabilities, numbers
+    Predict(predict::Arguments),
+    /// Judge a trained model by data: loss, accuracy, confusion, precision and recall of each class
+    Eval(eval::Arguments),
     /// Check gradients: f64 against centred differences, the GPU against f64
     Gradcheck(gradcheck::Arguments),
     /// List the adapters, what matters of them, and which one `auto` takes
@@ -37,6 +44,8 @@ pub(crate) fn run() -> ExitCode {
     let command = Cli::parse().command.unwrap_or_else(|| Command::Train(train::Arguments::default()));
     let outcome = match command {
         Command::Train(arguments) => train::run(&arguments),
+        Command::Predict(arguments) => predict::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Adapters(arguments) => adapters::run(&arguments),
     };

@@ -9,6 +9,7 @@ mod bytes;
 mod cifar;
 mod csv;
 mod digits;
+mod given;
 mod idx;
 mod images;
 mod npz;
@@ -18,6 +19,7 @@ mod standardisation;
 mod values;
 
 pub use batches::{order, steps};
+pub use given::Given;
 pub use source::Source;
 pub use split::Split;
 pub use standardisation::Standardisation;
@@ -108,6 +110,44 @@ impl Dataset {
         Ok(set)
     }
 
+    /// Examples alone, as a model is to answer them: their targets are no labels of 0 classes, and whatever needs
+    /// targets refuses them.
+    ///
+    /// ```
+    /// use thalweg::Shape;
+    /// use thalweg::data::{Dataset, Values};
+    /// let points = Dataset::unlabelled(Values::F32(vec![0.5, 1.0, 2.0, 4.0]), Shape::from([2]))?;
+    /// assert_eq!((points.rows(), points.is_labelled()), (2, false));
+    /// # Ok::<(), thalweg::data::DataError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), but for targets.
+    pub fn unlabelled(features: Values, shape: Shape) -> Result<Self, DataError> {
+        let rows = features.len() / shape.elements().max(1);
+        let mut set = Self::new(features, shape, Targets::Classes { labels: vec![0; rows], classes: 1 })?;
+        set.targets = Targets::Classes { labels: Vec::new(), classes: 0 };
+        Ok(set)
+    }
+
+    /// Whether there are targets.
+    pub fn is_labelled(&self) -> bool {
+        !matches!(&self.targets, Targets::Classes { labels, .. } if labels.is_empty())
+    }
+
+    /// The same examples in a shape of as many numbers.
+    pub(crate) fn reshaped(mut self, shape: &Shape) -> Self {
+        debug_assert_eq!(self.shape.elements(), shape.elements());
+        self.shape = shape.clone();
+        self
+    }
+
+    /// The row of the source that a row is, for errors.
+    pub(crate) fn row_of_source(&self, row: usize) -> usize {
+        self.origin.of(row)
+    }
+
     fn check_targets(&self) -> Result<(), DataError> {
         match &self.targets {
             Targets::Classes { labels, classes } => {
@@ -168,6 +208,7 @@ impl Dataset {
     #[must_use]
     pub fn select(&self, rows: &[u32]) -> Self {
         let targets = match &self.targets {
+            unlabelled if !self.is_labelled() => unlabelled.clone(),
             Targets::Classes { labels, classes } => {
                 Targets::Classes { labels: rows.iter().map(|&row| labels[row as usize]).collect(), classes: *classes }
             }

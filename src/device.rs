@@ -2,10 +2,13 @@
 
 pub mod cpu;
 mod engine;
+mod forward;
 pub mod gpu;
 mod memory;
 
 pub use engine::{Call, Column, DataId, Engine, NonFinite, ProgramId, Record, Setup, StepGraph, Tensor};
+
+pub(crate) use forward::{Compiled, Forward};
 
 use std::collections::HashMap;
 

@@ -22,6 +22,7 @@ mod initializer;
 pub mod layer;
 mod sequential;
 
+pub(crate) use assemble::examples;
 pub use assemble::{Assembled, Model, Objective, TargetKind, assemble, output_shape};
 pub use augment::{Augment, Augmented};
 pub use builder::{BufferSpec, Builder, Mode, ParameterSpec, initial_parameters};

@@ -1,15 +1,17 @@
-//! Training: epochs over a data set on either device, what is said on the way, and what is kept.
+//! Training: epochs over a data set on either device, what is said on the way, what is kept, and what it then answers.
 
 pub mod checkpoint;
 pub mod config;
 mod event;
 mod pace;
+mod predictor;
 mod recipe;
 mod set;
 mod trainer;
 mod weights;
 
 pub use event::{EpochEvent, Event, Flow, StepEvent};
+pub use predictor::{ClassScores, Confusion, Evaluation, Macro, Meaning, Outputs, Predictions, Predictor};
 pub use recipe::Recipe;
 pub use trainer::{End, Trainer};
 pub use weights::Weights;

@@ -16,6 +16,38 @@ pub(crate) enum CliError {
         /// What is wrong with it.
         error: thalweg::error::DataError,
     },
+    /// Data that a trained model cannot be given, where the error does not say by itself which data.
+    #[error("`{of}`: {error}")]
+    Given {
+        /// The file or source.
+        of: String,
+        /// What is wrong.
+        error: Box<thalweg::Error>,
+    },
+    /// A part that the data do not have.
+    #[error("`{data}` cannot be asked for `--part {part}`: {why}; leave `--part` out or name the other one")]
+    NoPart {
+        /// The source.
+        data: String,
+        /// The part.
+        part: &'static str,
+        /// Why there is none.
+        why: &'static str,
+    },
+    /// `--out` with an ending that says no format.
+    #[error("`--out {}` must end in .csv or .npz, which says the format", .found.display())]
+    OutEnding {
+        /// What was given.
+        found: PathBuf,
+    },
+    /// Predictions that their format does not hold.
+    #[error("cannot write `{}`: {source}; write a .csv file, or give fewer rows", .path.display())]
+    Unwritten {
+        /// The file.
+        path: PathBuf,
+        /// What the format says.
+        source: std::io::Error,
+    },
     /// Standard output is gone.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),

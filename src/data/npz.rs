@@ -42,6 +42,30 @@ pub(super) fn load(path: &Path) -> Result<(Dataset, Option<Dataset>), DataError>
     Ok((train, held.map(dataset).transpose()?))
 }
 
+/// What there is of the parts to train on, to validate or test by, and undivided, each with or without targets.
+pub(super) fn load_given(path: &Path) -> Result<[Option<Dataset>; 3], DataError> {
+    let mut file = Npz::open(path)?;
+    let mut part = |names: &[(&'static str, &'static str)]| {
+        let Some(&(x, y)) = names.iter().find(|(x, _)| file.has(x)) else { return Ok(None) };
+        let features = file.features(x)?;
+        if !file.has(y) {
+            return Dataset::unlabelled(features.values, features.shape).map(Some);
+        }
+        let targets = file.targets(y)?;
+        same_rows((x, &features), (y, &targets))?;
+        dataset((features, targets)).map(Some)
+    };
+    let train = part(&[("x_train", "y_train")])?;
+    let held = part(&[("x_val", "y_val"), ("x_test", "y_test")])?;
+    let undivided = part(&[("x", "y")])?;
+    if train.is_none() && held.is_none() && undivided.is_none() {
+        let mut present: Vec<String> = file.archive.array_names().map(str::to_owned).collect();
+        present.sort_unstable();
+        return Err(DataError::MissingArray { path: path.to_owned(), name: "x", present });
+    }
+    Ok([train, held, undivided])
+}
+
 /// Numbers of examples: the axes after the first, `[1]` where there is none.
 struct Examples {
     values: Values,

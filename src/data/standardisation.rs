@@ -88,8 +88,14 @@ impl Standardisation {
             Values::F32(v) => v.iter_mut().enumerate().for_each(|(i, x)| *x = map(i, f64::from(*x)) as f32),
             Values::F64(v) => v.iter_mut().enumerate().for_each(|(i, x)| *x = map(i, *x)),
         }
+        let labelled = data.is_labelled();
         let targets = std::mem::replace(&mut data.targets, Targets::Classes { labels: Vec::new(), classes: 0 });
-        Dataset::new(data.features, data.shape, targets)
+        let mut standardised = match labelled {
+            true => Dataset::new(data.features, data.shape, targets)?,
+            false => Dataset::unlabelled(data.features, data.shape)?,
+        };
+        standardised.origin = data.origin;
+        Ok(standardised)
     }
 
     /// What 0 becomes in each channel: the black around an image that is padded after it was standardised.

@@ -1,9 +1,11 @@
 //! The CPU device: the ops' twins, in f64 as the oracle of every check, in f32 to train without a GPU.
 
 mod engine;
+mod forward;
 mod room;
 
 pub use engine::CpuEngine;
+pub(super) use forward::CpuForward;
 pub(crate) use room::admit;
 
 use super::memory::{self, Home, Memory};

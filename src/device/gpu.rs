@@ -5,6 +5,7 @@ mod buffer;
 mod compile;
 mod engine;
 mod evaluate;
+mod forward;
 mod pipeline;
 mod prepared;
 mod trusted;
@@ -14,6 +15,7 @@ pub use engine::GpuEngine;
 #[doc(hidden)]
 pub use engine::step_launches;
 pub use evaluate::{Evaluation, evaluate};
+pub(super) use forward::GpuForward;
 pub use prepared::Prepared;
 
 use std::collections::HashMap;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 pub use index::NotAnIndex;
 use words::{listed, of_array, of_content};
 
+use super::GivenError;
 use crate::shape::Shape;
 
 /// Why data cannot be read or trained on.
@@ -386,6 +387,9 @@ pub enum DataError {
         /// The other one.
         found: &'static str,
     },
+    /// Data that a trained model cannot be given.
+    #[error(transparent)]
+    Given(#[from] GivenError),
     /// A minibatch larger than the data.
     #[error("a minibatch of {batch} examples is larger than the training data of {rows}; use a smaller `batch_size`")]
     BatchTooLarge {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::Misshaped;
 use crate::shape::Shape;
 
 /// Why training cannot begin or go on.
@@ -64,6 +65,79 @@ pub enum TrainError {
         /// Shape of a validation example.
         validation: Shape,
     },
+    /// A folder that is not a run's, or lacks a file of one.
+    #[error(
+        "cannot use the run in {}: {missing} cannot be read ({reason}); name a folder that `thalweg train` wrote",
+        .folder.display()
+    )]
+    NoRun {
+        /// The folder.
+        folder: PathBuf,
+        /// `the folder`, or the file's name.
+        missing: &'static str,
+        /// What the system said.
+        reason: String,
+    },
+    /// Numbers to standardise by that cannot be read.
+    #[error(
+        "`{}` does not hold a list `mean` and a list `std` of numbers ({reason}); copy the one that the run wrote",
+        .path.display()
+    )]
+    BadStandardisation {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Examples of a shape that the run's weights do not suit.
+    #[error("examples of shape {data} do not suit the run's weights:{}; give data like those it was trained on", listed(.tensors))]
+    Misfit {
+        /// The examples' shape.
+        data: Shape,
+        /// The tensors that would be of another shape: `expected` with these data, `found` in the run.
+        tensors: Vec<Misshaped>,
+    },
+    /// Data without targets where they are to be judged by.
+    #[error(
+        "the {rows} rows have no targets to judge by: a CSV file needs the class in the last column, an NPZ file the \
+         array `y` beside `x` (`y_val` beside `x_val`); `predict` answers rows without"
+    )]
+    NoTargets {
+        /// The rows there are.
+        rows: usize,
+    },
+    /// An output that is not a number.
+    #[error(
+        "output {output} of row {row} (both from 0) is {found}: a weight is not finite, or the row is too large for \
+         the precision; look at the row, or use `--device cpu --precision f64`"
+    )]
+    NonFiniteOutput {
+        /// The row of the data's source, from 0.
+        row: usize,
+        /// The place within the flattened output, from 0.
+        output: usize,
+        /// What it is.
+        found: f64,
+    },
+    /// A loss beyond the precision, though the outputs are finite.
+    #[error(
+        "the loss over the rows from {first} to {last} (from 0) is {loss}, though every output is finite: look at \
+         their targets, or use `--device cpu --precision f64`"
+    )]
+    NonFiniteEvaluation {
+        /// The loss.
+        loss: f64,
+        /// The first row of the minibatch, in the data's source.
+        first: usize,
+        /// The last.
+        last: usize,
+    },
+}
+
+fn listed(tensors: &[Misshaped]) -> String {
+    let line =
+        |Misshaped { name, expected, found }: &Misshaped| format!(" `{name}` would be {expected}, the run has {found}");
+    tensors.iter().map(line).collect::<Vec<_>>().join(",")
 }
 
 fn kept(folder: &Option<PathBuf>) -> String {

@@ -24,7 +24,7 @@ pub trait Model: Send + Sync {
 }
 
 /// The minibatch's node, of the kind that the model takes.
-fn examples(graph: &mut Graph, model: &dyn Model, shape: Shape) -> Result<NodeId, GraphError> {
+pub(crate) fn examples(graph: &mut Graph, model: &dyn Model, shape: Shape) -> Result<NodeId, GraphError> {
     match model.index_count() {
         Some(_) => graph.index_input("x", shape),
         None => graph.input("x", shape),

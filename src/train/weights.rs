@@ -5,7 +5,7 @@ use std::path::Path;
 use super::checkpoint::read_model;
 use crate::data::Values;
 use crate::error::CheckpointError;
-use crate::nn::{Assembled, initial_parameters};
+use crate::nn::{Assembled, BufferSpec, initial_parameters};
 use crate::shape::Shape;
 
 /// The values of a model: what is learnt, what is kept beside it, and how often it was trained.
@@ -49,18 +49,36 @@ impl Weights {
     /// If the file cannot be read or is cut short; [`CheckpointError::Mismatch`] lists every tensor that is missing, extra,
     /// of another shape or of another type, all at once.
     pub fn read(file: &Path, a: &Assembled) -> Result<Self, CheckpointError> {
-        let learnt = a.parameters.iter().map(|p| (p.name.clone(), p.shape.clone()));
-        let expected: Vec<(String, Shape)> = learnt.chain(rows(a)).collect();
-        let (values, counters) = read_model(file, &expected, &a.counters)?;
+        let parameters = a.parameters.iter().map(|p| (p.name.clone(), p.shape.clone())).collect();
+        let (buffers, counters) = (a.buffers.clone(), a.counters.clone());
+        Self::read_named(file, &Names { parameters, buffers, counters })
+    }
+
+    pub(super) fn read_named(file: &Path, names: &Names) -> Result<Self, CheckpointError> {
+        let (values, counters) = read_model(file, &names.tensors(), &names.counters)?;
         let mut values = values.iter().map(Values::to_f64);
-        let parameters = values.by_ref().take(a.parameters.len()).collect();
+        let parameters = values.by_ref().take(names.parameters.len()).collect();
         let buffer = |rows: usize| values.by_ref().take(rows).flatten().collect();
-        let buffers = a.buffers.iter().map(|b| b.rows.len()).map(buffer).collect();
+        let buffers = names.buffers.iter().map(|b| b.rows.len()).map(buffer).collect();
         Ok(Self { parameters, buffers, counters })
     }
 }
 
-/// The rows of the model's buffers, as files name them.
-pub(super) fn rows(a: &Assembled) -> impl Iterator<Item = (String, Shape)> {
-    a.buffers.iter().flat_map(|b| b.rows.iter().map(|(name, _)| (name.clone(), b.shape.clone())))
+/// What a model's file holds, by name.
+pub(super) struct Names {
+    pub parameters: Vec<(String, Shape)>,
+    pub buffers: Vec<BufferSpec>,
+    pub counters: Vec<String>,
+}
+
+impl Names {
+    /// The tensors of floats: parameters, then the rows of buffers.
+    pub fn tensors(&self) -> Vec<(String, Shape)> {
+        self.parameters.iter().cloned().chain(rows(&self.buffers)).collect()
+    }
+}
+
+/// The rows of a model's buffers, as files name them.
+pub(super) fn rows(buffers: &[BufferSpec]) -> impl Iterator<Item = (String, Shape)> {
+    buffers.iter().flat_map(|b| b.rows.iter().map(|(name, _)| (name.clone(), b.shape.clone())))
 }

@@ -123,7 +123,7 @@ pub fn evaluate(
 }
 
 /// The head of the control words: step, cursor, slot, place of the table, members, groups, and the seeds.
-fn control_words(contexts: &[Context]) -> Vec<u32> {
+pub(super) fn control_words(contexts: &[Context]) -> Vec<u32> {
     let step = contexts[0].step;
     let mut words = vec![step, 0, 0, 8 + 2 * contexts.len() as u32, contexts.len() as u32, 1, 0, 0];
     words.extend(contexts.iter().flat_map(|c| [c.seed as u32, (c.seed >> 32) as u32]));

@@ -1,4 +1,4 @@
-//! Parts of messages.
+//! Parts of sentences that several errors share.
 
 pub(super) fn of_content(packed: bool) -> &'static str {
     if packed { " of the unpacked content" } else { "" }

@@ -221,7 +221,7 @@ impl Trainer {
 
     /// The rows of the model's buffers: tensors of their own in files.
     fn row_names(&self) -> Vec<Tensor> {
-        rows(&self.model.built).map(|(name, shape)| Tensor { name, shape }).collect()
+        rows(&self.model.built.buffers).map(|(name, shape)| Tensor { name, shape }).collect()
     }
 
     /// The buffers as files hold them, row by row.
