@@ -47,6 +47,7 @@ epochs = 7
 batch_size = 16
 seed = 9
 shuffle = false
+drop_last = true
 "#;
 
 fn parse(text: &str) -> Result<RunConfig, ConfigError> {
@@ -108,7 +109,7 @@ fn every_field_is_read() -> Result<(), ConfigError> {
         ]
     );
     assert_eq!((run.objective().loss, run.objective().l2), (Loss::Mse, 1e-4));
-    assert_eq!(run.train, TrainConfig { epochs: 7, batch_size: 16, seed: 9, shuffle: false });
+    assert_eq!(run.train, TrainConfig { epochs: 7, batch_size: 16, seed: 9, shuffle: false, drop_last: true });
     let optimizer = run.optimizer().to_table();
     assert_eq!(optimizer["learning_rate"].as_float(), Some(3e-4));
     assert_eq!(optimizer["beta1"].as_float(), Some(0.8));
@@ -435,7 +436,7 @@ proptest! {
             data: DataConfig { source: Source::Npz(name.into()), validation, standardise, augment },
             model: ModelConfig { input: input.map(Shape::from), layers, loss: Loss::Mse, l2 },
             optimizer,
-            train: TrainConfig { epochs, batch_size, seed, shuffle },
+            train: TrainConfig { epochs, batch_size, seed, shuffle, drop_last: standardise },
             ..RunConfig::default()
         };
         let text = run.to_toml();

@@ -33,8 +33,8 @@ use std::sync::LazyLock;
 use libtest_mimic::{Failed, Trial};
 use thalweg::device::Device;
 use thalweg::device::gpu::{Gpu, Options};
+use thalweg::train::Trainer;
 use thalweg::train::config::RunConfig;
-use thalweg::train::{Recipe, Trainer};
 
 static GPU: LazyLock<Gpu> = LazyLock::new(|| support::open(Options::default()).expect("the adapter opened before"));
 
@@ -42,18 +42,7 @@ static GPU: LazyLock<Gpu> = LazyLock::new(|| support::open(Options::default()).e
 fn headline() -> Result<(), Failed> {
     let config = RunConfig::parse("", &[])?;
     let data = config.data.source.load(Path::new(""), config.data.validation)?;
-    let recipe = Recipe {
-        objective: config.objective(),
-        optimizer: config.optimizer().into(),
-        schedule: config.schedule(),
-        epochs: u32::try_from(config.train.epochs)?,
-        batch_size: config.train.batch_size,
-        seed: config.train.seed,
-        shuffle: config.train.shuffle,
-        input: config.model.input.clone(),
-        augment: config.data.augment(None),
-    };
-    let mut trainer = Trainer::new(&Device::Gpu(GPU.clone()), &config.model()?, &data, recipe)?;
+    let mut trainer = Trainer::new(&Device::Gpu(GPU.clone()), &config.model()?, &data, config.recipe(None))?;
     let told = common::go(&mut trainer, None)?;
     let last = told.epochs.last().ok_or("no epoch")?;
     assert_eq!(last.epoch, 30);

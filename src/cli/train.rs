@@ -12,7 +12,7 @@ use thalweg::data::{Split, Standardisation};
 use thalweg::device::Device;
 use thalweg::train::checkpoint::{OPTIMIZER, RUN, STANDARDISATION, write_atomic};
 use thalweg::train::config::RunConfig;
-use thalweg::train::{End, Event, Flow, Recipe, Trainer};
+use thalweg::train::{End, Event, Flow, Trainer};
 
 use super::error::CliError;
 use super::machine::Machine;
@@ -54,12 +54,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     let (device, why) = arguments.machine.open()?;
     let model = config.model()?;
     let (data, standardisation) = load(&config)?;
-    let mut trainer = Trainer::new(&device, &model, &data, recipe(&config, standardisation.as_ref())).map_err(
-        |error| match error {
+    let mut trainer =
+        Trainer::new(&device, &model, &data, config.recipe(standardisation.as_ref())).map_err(|error| match error {
             thalweg::Error::Data(error) => CliError::Data { of: config.data.source.to_string(), error },
             other => other.into(),
-        },
-    )?;
+        })?;
     if let Some(file) = &arguments.init {
         trainer.load_weights(file)?;
     }
@@ -165,20 +164,6 @@ fn add_header(kept: &Path, step: u64, now: String) -> String {
         lines += &format!("# from step {step} on: {now}");
     }
     lines
-}
-
-fn recipe(config: &RunConfig, fitted: Option<&Standardisation>) -> Recipe {
-    Recipe {
-        objective: config.objective(),
-        optimizer: config.optimizer().into(),
-        schedule: config.schedule(),
-        epochs: u32::try_from(config.train.epochs).unwrap_or(u32::MAX),
-        batch_size: config.train.batch_size,
-        seed: config.train.seed,
-        shuffle: config.train.shuffle,
-        input: config.model.input.clone(),
-        augment: config.data.augment(fitted),
-    }
 }
 
 /// What to run and where to keep it, before anything is opened or written.

@@ -5,9 +5,8 @@ mod words;
 
 use std::path::PathBuf;
 
-pub use index::NotAnIndex;
-use words::{listed, of_array, of_content};
-
+pub use self::index::NotAnIndex;
+use self::words::{listed, of_array, of_content};
 use super::GivenError;
 use crate::shape::Shape;
 

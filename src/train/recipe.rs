@@ -34,6 +34,9 @@ pub struct Recipe {
     pub seed: u64,
     /// Whether each epoch has an order of its own; default true.
     pub shuffle: bool,
+    /// Whether the rows of an epoch that fill no minibatch are left out of it (others in each epoch, with `shuffle`); default
+    /// false: they are trained on as a short one.
+    pub drop_last: bool,
     /// The shape the model takes an example in; default `None`: the data's.
     pub input: Option<Shape>,
     /// How the images of a minibatch are changed at random; default: not at all. The model must take `[C, H, W]`.
@@ -50,6 +53,7 @@ impl Default for Recipe {
             batch_size: 64,
             seed: 1,
             shuffle: true,
+            drop_last: false,
             input: None,
             augment: Augment::default(),
         }

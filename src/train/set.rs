@@ -39,13 +39,19 @@ impl Set {
             Ok(engine.compile(a.into_step(), id)?)
         };
         let full = compile(batch)?;
-        let rest = if !rows.is_multiple_of(batch) { Some(compile(rows % batch)?) } else { None };
+        let dropped = mode == Mode::Train && recipe.drop_last;
+        let rest = if dropped || rows.is_multiple_of(batch) { None } else { Some(compile(rows % batch)?) };
         Ok(Self { id, rows, batch, full, rest })
     }
 
     /// Steps of one pass.
     pub fn steps(&self) -> usize {
-        crate::data::steps(self.rows, self.batch)
+        self.rows / self.batch + usize::from(self.rest.is_some())
+    }
+
+    /// Rows of one pass.
+    pub fn used(&self) -> usize {
+        if self.rest.is_some() { self.rows } else { self.rows / self.batch * self.batch }
     }
 
     /// The program and the rows of the n-th step of a pass.

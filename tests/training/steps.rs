@@ -42,6 +42,29 @@ fn agrees(device: &Device, found: f64, expected: &Bounded) {
     assert!(error <= bound, "{found} is {error:e} from {}, allowed {bound:e}", expected.value[0]);
 }
 
+/// 10 rows in fours with the last two left out: two steps an epoch, whose rows make the epoch's means; a run stopped on the way
+/// is resumed exactly, and one that takes the last two is another run.
+pub fn rows_that_fill_no_minibatch_are_left_out(device: &Device) {
+    let split = Split { train: rows(10, 5, 3), validation: Some(rows(6, 5, 4)), description: String::new() };
+    let dropping = Recipe { drop_last: true, epochs: 3, ..recipe() };
+    let told = go(&mut trainer(device, &plain(), &split, &dropping), None).expect("a run");
+    assert_eq!(told.steps.iter().map(|s| s.rows).collect::<Vec<_>>(), [4; 6]);
+    assert_eq!(told.steps.iter().map(|s| s.epoch).collect::<Vec<_>>(), [0.5, 1.0, 1.5, 2.0, 2.5, 3.0]);
+    for (epoch, steps) in told.epochs.iter().zip(told.steps.chunks(2)) {
+        assert_eq!(epoch.train_loss, (4.0 * steps[0].data_loss + 4.0 * steps[1].data_loss) / 8.0);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut first = trainer(device, &plain(), &split, &dropping);
+    first.keep_in(folder.path()).expect("a folder");
+    go(&mut first, Some(3)).expect("a run");
+    let mut rest = trainer(device, &plain(), &split, &dropping);
+    rest.resume(folder.path()).expect("a checkpoint");
+    assert_eq!(go(&mut rest, None).expect("a run").last, told.last);
+    let mut other = trainer(device, &plain(), &split, &Recipe { drop_last: false, ..dropping });
+    let refused = other.resume(folder.path()).err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(refused.contains("drop_last"), "{refused}");
+}
+
 /// 10 rows in fours: the third step of each epoch takes the last two. At a rate of 1e-30 no weight moves, so that each loss is
 /// one at the first weights.
 pub fn rows_in_order_and_a_short_last_minibatch(device: &Device) {

@@ -82,7 +82,7 @@ impl Graph {
         let layout = Over::Batch.layout(op, "x", &shape)?;
         if layout.view(By::Set).len < 2 {
             let wanted = "[N, C, …] with at least 2 values a channel: a single one has no variance to train with. \
-                          Use another batch size, or drop a last batch of one example";
+                          Use another batch size, or leave a last one of one example out (`drop_last`)";
             return Err(operand::misshapen(op, "x", wanted.into(), &shape));
         }
         self.by_own(x, weight, bias, Over::Batch, epsilon)

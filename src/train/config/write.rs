@@ -41,7 +41,8 @@ impl Display for RunConfig {
         writeln!(f, "epochs = {}", self.train.epochs)?;
         writeln!(f, "batch_size = {}", self.train.batch_size)?;
         writeln!(f, "seed = {}", self.train.seed)?;
-        writeln!(f, "shuffle = {}", self.train.shuffle)
+        writeln!(f, "shuffle = {}", self.train.shuffle)?;
+        writeln!(f, "drop_last = {}", self.train.drop_last)
     }
 }
 

@@ -105,7 +105,7 @@ impl Trainer {
         let sum = |name: &str| from.scalars.get(name).copied().unwrap_or(0.0);
         let sums =
             Sums { rows: sum("rows"), data_loss: sum("data_loss"), penalty: sum("penalty"), accuracy: sum("accuracy") };
-        let rows = (from.step_in_epoch as usize).saturating_mul(self.train.batch).min(self.train.rows) as f64;
+        let rows = (from.step_in_epoch as usize).saturating_mul(self.train.batch).min(self.train.used()) as f64;
         if sums.rows != rows {
             return wrong("rows", sums.rows.to_string(), format!("{rows}: those of {done} steps"));
         }
@@ -203,12 +203,13 @@ impl Trainer {
     }
 
     /// What decides which rows a step takes and how it sees them: a step of the epoch means nothing under another.
-    fn course(&self) -> [(&'static str, f64); 5] {
+    fn course(&self) -> [(&'static str, f64); 6] {
         let (flag, augment) = (|yes: bool| f64::from(u8::from(yes)), &self.recipe.augment);
         [
             ("training_rows", self.train.rows as f64),
             ("batch_size", self.train.batch as f64),
             ("shuffle", flag(self.recipe.shuffle)),
+            ("drop_last", flag(self.recipe.drop_last)),
             ("crop_padding", augment.crop_padding as f64),
             ("horizontal_flip", flag(augment.horizontal_flip)),
         ]

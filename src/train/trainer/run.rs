@@ -112,10 +112,11 @@ impl Trainer {
             return Err(TrainError::NonFiniteLoss { step, loss: record[0], first, checkpoint }.into());
         }
         self.sums.add(record, sent.rows);
-        let done = (self.position.step_in_epoch * self.train.batch).min(self.train.rows) as f64;
+        let used = self.train.used();
+        let done = (self.position.step_in_epoch * self.train.batch).min(used) as f64;
         Ok(StepEvent {
             step: self.position.step,
-            epoch: f64::from(self.position.epoch) + done / self.train.rows as f64,
+            epoch: f64::from(self.position.epoch) + done / used as f64,
             loss: record[0],
             data_loss: record[1],
             learning_rate: sent.learning_rate,
