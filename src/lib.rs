@@ -102,7 +102,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`nn`] | layers, models, initial values |
-//! | [`train`] | the trainer, checkpoints, the TOML form of a run |
+//! | [`train`] | the trainer, checkpoints, what a trained model answers, the TOML form of a run |
 //! | [`data`] | the digits, CSV, NPZ, MNIST, CIFAR and image files, data of one's own, standardisation |
 //! | [`optim`], [`schedule`] | update rules with whose arithmetic they follow; the learning rate's course |
 //! | [`loss`], [`op`] | what a graph is made of, one formula a file |
