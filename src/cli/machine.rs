@@ -44,7 +44,11 @@ impl Machine {
             Width::F64 => Precision::F64,
         };
         let options = Options { memory_limit: self.memory, ..Options::default() };
-        Ok(Device::select_with(&self.device, precision, options)?)
+        let (device, mut why) = Device::select_with(&self.device, precision, options)?;
+        if let (Device::Cpu(_), Some(_)) = (&device, self.memory) {
+            why += "; `--memory` limits adapters and means nothing to it";
+        }
+        Ok((device, why))
     }
 
     /// The arguments that were given, for another command.
