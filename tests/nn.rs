@@ -302,6 +302,24 @@ fn buffers_that_clash_are_refused() -> Any {
         let clash = b.buffer(name, &rows, [2]).err();
         assert!(matches!(clash, Some(GraphError::DuplicateName { kind: "buffer", .. })), "{clash:?}");
     }
+    // Across kinds too: files have one name for each.
+    b.counter("n")?;
+    b.parameter("w", [2], Initializer::Zeros)?;
+    let clashes = [
+        b.parameter("x", [2], Initializer::Zeros).err(),
+        b.parameter("n", [2], Initializer::Zeros).err(),
+        b.buffer("c", &[("w", 0.0)], [2]).err(),
+        b.buffer("d", &[("n", 0.0)], [2]).err(),
+        b.buffer("e", &[("y", 0.0), ("y", 1.0)], [2]).err(),
+        b.counter("x").err(),
+        b.counter("w").err(),
+        b.counter("n").err(),
+    ];
+    for clash in clashes {
+        assert!(matches!(clash, Some(GraphError::DuplicateName { .. })), "{clash:?}");
+    }
+    let rows = b.graph().index_input("rows", [1, 2])?;
+    assert!(matches!(b.update(first, rows), Err(GraphError::Dtype { op: "update", .. })));
     let wide = b.graph().input("wide", [2, 2])?;
     assert!(matches!(b.update(first, wide), Err(GraphError::Shape { op: "update", .. })));
     assert!(matches!(b.update(wide, first), Err(GraphError::ForeignNode { .. })));

@@ -131,6 +131,11 @@ impl<T: TwinIn> Program<T> {
         }
     }
 
+    /// Whether a value is a source's, or a view of one.
+    pub(crate) fn is_source(&self, id: NodeId) -> bool {
+        self.memory.homes[self.memory.roots[id.0].0] == Home::Source
+    }
+
     /// A value after a run; only what was wanted, and sources, are sure to be there.
     pub(crate) fn value(&self, id: NodeId) -> &[T] {
         let root = self.memory.roots[id.0];

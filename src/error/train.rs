@@ -33,6 +33,34 @@ pub enum TrainError {
         /// The run's folder, whose last checkpoint is finite.
         checkpoint: Option<PathBuf>,
     },
+    /// What a model keeps without learning it (a running mean, a running variance) is no longer a number.
+    #[error(
+        "`{name}` holds {found} after step {step}: what it follows overflowed. {} Look for very large numbers in the data, or standardise them",
+        kept(.checkpoint)
+    )]
+    NonFiniteBuffer {
+        /// The tensor, as files name it.
+        name: String,
+        /// The first of its numbers that is none.
+        found: f64,
+        /// Steps done.
+        step: u64,
+        /// The run's folder, whose last checkpoint is finite.
+        checkpoint: Option<PathBuf>,
+    },
+    /// The loss on the held-out data is no number, though training's was.
+    #[error(
+        "the loss on the held-out data is {loss} after epoch {epoch}, though that on the training data is a number. {} Look for          very large numbers in the held-out data, and, after `--init`, for a negative running variance",
+        kept(.checkpoint)
+    )]
+    NonFiniteValidation {
+        /// What the loss was.
+        loss: f64,
+        /// The epoch, from 1.
+        epoch: u32,
+        /// The run's folder, with the weights after that epoch.
+        checkpoint: Option<PathBuf>,
+    },
     /// The model wants examples of another size than the data have.
     #[error("`model.input` is {input} ({} numbers), but each example of the data has shape {data} ({} numbers)", .input.elements(), .data.elements())]
     Input {

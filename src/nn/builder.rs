@@ -2,7 +2,7 @@
 
 use super::Initializer;
 use crate::error::GraphError;
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Dtype, Graph, NodeId};
 use crate::shape::Shape;
 
 /// Whether a model is built to be trained or to be used.
@@ -151,6 +151,7 @@ impl<'a> Builder<'a> {
         fan_in: usize,
     ) -> Result<NodeId, GraphError> {
         let (name, shape) = (self.full_name(name), shape.into());
+        self.free("parameter", &name)?;
         let node = self.graph.parameter(&name, shape.clone())?;
         self.parameters.push(ParameterSpec { name, shape, initializer, fan_in, node });
         Ok(node)
@@ -172,8 +173,8 @@ impl<'a> Builder<'a> {
         let (name, shape) = (self.full_name(name), shape.into());
         let rows: Vec<(String, f64)> = rows.iter().map(|&(row, value)| (self.full_name(row), value)).collect();
         for (i, (row, _)) in rows.iter().enumerate() {
-            let known = self.buffers.iter().flat_map(|b| &b.rows).chain(&rows[..i]);
-            if known.map(|(name, _)| name).chain(&self.counters).any(|taken| taken == row) {
+            self.free("buffer", row)?;
+            if rows[..i].iter().any(|(name, _)| name == row) {
                 return Err(GraphError::DuplicateName { kind: "buffer", name: row.clone() });
             }
         }
@@ -195,14 +196,34 @@ impl<'a> Builder<'a> {
         if wanted != found {
             return Err(GraphError::Shape { op: "update", operand: "next", expected: wanted.to_string(), found });
         }
+        let (expected, dtype) = (Dtype::Real.describe(), self.graph.node(next).meta.dtype);
+        if dtype != Dtype::Real {
+            return Err(GraphError::Dtype { op: "update", operand: "next", expected, found: dtype.describe() });
+        }
         spec.next = Some(next);
         Ok(())
     }
 
     /// A whole number in the model's files that counts the training steps done (PyTorch's `num_batches_tracked`).
-    pub fn counter(&mut self, name: &str) {
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::DuplicateName`].
+    pub fn counter(&mut self, name: &str) -> Result<(), GraphError> {
         let name = self.full_name(name);
+        self.free("counter", &name)?;
         self.counters.push(name);
+        Ok(())
+    }
+
+    /// Refuses a name that the model's files have already.
+    fn free(&self, kind: &'static str, name: &str) -> Result<(), GraphError> {
+        let rows = self.buffers.iter().flat_map(|b| &b.rows).map(|(row, _)| row);
+        let mut taken = self.parameters.iter().map(|p| &p.name).chain(rows).chain(&self.counters);
+        match taken.any(|taken| taken == name) {
+            true => Err(GraphError::DuplicateName { kind, name: name.into() }),
+            false => Ok(()),
+        }
     }
 
     /// Ends the building and gives the parameters, the buffers and the counters.

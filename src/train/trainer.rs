@@ -69,7 +69,7 @@ struct Held {
     built: Assembled,
     tensors: Vec<Tensor>,
     /// What its counts of training steps were at the run's first step.
-    counted: Vec<u64>,
+    counted: Vec<i64>,
 }
 
 /// Where a run stands: everything is counted in steps whose records have come back.
@@ -119,7 +119,9 @@ impl Trainer {
             }
         }
         data.train.check_batch(recipe.batch_size)?;
-        recipe.check(device.precision(), crate::data::steps(data.train.rows(), recipe.batch_size))?;
+        let (rows, batch) = (data.train.rows(), recipe.batch_size);
+        let steps = if recipe.drop_last { rows / batch } else { crate::data::steps(rows, batch) };
+        recipe.check(device.precision(), steps)?;
         for part in [Some(&data.train), data.validation.as_ref()].into_iter().flatten() {
             admit::part(device, model, &recipe, &data.train, part)?;
         }
@@ -155,7 +157,7 @@ impl Trainer {
             precision: device.precision(),
             device: called(device),
             moved_from: None,
-            model: Held { built, tensors, counted: initial.counters },
+            model: Held { counted: vec![0; built.counters.len()], built, tensors },
             train,
             validation,
             position: Position::default(),

@@ -36,6 +36,8 @@ macro_rules! on_any_device {
             kept::is_resumed_exactly,
             kept::goes_through_a_file,
             kept::is_each_members_own,
+            kept::may_become_what_another_was,
+            kept::that_is_no_number_is_refused,
             steps::rows_that_fill_no_minibatch_are_left_out,
             steps::rows_in_order_and_a_short_last_minibatch,
             steps::losses_are_those_before_the_update,

@@ -131,17 +131,13 @@ impl<T: EngineScalar> CpuEngine<T> {
             // Parameters and buffers are lent to the program and taken back: nothing is copied.
             step.lend(member);
             step.program.run(&Context { step: n, seed });
-            step.lend(member);
-            for (kept, next) in member.buffers.iter_mut().zip(&step.updates) {
-                if let Some(next) = next {
-                    kept.copy_from_slice(step.program.value(*next));
-                }
-            }
             record.push(step.record.map(|id| id.map_or(f64::NAN, |id| step.program.value(id)[0].f64())));
+            let lent = step.lent_gradients();
+            step.take_back(member);
             for (tensor, gradient) in step.gradients.iter().enumerate() {
                 let nothing;
                 let g = match gradient {
-                    Some(id) => step.program.value(*id),
+                    Some(id) => lent.iter().find(|(t, _)| *t == tensor).map_or(step.program.value(*id), |(_, g)| g),
                     None => {
                         nothing = vec![T::zero(); member.parameters[tensor].len()];
                         &nothing
@@ -165,7 +161,33 @@ impl<T: EngineScalar> CpuEngine<T> {
 }
 
 impl<T: TwinIn> Step<T> {
-    /// Exchanges the program's sources for the member's values; done twice, all is as it was.
+    /// Ends what [`lend`](Self::lend) began. A buffer that the step changes stays with the program as it was, and the member gets
+    /// what became of it: all are written before any is taken, for one may become what another was.
+    fn take_back(&mut self, member: &mut Member<T>) {
+        for (kept, next) in member.buffers.iter_mut().zip(&self.updates) {
+            if let Some(next) = next {
+                kept.copy_from_slice(self.program.value(*next));
+            }
+        }
+        let changed = |tensor: usize| matches!(self.updates.get(tensor), Some(Some(_)));
+        for &(node, tensor) in self.buffers.iter().filter(|&&(_, tensor)| !changed(tensor)) {
+            std::mem::swap(self.program.real_mut(node), &mut member.buffers[tensor]);
+        }
+        for &(node, tensor) in &self.parameters {
+            std::mem::swap(self.program.real_mut(node), &mut member.parameters[tensor]);
+        }
+    }
+
+    /// Gradients that are no op's value but a parameter's or a buffer's own, which the program has only while it is lent.
+    fn lent_gradients(&self) -> Vec<(usize, Vec<T>)> {
+        let own = |&(tensor, gradient): &(usize, &Option<NodeId>)| {
+            let id = (*gradient)?;
+            self.program.is_source(id).then(|| (tensor, self.program.value(id).to_vec()))
+        };
+        self.gradients.iter().enumerate().filter_map(|pair| own(&pair)).collect()
+    }
+
+    /// Exchanges the program's sources for the member's values.
     fn lend(&mut self, member: &mut Member<T>) {
         for (places, own) in [(&self.parameters, &mut member.parameters), (&self.buffers, &mut member.buffers)] {
             for &(node, tensor) in places {

@@ -93,7 +93,7 @@ impl Layer for BatchNorm {
         let bias = b.parameter("bias", [channels], Initializer::Zeros)?;
         let rows = [("running_mean", 0.0), ("running_var", 1.0)];
         let running = b.buffer("running", &rows, [channels])?;
-        b.counter("num_batches_tracked");
+        b.counter("num_batches_tracked")?;
         match b.mode() {
             Mode::Train => {
                 let (y, moments) = b.graph().batch_norm(x, weight, bias, self.epsilon)?;

@@ -10,7 +10,7 @@ pub struct TrainConfig {
     pub epochs: usize,
     /// Examples a step, at least 1; default 64.
     pub batch_size: usize,
-    /// Of initial weights, split, order and dropout; below 2⁶³, the largest whole number of TOML; default 1.
+    /// Of initial weights, order, dropout and augmentation; below 2⁶³, the largest whole number of TOML; default 1.
     pub seed: u64,
     /// Whether each epoch has an order of its own; default true.
     pub shuffle: bool,

@@ -33,7 +33,8 @@ impl Trainer {
         let Weights { parameters, buffers, counters } = Weights::read(file, &self.model.built)?;
         self.engine.set_parameters(0, &parameters)?;
         self.engine.set_buffers(0, &buffers)?;
-        self.model.counted = counters;
+        let done = self.position.step as i64;
+        self.model.counted = counters.iter().map(|&n| i64::try_from(n).unwrap_or(i64::MAX) - done).collect();
         Ok(())
     }
 
@@ -70,7 +71,7 @@ impl Trainer {
         self.engine.set_buffers(0, &self.joined(&values(&from.buffers)))?;
         let counted = |name: &String| {
             let kept = from.counters.iter().find(|c| c.name == *name).map_or(0, |c| c.value);
-            kept.saturating_sub(from.step)
+            i64::try_from(kept).unwrap_or(i64::MAX) - from.step as i64
         };
         self.model.counted = self.model.built.counters.iter().map(counted).collect();
         let states: Vec<_> = from.states.iter().map(|(_, tensors)| values(tensors)).collect();
@@ -145,8 +146,9 @@ impl Trainer {
         let parameters = named(self.engine.parameters(0)?, tensors, self.precision);
         let buffers = named(rows, &self.row_names(), self.precision);
         let counters = self.model.built.counters.iter().zip(&self.model.counted);
-        let counters =
-            counters.map(|(name, n)| Counter { name: name.clone(), value: n + self.position.step }).collect();
+        let counters = counters
+            .map(|(name, n)| Counter { name: name.clone(), value: (n + self.position.step as i64).max(0) as u64 })
+            .collect();
         let held = self.engine.states(0)?;
         let states = states
             .iter()
@@ -226,7 +228,7 @@ impl Trainer {
     }
 
     /// The buffers as files hold them, row by row.
-    fn rows(&mut self) -> Result<Vec<Vec<f64>>> {
+    pub(super) fn rows(&mut self) -> Result<Vec<Vec<f64>>> {
         let held = self.engine.buffers(0)?;
         let cut = |(b, values): (&BufferSpec, Vec<f64>)| {
             let len = b.shape.elements();

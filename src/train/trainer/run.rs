@@ -10,6 +10,7 @@ use crate::error::{Result, TrainError};
 use crate::train::event::{EpochEvent, Event, Flow, StepEvent};
 use crate::train::pace::Pace;
 use crate::train::set::Set;
+use crate::train::weights::rows;
 
 /// A step whose record is awaited.
 struct Sent {
@@ -41,7 +42,13 @@ impl Trainer {
             let seconds = began.elapsed().as_secs_f64();
             let event = self.end_epoch(seconds, self.sums.rows - before)?;
             self.save_epoch(&event)?;
-            if watch(&Event::Epoch(event)) == Flow::Stop && self.position.epoch < self.recipe.epochs {
+            let flow = watch(&Event::Epoch(event));
+            if let Some(loss) = event.val_loss.filter(|loss| !loss.is_finite()) {
+                return Err(
+                    TrainError::NonFiniteValidation { loss, epoch: event.epoch, checkpoint: self.kept() }.into()
+                );
+            }
+            if flow == Flow::Stop && self.position.epoch < self.recipe.epochs {
                 return Ok(End::Stopped);
             }
         }
@@ -127,13 +134,18 @@ impl Trainer {
 
     /// The loss of a step is that before its update, so it says nothing of what the last update left.
     fn check_finite(&mut self) -> Result<()> {
-        match self.engine.first_non_finite()? {
-            None => Ok(()),
-            Some(first) => {
-                let (first, checkpoint) = (describe(&first), self.kept());
-                Err(TrainError::NonFiniteTensor { first, checkpoint }.into())
+        if let Some(first) = self.engine.first_non_finite()? {
+            let (first, checkpoint) = (describe(&first), self.kept());
+            return Err(TrainError::NonFiniteTensor { first, checkpoint }.into());
+        }
+        let held = self.rows()?;
+        for ((name, _), values) in rows(&self.model.built.buffers).zip(held) {
+            if let Some(&found) = values.iter().find(|x| !x.is_finite()) {
+                let (step, checkpoint) = (self.position.step, self.kept());
+                return Err(TrainError::NonFiniteBuffer { name, found, step, checkpoint }.into());
             }
         }
+        Ok(())
     }
 
     fn end_epoch(&mut self, seconds: f64, rows: f64) -> Result<EpochEvent> {

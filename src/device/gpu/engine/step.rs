@@ -77,13 +77,14 @@ impl GpuEngine {
             let (from, to) = (compiled.value(graph, *gradient, &around), flat(&self.gradients, tensor));
             self.copy(&mut all, &from, &to, self.setup.tensors[tensor].shape.elements())?;
         }
-        if !step.gradients.is_empty() {
-            self.update(&mut all, &control)?;
-        }
+        // Before the update: what becomes of a buffer may be a parameter as this step had it.
         for (n, next) in step.updates.iter().enumerate() {
             let (Some(next), None) = (next, moved[n]) else { continue };
             let (from, to) = (compiled.value(graph, *next, &around), kept(&self.kept.next, n));
             self.copy(&mut all, &from, &to, self.setup.buffers[n].shape.elements())?;
+        }
+        if !step.gradients.is_empty() {
+            self.update(&mut all, &control)?;
         }
         self.keep(&mut all, &step.updates, kept)?;
         let scalars = step.record.map(|id| id.map(|id| compiled.value(graph, id, &around)));
