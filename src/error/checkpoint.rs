@@ -49,6 +49,24 @@ pub enum CheckpointError {
         /// Tensors whose elements are no floats, and counts that are none.
         wrong_dtype: Vec<Mistyped>,
     },
+    /// A weight or statistic that is no finite number where it is to be used.
+    #[error(
+        "`{}`: number {place} (from 0) of `{tensor}` is {found}, which is no finite number in {floats}; {}",
+        path.display(),
+        if found.is_finite() { "use `--device cpu --precision f64`" } else { "take weights from before they diverged" }
+    )]
+    NonFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The place within the flattened tensor, from 0.
+        place: usize,
+        /// What stands there.
+        found: f64,
+        /// `"f32"` or `"f64"`: what the numbers are to be held in.
+        floats: &'static str,
+    },
     /// A safetensors file without the state of a run.
     #[error(
         "`{}` holds no state of a run ({reason}); give a folder that `thalweg train` wrote, \

@@ -23,6 +23,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("a count goes on as far as it can", large_count),
         Trial::test("what is no count is named", bad_counts),
         Trial::test("statistics that are missing or misshapen are named", bad_statistics),
+        Trial::test("numbers that are none are named", non_finite),
         Trial::test("a network without running statistics is refused", untracked),
     ]
 }
@@ -148,6 +149,38 @@ fn bad_statistics() -> Result<(), Failed> {
     for part in ["missing: `1.running_var` [8]", "not in the model: `5.running_mean` [4]", "`7.layers.1.running_mean`"]
     {
         assert!(text.contains(part), "{part}: {text}");
+    }
+    Ok(())
+}
+
+/// A NaN is none anywhere; what PyTorch held in f64 may be beyond f32.
+fn non_finite() -> Result<(), Failed> {
+    for (name, place, number) in
+        [("1.running_var", 7, f64::NAN), ("7.layers.0.weight", 5, f64::NEG_INFINITY), ("11.bias", 0, 1e39)]
+    {
+        let (folder, file) = changed(|t| {
+            let (_, _, data) = t.get_mut(name).expect("PyTorch's name");
+            data[8 * place..8 * (place + 1)].copy_from_slice(&number.to_le_bytes());
+        })?;
+        for precision in [Precision::F32, Precision::F64] {
+            let device = Device::Cpu(precision);
+            let by_trainer = trainer("dense", &device)?.load_weights(&file).err();
+            let by_predictor =
+                Predictor::load(folder.path(), &device).and_then(|mut p| p.takes(&Shape::from([6]))).err();
+            if number == 1e39 && precision == Precision::F64 {
+                assert!(by_trainer.is_none() && by_predictor.is_none());
+                continue;
+            }
+            for error in [by_trainer, by_predictor] {
+                let Some(Error::Checkpoint(CheckpointError::NonFinite { tensor, place: at, found, floats, .. })) =
+                    error
+                else {
+                    return Err(format!("{error:?}").into());
+                };
+                assert_eq!((tensor.as_str(), at, floats), (name, place, precision.name()));
+                assert_eq!(found.to_bits(), number.to_bits());
+            }
+        }
     }
     Ok(())
 }
