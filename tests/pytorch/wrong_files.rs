@@ -61,7 +61,7 @@ fn no_count() -> Result<(), Failed> {
     })?;
     let mut trainer = dense()?;
     trainer.load_weights(&file)?;
-    let (first, second) = ("1.num_batches_tracked".to_owned(), "7.layers.1.num_batches_tracked".to_owned());
+    let (first, second) = ("1.num_batches_tracked".to_owned(), "8.layers.1.num_batches_tracked".to_owned());
     assert_eq!(counts(&mut trainer)?, [(first.clone(), 0), (second.clone(), 3)]);
     trainer.run(&mut |_| thalweg::train::Flow::Continue)?;
     assert_eq!(counts(&mut trainer)?, [(first, 6), (second, 9)]);
@@ -128,9 +128,9 @@ fn bad_counts() -> Result<(), Failed> {
 fn bad_statistics() -> Result<(), Failed> {
     let (folder, file) = changed(|t| {
         t.remove("1.running_var").expect("PyTorch's name");
-        let mean = t.get_mut("7.layers.1.running_mean").expect("PyTorch's name");
+        let mean = t.get_mut("8.layers.1.running_mean").expect("PyTorch's name");
         *mean = (Dtype::I64, vec![4], vec![0; 32]);
-        t.insert("7.layers.1.running_var".into(), (Dtype::F32, vec![1, 4], vec![0; 16]));
+        t.insert("8.layers.1.running_var".into(), (Dtype::F32, vec![1, 4], vec![0; 16]));
         t.insert("5.running_mean".into(), (Dtype::F32, vec![4], vec![0; 16]));
         t.insert("5.num_batches_tracked".into(), (Dtype::I64, vec![], vec![0; 8]));
     })?;
@@ -142,11 +142,11 @@ fn bad_statistics() -> Result<(), Failed> {
     assert_eq!(missing, [("1.running_var".to_owned(), Shape::from([8]))]);
     let of_no_layer = [("5.num_batches_tracked", Shape::from([])), ("5.running_mean", Shape::from([4]))];
     assert_eq!(extra, of_no_layer.map(|(name, shape)| (name.to_owned(), shape)));
-    let (name, expected, found) = ("7.layers.1.running_var".into(), Shape::from([4]), Shape::from([1, 4]));
+    let (name, expected, found) = ("8.layers.1.running_var".into(), Shape::from([4]), Shape::from([1, 4]));
     assert_eq!(misshaped, [Misshaped { name, expected, found }]);
-    let (name, found) = ("7.layers.1.running_mean".into(), "I64".into());
+    let (name, found) = ("8.layers.1.running_mean".into(), "I64".into());
     assert_eq!(wrong_dtype, [Mistyped { name, expected: "floats", found }]);
-    for part in ["missing: `1.running_var` [8]", "not in the model: `5.running_mean` [4]", "`7.layers.1.running_mean`"]
+    for part in ["missing: `1.running_var` [8]", "not in the model: `5.running_mean` [4]", "`8.layers.1.running_mean`"]
     {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -156,7 +156,7 @@ fn bad_statistics() -> Result<(), Failed> {
 /// A NaN is none anywhere; what PyTorch held in f64 may be beyond f32.
 fn non_finite() -> Result<(), Failed> {
     for (name, place, number) in
-        [("1.running_var", 7, f64::NAN), ("7.layers.0.weight", 5, f64::NEG_INFINITY), ("11.bias", 0, 1e39)]
+        [("1.running_var", 7, f64::NAN), ("8.layers.0.weight", 5, f64::NEG_INFINITY), ("11.bias", 0, 1e39)]
     {
         let (folder, file) = changed(|t| {
             let (_, _, data) = t.get_mut(name).expect("PyTorch's name");
@@ -193,7 +193,7 @@ fn untracked() -> Result<(), Failed> {
     let CheckpointError::Mismatch { missing, extra, misshaped, wrong_dtype, .. } = error else {
         return Err(error.to_string().into());
     };
-    let statistics = [("1", 8), ("7.layers.1", 4)].map(|(layer, channels)| {
+    let statistics = [("1", 8), ("8.layers.1", 4)].map(|(layer, channels)| {
         ["running_mean", "running_var"].map(|row| (format!("{layer}.{row}"), Shape::from([channels])))
     });
     assert_eq!(missing, statistics.concat());
