@@ -108,6 +108,14 @@ impl Precision {
         }
     }
 
+    /// Whether `x` rounds to a finite number of this width.
+    pub fn holds_finite(self, x: f64) -> bool {
+        match self {
+            Self::F32 => (x as f32).is_finite(),
+            Self::F64 => x.is_finite(),
+        }
+    }
+
     /// Whether `x` rounds to a positive normal number of this width: neither 0 nor infinite, nor one that a GPU may flush to 0.
     pub fn holds_positive(self, x: f64) -> bool {
         x > 0.0

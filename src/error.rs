@@ -9,7 +9,7 @@ mod graph;
 mod optim;
 mod train;
 
-pub use checkpoint::{CheckpointError, Misshaped};
+pub use checkpoint::{CheckpointError, Misshaped, Mistyped};
 pub use config::ConfigError;
 pub use data::{DataError, NotAnIndex};
 pub use device::DeviceError;

@@ -8,8 +8,8 @@ use serde_json::json;
 use thalweg::Shape;
 use thalweg::data::Values;
 use thalweg::train::checkpoint::{
-    Checkpoint, CheckpointError, Counter, HISTORY, MODEL, Misshaped, OPTIMIZER, Tensor, append_history, model_step,
-    read_weights, rewind_history, write_atomic,
+    Checkpoint, CheckpointError, Counter, HISTORY, MODEL, Misshaped, Mistyped, OPTIMIZER, Tensor, append_history,
+    model_step, read_weights, rewind_history, write_atomic,
 };
 
 fn golden(name: &str) -> PathBuf {
@@ -150,7 +150,8 @@ fn every_difference_is_listed_at_once() {
     let expected = [named("0.weight", &[2, 3]), named("0.bias", &[2]), named("1.num_batches_tracked", &[])];
     let error = read_weights(&golden("batch_norm.safetensors"), &expected).unwrap_err();
     let CheckpointError::Mismatch { wrong_dtype, .. } = error else { panic!("{error:?}") };
-    assert_eq!(wrong_dtype, [("1.num_batches_tracked".to_owned(), "I64".to_owned())]);
+    let (name, found) = ("1.num_batches_tracked".into(), "I64".into());
+    assert_eq!(wrong_dtype, [Mistyped { name, expected: "floats", found }]);
 
     let error = saved.check_tensors(folder.path(), &expected).unwrap_err();
     assert!(

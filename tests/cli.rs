@@ -14,6 +14,8 @@ mod command;
 mod embedding;
 #[path = "cli/gradcheck.rs"]
 mod gradcheck;
+#[path = "cli/interchange.rs"]
+mod interchange;
 #[path = "cli/predict.rs"]
 mod predict;
 #[path = "cli/resume.rs"]

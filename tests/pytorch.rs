@@ -1,7 +1,11 @@
 //! Interchange with PyTorch: its weights and arrays are read, its runs reproduced step by step, its names written.
-//! `golden/pytorch/generate.py` made the files and says how far rounding may carry a run.
+//! `golden/pytorch/generate.py` made the files and says how far rounding may carry a run; `layers` has every layer.
 
+#[path = "pytorch/layers.rs"]
+mod layers;
 mod support;
+#[path = "pytorch/wrong_files.rs"]
+mod wrong_files;
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +38,8 @@ fn main() {
             reproduces(&run, &Device::Gpu(support::open(Options::default())?))
         }));
     }
+    trials.extend(layers::trials());
+    trials.extend(wrong_files::trials());
     support::main(trials);
 }
 
@@ -65,11 +71,7 @@ fn reproduces(run: &Value, device: &Device) -> Result<(), Failed> {
         }
         Flow::Continue
     })?;
-    let unit = match device.precision() {
-        Precision::F32 => f64::from(f32::EPSILON) / 2.0,
-        Precision::F64 => f64::EPSILON / 2.0,
-    };
-    let tolerance = |of: &str| run["spread"][of].as_f64().expect("a number") * unit;
+    let tolerance = |of: &str| run["spread"][of].as_f64().expect("a number") * unit(device.precision());
     near("loss of step", &losses, &numbers(&run["losses"]), tolerance("loss"))?;
     let names: Vec<String> = trainer.tensors().iter().map(|t| t.name.clone()).collect();
     assert_eq!(names, ["1.weight", "1.bias", "3.weight", "3.bias"]);
@@ -77,6 +79,14 @@ fn reproduces(run: &Value, device: &Device) -> Result<(), Failed> {
         near(name, &found, &numbers(&run["parameters"][name]), tolerance("parameter"))?;
     }
     Ok(())
+}
+
+/// The unit roundoff.
+fn unit(precision: Precision) -> f64 {
+    match precision {
+        Precision::F32 => f64::from(f32::EPSILON) / 2.0,
+        Precision::F64 => f64::EPSILON / 2.0,
+    }
 }
 
 fn near(what: &str, found: &[f64], expected: &[f64], tolerance: f64) -> Result<(), Failed> {

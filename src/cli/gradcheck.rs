@@ -117,7 +117,8 @@ fn model(
                 Targets::Classes { classes, .. } => TargetKind::Classes { classes: *classes },
                 Targets::Values { shape, .. } => TargetKind::Values { shape: shape.clone() },
             };
-            let assembled = assemble(&model, &input, targets, &objective, 1, Mode::Train)?;
+            // For names and shapes alone: one example is enough where nothing is normalised over the batch.
+            let assembled = assemble(&model, &input, targets, &objective, 1, Mode::Evaluate)?;
             Some(Weights::read(file, &assembled).map_err(Error::from)?.parameters)
         }
     };

@@ -46,8 +46,26 @@ pub enum CheckpointError {
         extra: Vec<(String, Shape)>,
         /// Tensors of different shapes.
         misshaped: Vec<Misshaped>,
-        /// Tensors whose elements are no floats, with the file's name of the type.
-        wrong_dtype: Vec<(String, String)>,
+        /// Tensors whose elements are no floats, and counts that are none.
+        wrong_dtype: Vec<Mistyped>,
+    },
+    /// A weight or statistic that is no finite number where it is to be used.
+    #[error(
+        "`{}`: number {place} (from 0) of `{tensor}` is {found}, which is no finite number in {floats}; {}",
+        path.display(),
+        if found.is_finite() { "use `--device cpu --precision f64`" } else { "take weights from before they diverged" }
+    )]
+    NonFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The place within the flattened tensor, from 0.
+        place: usize,
+        /// What stands there.
+        found: f64,
+        /// `"f32"` or `"f64"`: what the numbers are to be held in.
+        floats: &'static str,
     },
     /// A safetensors file without the state of a run.
     #[error(
@@ -139,11 +157,22 @@ pub struct Misshaped {
     pub found: Shape,
 }
 
+/// A tensor whose elements in a file are not what the model has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistyped {
+    /// The tensor.
+    pub name: String,
+    /// What the model has: `"floats"`, or for PyTorch's `num_batches_tracked` an `I64` that is no less than 0.
+    pub expected: &'static str,
+    /// The file's type, or the number that is no count.
+    pub found: String,
+}
+
 fn differences(
     missing: &[(String, Shape)],
     extra: &[(String, Shape)],
     misshaped: &[Misshaped],
-    wrong_dtype: &[(String, String)],
+    wrong_dtype: &[Mistyped],
 ) -> String {
     let mut lines = Vec::new();
     lines.extend(missing.iter().map(|(name, shape)| format!("\n  missing: `{name}` {shape}")));
@@ -151,6 +180,8 @@ fn differences(
     lines.extend(misshaped.iter().map(|Misshaped { name, expected, found }| {
         format!("\n  wrong shape: `{name}` is {found}, the model has {expected}")
     }));
-    lines.extend(wrong_dtype.iter().map(|(name, dtype)| format!("\n  wrong type: `{name}` is {dtype}, not a float")));
+    lines.extend(wrong_dtype.iter().map(|Mistyped { name, expected, found }| {
+        format!("\n  wrong type: `{name}` is {found}, the model has {expected}")
+    }));
     lines.concat()
 }

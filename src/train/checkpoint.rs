@@ -31,7 +31,7 @@ pub use self::history::{append_history, rewind_history};
 use self::tensors::Held;
 pub(super) use self::tensors::read_model;
 pub use self::tensors::{Counter, Tensor, read_weights};
-pub use crate::error::{CheckpointError, Misshaped};
+pub use crate::error::{CheckpointError, Misshaped, Mistyped};
 use crate::shape::Shape;
 
 /// The parameters, by PyTorch's names.

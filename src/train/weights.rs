@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::checkpoint::read_model;
 use crate::data::Values;
+use crate::device::Precision;
 use crate::error::CheckpointError;
 use crate::nn::{Assembled, BufferSpec, initial_parameters};
 use crate::shape::Shape;
@@ -47,15 +48,27 @@ impl Weights {
     /// # Errors
     ///
     /// If the file cannot be read or is cut short; [`CheckpointError::Mismatch`] lists every tensor that is missing, extra,
-    /// of another shape or of another type, all at once.
+    /// of another shape or of another type, all at once; [`CheckpointError::NonFinite`] names an infinity or a NaN.
     pub fn read(file: &Path, a: &Assembled) -> Result<Self, CheckpointError> {
-        let parameters = a.parameters.iter().map(|p| (p.name.clone(), p.shape.clone())).collect();
-        let (buffers, counters) = (a.buffers.clone(), a.counters.clone());
-        Self::read_named(file, &Names { parameters, buffers, counters })
+        Self::read_for(file, a, Precision::F64)
     }
 
-    pub(super) fn read_named(file: &Path, names: &Names) -> Result<Self, CheckpointError> {
-        let (values, counters) = read_model(file, &names.tensors(), &names.counters)?;
+    /// As [`read`](Self::read), to be held in floats of `precision`.
+    pub(super) fn read_for(file: &Path, a: &Assembled, precision: Precision) -> Result<Self, CheckpointError> {
+        let parameters = a.parameters.iter().map(|p| (p.name.clone(), p.shape.clone())).collect();
+        let (buffers, counters) = (a.buffers.clone(), a.counters.clone());
+        Self::read_named(file, &Names { parameters, buffers, counters }, precision)
+    }
+
+    pub(super) fn read_named(file: &Path, names: &Names, precision: Precision) -> Result<Self, CheckpointError> {
+        let tensors = names.tensors();
+        let (values, counters) = read_model(file, &tensors, &names.counters)?;
+        for ((tensor, _), values) in tensors.into_iter().zip(&values) {
+            if let Some(place) = (0..values.len()).find(|&i| !precision.holds_finite(values.get(i))) {
+                let (path, found, floats) = (file.into(), values.get(place), precision.name());
+                return Err(CheckpointError::NonFinite { path, tensor, place, found, floats });
+            }
+        }
         let mut values = values.iter().map(Values::to_f64);
         let parameters = values.by_ref().take(names.parameters.len()).collect();
         let buffer = |rows: usize| values.by_ref().take(rows).flatten().collect();

@@ -130,7 +130,12 @@ fn non_finite() -> Result<(), Failed> {
     // The row is that of the source, whichever part of it was taken.
     let part = rows(300, 7).select(&[3, 7]);
     refuses!(model.predict(&part), Error::Train(TrainError::NonFiniteOutput { row: 7, .. }));
-    // In f32 the data are beyond it before any output is.
+    // In f32 the weights are beyond it before any output is, and so are the data.
+    refuses!(
+        Predictor::load(run.path(), &F32),
+        Error::Checkpoint(CheckpointError::NonFinite { place: 3, floats: "f32", .. })
+    );
+    let run = folder(RUN_OF_TWO, &[("0.weight", &[2, 2], &UNIT)])?;
     let mut model = Predictor::load(run.path(), &F32)?;
     refuses!(
         model.predict(&unlabelled(&[0.0, 1e39], [2])),

@@ -7,7 +7,7 @@ use std::path::Path;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 
-use super::{CheckpointError, Misshaped, write_atomic};
+use super::{CheckpointError, Misshaped, Mistyped, write_atomic};
 use crate::data::Values;
 use crate::shape::Shape;
 
@@ -143,7 +143,10 @@ impl File {
             }
             match widen(view.dtype(), view.data()) {
                 Some(values) => out.push(values),
-                None => wrong_dtype.push((name.clone(), format!("{:?}", view.dtype()))),
+                None => {
+                    let found = format!("{:?}", view.dtype());
+                    wrong_dtype.push(Mistyped { name: name.clone(), expected: "floats", found });
+                }
             }
         }
         let mut counts = Vec::with_capacity(counters.len());
@@ -152,10 +155,9 @@ impl File {
                 counts.push(0);
                 continue;
             };
-            let bytes = if view.dtype() == Dtype::I64 { view.data().first_chunk() } else { None };
-            match bytes.map(|&bytes| u64::try_from(i64::from_le_bytes(bytes))) {
-                Some(Ok(count)) if view.data().len() == 8 => counts.push(count),
-                _ => wrong_dtype.push((name.clone(), format!("{:?} of shape {:?}", view.dtype(), view.shape()))),
+            match count(view.dtype(), view.shape(), view.data()) {
+                Ok(count) => counts.push(count),
+                Err(found) => wrong_dtype.push(Mistyped { name: name.clone(), expected: COUNT, found }),
             }
         }
         let extra: Vec<_> = found.into_iter().map(|(name, view)| (name, Shape::from(view.shape()))).collect();
@@ -170,6 +172,19 @@ impl File {
     pub(super) fn shapes(&self, path: &Path) -> Result<BTreeMap<String, Shape>, CheckpointError> {
         let views = SafeTensors::deserialize(&self.bytes).map_err(|error| corrupt(path, error))?;
         Ok(views.iter().map(|(name, view)| (name.to_owned(), Shape::from(view.shape()))).collect())
+    }
+}
+
+const COUNT: &str = "a count, one I64 that is 0 or more";
+
+/// The count a tensor holds, or what it is instead. A list of one is taken as PyTorch takes it.
+fn count(dtype: Dtype, shape: &[usize], bytes: &[u8]) -> Result<u64, String> {
+    match (dtype, <[u8; 8]>::try_from(bytes)) {
+        (Dtype::I64, Ok(bytes)) => {
+            let number = i64::from_le_bytes(bytes);
+            u64::try_from(number).map_err(|_| number.to_string())
+        }
+        _ => Err(format!("{dtype:?} of shape {}", Shape::from(shape))),
     }
 }
 

@@ -61,7 +61,7 @@ impl Bound {
     /// names: then weights of other shapes are the data's fault.
     pub fn load(file: &Path, model: &dyn Model, input: Shape, free: bool, device: &Device) -> Result<Self> {
         let built = build(model, &input, 1)?;
-        let weights = Weights::read_named(file, &built.names).map_err(|error| match error {
+        let weights = Weights::read_named(file, &built.names, device.precision()).map_err(|error| match error {
             CheckpointError::Mismatch { missing, extra, misshaped, wrong_dtype, .. }
                 if free && missing.is_empty() && extra.is_empty() && wrong_dtype.is_empty() =>
             {

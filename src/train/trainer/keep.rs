@@ -28,9 +28,10 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// All missing, extra and mis-shaped tensors in one error; a file that cannot be read.
+    /// All missing, extra and mis-shaped tensors in one error; a number that the device's floats do not hold; a file that
+    /// cannot be read.
     pub fn load_weights(&mut self, file: &Path) -> Result<()> {
-        let Weights { parameters, buffers, counters } = Weights::read(file, &self.model.built)?;
+        let Weights { parameters, buffers, counters } = Weights::read_for(file, &self.model.built, self.precision)?;
         self.engine.set_parameters(0, &parameters)?;
         self.engine.set_buffers(0, &buffers)?;
         let done = self.position.step as i64;
