@@ -148,7 +148,10 @@ impl Trainer {
         let buffers = named(rows, &self.row_names(), self.precision);
         let counters = self.model.built.counters.iter().zip(&self.model.counted);
         let counters = counters
-            .map(|(name, n)| Counter { name: name.clone(), value: (n + self.position.step as i64).max(0) as u64 })
+            .map(|(name, n)| Counter {
+                name: name.clone(),
+                value: n.saturating_add(self.position.step as i64).max(0) as u64,
+            })
             .collect();
         let held = self.engine.states(0)?;
         let states = states
