@@ -70,13 +70,6 @@ impl Conv2d {
     }
 }
 
-fn add_bias<T: Scalar>(geometry: &Geometry, bias: &[T], y: &mut [T]) {
-    if geometry.area() * bias.len() > 0 {
-        let planes = y.chunks_exact_mut(geometry.area()).zip(bias.iter().cycle());
-        planes.for_each(|(plane, &b)| plane.iter_mut().for_each(|y| *y += b));
-    }
-}
-
 impl Op for Conv2d {
     fn name(&self) -> &'static str {
         "conv2d"
@@ -98,11 +91,7 @@ impl Op for Conv2d {
     }
 
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], y: &mut [T], _: &Context) {
-        let geometry = self.geometry(inputs);
-        geometry.forward(inputs[0].real(), inputs[1].real(), y);
-        if let Some(bias) = inputs.get(2) {
-            add_bias(&geometry, bias.real(), y);
-        }
+        self.geometry(inputs).forward(inputs[0].real(), inputs[1].real(), inputs.get(2).map(Arg::real), y);
     }
 
     fn gradient(&self, tape: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -166,9 +155,9 @@ impl Op for Conv2d {
         let [x, w] = [inputs[0], inputs[1]];
         let geometry = self.geometry(&[x.value, w.value]);
         let (values, errors) = ([x.value.real(), w.value.real()], [x.error, w.error]);
-        bilinear(geometry.patch(), values, errors, error, |x, w, y| geometry.forward(x, w, y));
+        bilinear(geometry.patch(), values, errors, error, |x, w, y| geometry.forward(x, w, None, y));
         if let Some(bias) = inputs.get(2) {
-            add_bias(&geometry, bias.error, error);
+            geometry.add_bias(Some(bias.error), 0, error);
             error.iter_mut().zip(y).for_each(|(e, y)| *e += round(y.abs() + *e));
         }
     }
