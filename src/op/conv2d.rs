@@ -38,8 +38,8 @@ use crate::scalar::Scalar;
 ///
 /// # On the GPU
 ///
-/// `shaders/op/conv2d.wgsl`: each invocation has 4 channels × 4 places in registers and reads the image where its patches lie, so
-/// that no matrix of patches is stored. One launch, more where a batch exceeds one binding. Tolerance: γ_{K+1} |w| ⋆ |x| for the
+/// `shaders/op/conv2d.wgsl`: each invocation has 4 or 8 channels × 4 places in registers and reads the image where its
+/// patches lie, so that no matrix of patches is stored. One launch, more where a batch exceeds one binding. Tolerance: γ_{K+1} |w| ⋆ |x| for the
 /// K = C/groups·kh·kw products of an element, and one rounding for the bias.
 ///
 /// # Source
@@ -124,7 +124,7 @@ impl Op for Conv2d {
         let bias = plan.inputs.get(2).map(|place| (Operand::Input(2), place.stride, place.elements()));
         let (bias, bias_stride, bias_len) = bias.unwrap_or((Operand::Input(1), 0, weights));
         let launch = |(first, items): (usize, usize)| {
-            let tiles = items * geometry.groups * geometry.outer.div_ceil(4) * geometry.area().div_ceil(4);
+            let (tiles, filters) = (items * geometry.area().div_ceil(4), block(geometry.outer));
             let mut params = geometry.params();
             params.extend([
                 ("tiles", tiles.into()),
@@ -135,7 +135,8 @@ impl Op for Conv2d {
             ]);
             Launch {
                 kernel: Kernel::new("conv2d", wgsl!("op/conv2d", "lib/grid"), "conv2d")
-                    .constant("BIAS", f64::from(u8::from(plan.inputs.len() == 3))),
+                    .constant("BIAS", f64::from(u8::from(plan.inputs.len() == 3)))
+                    .constant("FILTERS", filters as f64),
                 params,
                 bindings: vec![
                     Binding::Read(Window { operand: Operand::Input(0), offset: first * x, len: items * x }),
@@ -143,7 +144,7 @@ impl Op for Conv2d {
                     Binding::read(bias, bias_len),
                     Binding::Write(Window { operand: Operand::Output, offset: first * y, len: items * y }),
                 ],
-                groups: plan.linear(tiles, 64),
+                groups: workgroups(plan, tiles, geometry.groups * geometry.outer.div_ceil(filters)),
                 flops: Geometry { items, ..geometry }.flops(),
             }
         };
@@ -161,6 +162,16 @@ impl Op for Conv2d {
             error.iter_mut().zip(y).for_each(|(e, y)| *e += round(y.abs() + *e));
         }
     }
+}
+
+/// How many of `channels` one invocation of a kernel has in registers.
+fn block(channels: usize) -> usize {
+    if channels > 4 { 8 } else { 4 }
+}
+
+/// As many workgroups of 64 as `tiles` take, for each of `blocks` of channels.
+fn workgroups(plan: &Plan, tiles: usize, blocks: usize) -> [u32; 3] {
+    plan.groups(tiles.div_ceil(64) * blocks)
 }
 
 /// Refuses weights that one binding does not hold: the batch can be cut, they cannot.
