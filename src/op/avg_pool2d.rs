@@ -177,6 +177,9 @@ pub fn cases() -> Vec<Case> {
         cases.push(Case::new(label, AvgPool2dGradient { pool, size: [x[2], x[3]] }).real(y.shape, any));
     }
     let pool = AvgPool2d { kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
-    cases.push(Case::new("[64, 32, 28, 28] by [2, 2]", pool).real([64, 32, 28, 28], any).edge().benched());
+    let label = "[64, 32, 28, 28] by [2, 2]";
+    cases.push(Case::new(label, pool).real([64, 32, 28, 28], any).edge().benched());
+    let gradient = Case::new(label, AvgPool2dGradient { pool, size: [28; 2] }).real([64, 32, 14, 14], any);
+    cases.push(gradient.edge().benched());
     cases
 }

@@ -133,7 +133,7 @@ impl MaxPool2d {
 
 /// Whether a candidate replaces the best so far.
 fn wins<T: Scalar>(candidate: T, best: T) -> bool {
-    candidate > best || candidate.is_nan()
+    (candidate > best) | candidate.is_nan()
 }
 
 fn larger<T: Scalar>(best: T, candidate: T) -> T {
@@ -280,6 +280,9 @@ pub fn cases() -> Vec<Case> {
     let pool = MaxPool2d { kernel: [3, 3], stride: [2, 2], padding: [1, 1] };
     cases.push(Case::new("all equal", pool).real([2, 3, 7, 7], Fill::Constant(-1.5)).edge());
     let pool = MaxPool2d { kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
-    cases.push(Case::new("[64, 32, 28, 28] by [2, 2]", pool).real([64, 32, 28, 28], any).edge().benched());
+    let (label, x) = ("[64, 32, 28, 28] by [2, 2]", [64, 32, 28, 28]);
+    cases.push(Case::new(label, pool).real(x, any).edge().benched());
+    let gradient = Case::new(label, MaxPool2dGradient { pool }).fixed(x, any).fixed([64, 32, 14, 14], any);
+    cases.push(gradient.edge().benched());
     cases
 }

@@ -1,6 +1,6 @@
 //! The derivative of [`MaxPool2d`].
 
-use super::{MaxPool2d, larger, launches, planes, wins};
+use super::{MaxPool2d, launches, planes, wins};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
 use crate::kernel::{Kernel, Launches, Operand, Plan, wgsl};
@@ -26,21 +26,19 @@ pub struct MaxPool2dGradient {
 
 const NAME: &str = "max_pool2d_gradient";
 
-/// Gives what arrives at squares of 2×2, in planes of `h` × `w`, to their winners.
+/// Gives what arrives at squares of 2×2, in planes of `h` × `w`, to their winners; dx is 0 before.
 fn tiles<T: Scalar>([h, w]: [usize; 2], x: &[T], dy: &[T], dx: &mut [T]) {
     let wo = w / 2;
     let planes = x.chunks_exact(h * w).zip(dx.chunks_exact_mut(h * w)).zip(dy.chunks_exact(h / 2 * wo));
     for ((x, dx), dy) in planes {
         for ((x, dx), dy) in x.chunks_exact(2 * w).zip(dx.chunks_exact_mut(2 * w)).zip(dy.chunks_exact(wo)) {
-            let ((above, below), (up, down)) = (x.split_at(w), dx.split_at_mut(w));
-            let to = up.chunks_exact_mut(2).zip(down.chunks_exact_mut(2)).zip(dy);
-            for ((a, b), ((up, down), &dy)) in above.chunks_exact(2).zip(below.chunks_exact(2)).zip(to) {
-                // Row by row, then the rows' winners: without a branch, so that it becomes vector code.
-                let (right_above, right_below) = (wins(a[1], a[0]), wins(b[1], b[0]));
-                let low = wins(larger(b[0], b[1]), larger(a[0], a[1]));
-                let given = |here: bool| if here { dy } else { T::zero() };
-                (up[0], up[1]) = (given(!low & !right_above), given(!low & right_above));
-                (down[0], down[1]) = (given(low & !right_below), given(low & right_below));
+            let (above, below) = x.split_at(w);
+            let windows = above.chunks_exact(2).zip(below.chunks_exact(2)).zip(dy).enumerate();
+            for (j, ((a, b), &dy)) in windows {
+                // Row by row, then the rows' winners. Numbers, not branches: nobody could predict them.
+                let (in_a, in_b) = (usize::from(wins(a[1], a[0])), usize::from(wins(b[1], b[0])));
+                let low = usize::from(wins(b[in_b], a[in_a]));
+                dx[low * w + 2 * j + (low & in_b | (1 - low) & in_a)] = dy;
             }
         }
     }
