@@ -1,6 +1,6 @@
 //! Every op and loss that offers a large case, in bytes of its floor (each operand once) a second, and in floating-point
-//! operations where it counts them; products of 64×128×128, 256³ and 1024³. Beside each its twin in f32, which the CPU
-//! device runs.
+//! operations where it counts them; products of 64×128×128, 256³ and 1024³, convolutions of layers that are trained.
+//! Beside each its twin in f32, which the CPU device runs.
 //!
 //! Each result is held to the f64 twin within the op's own bound before it is timed.
 
@@ -17,6 +17,7 @@ use thalweg::device::gpu::{Gpu, Prepared};
 use thalweg::device::{Column, Feed, Feeds};
 use thalweg::graph::{Arg, Context, Kind, Meta};
 use thalweg::kernel::{Operand, Place, Plan};
+use thalweg::op::conv2d::{Conv2d, Conv2dInputGradient, Conv2dWeightGradient};
 use thalweg::op::{Case, CaseInput, Fill};
 use thalweg::rng::Stream;
 
@@ -24,7 +25,8 @@ fn main() {
     let mut c = support::criterion();
     if let Some(gpu) = support::gpu() {
         let mut rows = Vec::new();
-        for (label, case) in products().into_iter().chain(registered()) {
+        let layers = layers().into_iter().map(|case| (case.label.clone(), case));
+        for (label, case) in products().into_iter().chain(layers).chain(registered()) {
             bench(&mut c, &gpu, &label, &case, &mut rows);
         }
         if support::measuring() {
@@ -56,6 +58,23 @@ fn products() -> Vec<(String, Case)> {
         (label.clone(), Case { op: op.clone(), label, inputs, smooth: true, bench: true, coarse: None })
     };
     [[64, 128, 128], [256; 3], [1024; 3]].into_iter().map(of).collect()
+}
+
+/// Convolutions of 3×3 with padding 1 at batch 64, forward and both gradients: the two layers of a small network on MNIST, one of
+/// a ResNet-20 on CIFAR-10.
+fn layers() -> Vec<Case> {
+    let any = Fill::Uniform(-1.0, 1.0);
+    let conv = Conv2d { padding: [1; 2], ..Conv2d::default() };
+    let of = |(channels, side, out): (usize, usize, usize)| {
+        let (x, w, y) = ([64, channels, side, side], [out, channels, 3, 3], [64, out, side, side]);
+        let label = format!("{x:?} by {w:?}");
+        [
+            Case::new(&label, conv).fixed(x, any).fixed(w, any).fixed([out], any),
+            Case::new(&label, Conv2dInputGradient { conv, size: [side; 2] }).fixed(w, any).fixed(y, any),
+            Case::new(&label, Conv2dWeightGradient { conv, kernel: [3; 2] }).fixed(x, any).fixed(y, any),
+        ]
+    };
+    [(1, 28, 32), (32, 14, 64), (16, 32, 16)].into_iter().flat_map(of).collect()
 }
 
 fn bench(c: &mut Criterion, gpu: &Gpu, label: &str, case: &Case, rows: &mut Vec<Vec<String>>) {

@@ -241,10 +241,7 @@ fn grid() -> Vec<([usize; 4], usize, [usize; 2], Conv2d)> {
     ]
 }
 
-/// `[N, C, H = W]` and filters of layers that are trained: of a small network on MNIST, of a ResNet-20 on CIFAR-10.
-const TRAINED: [([usize; 3], usize); 3] = [([64, 1, 28], 32), ([64, 32, 14], 64), ([64, 16, 32], 16)];
-
-/// The grid with and without bias, both gradients on it as ops of their own, and layers of the size that is trained.
+/// The grid with and without bias, both gradients on it as ops of their own, and a layer of the size that is trained.
 pub fn cases() -> Vec<Case> {
     let any = Fill::Uniform(-1.0, 1.0);
     let mut cases = Vec::new();
@@ -262,13 +259,12 @@ pub fn cases() -> Vec<Case> {
         cases.push(by_weight.real(x, any).real(y.shape, any));
     }
     let conv = Conv2d { padding: [1; 2], ..Conv2d::default() };
-    for ([items, channels, side], out) in TRAINED {
-        let (x, w, y) = ([items, channels, side, side], [out, channels, 3, 3], [items, out, side, side]);
-        let label = format!("{x:?} by {w:?} p[1, 1]");
-        let case = Case::new(&label, conv).real(x, any).real(w, any).real([out], any);
-        let by_input = Case::new(&label, Conv2dInputGradient { conv, size: [side; 2] }).fixed(w, any).fixed(y, any);
-        let by_weight = Case::new(label, Conv2dWeightGradient { conv, kernel: [3; 2] }).fixed(x, any).fixed(y, any);
-        cases.extend([case, by_input, by_weight].map(|case| case.edge().benched()));
-    }
+    let label = "[16, 32, 14, 14] by [64, 32, 3, 3]";
+    let big = Case::new(label, conv).real([16, 32, 14, 14], any).real([64, 32, 3, 3], any).real([64], any);
+    let by_input = Case::new(label, Conv2dInputGradient { conv, size: [14; 2] });
+    let by_input = by_input.fixed([64, 32, 3, 3], any).fixed([16, 64, 14, 14], any);
+    let by_weight = Case::new(label, Conv2dWeightGradient { conv, kernel: [3; 2] });
+    let by_weight = by_weight.fixed([16, 32, 14, 14], any).fixed([16, 64, 14, 14], any);
+    cases.extend([big, by_input, by_weight].map(|case| case.edge().benched()));
     cases
 }
