@@ -1,19 +1,23 @@
 //! Every op and loss that offers a large case, in bytes of its floor (each operand once) a second, and in floating-point
-//! operations where it counts them; products of 64×128×128, 256³ and 1024³.
+//! operations where it counts them; products of 64×128×128, 256³ and 1024³, convolutions of layers that are trained.
+//! Beside each its twin in f32, which the CPU device runs.
 //!
 //! Each result is held to the f64 twin within the op's own bound before it is timed.
 
 mod support;
 
+use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Instant;
 
 use criterion::{Criterion, Throughput};
 use thalweg::Graph;
 use thalweg::check::bounds;
 use thalweg::device::gpu::{Gpu, Prepared};
 use thalweg::device::{Column, Feed, Feeds};
-use thalweg::graph::{Context, Kind, Meta};
+use thalweg::graph::{Arg, Context, Kind, Meta};
 use thalweg::kernel::{Operand, Place, Plan};
+use thalweg::op::conv2d::{Conv2d, Conv2dInputGradient, Conv2dWeightGradient};
 use thalweg::op::{Case, CaseInput, Fill};
 use thalweg::rng::Stream;
 
@@ -21,11 +25,13 @@ fn main() {
     let mut c = support::criterion();
     if let Some(gpu) = support::gpu() {
         let mut rows = Vec::new();
-        for (label, case) in products().into_iter().chain(registered()) {
+        let layers = layers().into_iter().map(|case| (case.label.clone(), case));
+        for (label, case) in products().into_iter().chain(layers).chain(registered()) {
             bench(&mut c, &gpu, &label, &case, &mut rows);
         }
         if support::measuring() {
-            support::table(&format!("on {}", gpu.adapter().name), &["op", "case", "µs", "GB/s", "GFLOP/s"], &rows);
+            let head = ["op", "case", "µs", "GB/s", "GFLOP/s", "cpu f32 µs", "GB/s", "GFLOP/s"];
+            support::table(&format!("on {} and on the CPU", gpu.adapter().name), &head, &rows);
         }
     }
     c.final_summary();
@@ -54,6 +60,23 @@ fn products() -> Vec<(String, Case)> {
     [[64, 128, 128], [256; 3], [1024; 3]].into_iter().map(of).collect()
 }
 
+/// Convolutions of 3×3 with padding 1 at batch 64, forward and both gradients: the two layers of a small network on MNIST, one of
+/// a ResNet-20 on CIFAR-10.
+fn layers() -> Vec<Case> {
+    let any = Fill::Uniform(-1.0, 1.0);
+    let conv = Conv2d { padding: [1; 2], ..Conv2d::default() };
+    let of = |(channels, side, out): (usize, usize, usize)| {
+        let (x, w, y) = ([64, channels, side, side], [out, channels, 3, 3], [64, out, side, side]);
+        let label = format!("{x:?} by {w:?}");
+        [
+            Case::new(&label, conv).fixed(x, any).fixed(w, any).fixed([out], any),
+            Case::new(&label, Conv2dInputGradient { conv, size: [side; 2] }).fixed(w, any).fixed(y, any),
+            Case::new(&label, Conv2dWeightGradient { conv, kernel: [3; 2] }).fixed(x, any).fixed(y, any),
+        ]
+    };
+    [(1, 28, 32), (32, 14, 64), (16, 32, 16)].into_iter().flat_map(of).collect()
+}
+
 fn bench(c: &mut Criterion, gpu: &Gpu, label: &str, case: &Case, rows: &mut Vec<Vec<String>>) {
     let name = case.op.name();
     let mut made: Option<Made> = None;
@@ -69,9 +92,48 @@ fn bench(c: &mut Criterion, gpu: &Gpu, label: &str, case: &Case, rows: &mut Vec<
         let made = made.get_or_insert_with(|| make(gpu, case));
         let runs = (0..9).map(|_| support::time(&made.prepared, u64::from(made.most), made.most).as_secs_f64());
         let seconds = support::median(runs.collect()) / f64::from(made.most);
-        let rate = |n: u64| if n == 0 { "–".into() } else { format!("{:.1}", n as f64 / seconds / 1e9) };
-        rows.push(vec![name.into(), label.into(), format!("{:.1}", 1e6 * seconds), rate(bytes), rate(flops)]);
+        let rate = |n: u64, seconds| if n == 0 { "–".into() } else { format!("{:.1}", n as f64 / seconds / 1e9) };
+        let mut row = vec![name.into(), label.into()];
+        for seconds in [seconds, twin(case)] {
+            row.extend([format!("{:.1}", 1e6 * seconds), rate(bytes, seconds), rate(flops, seconds)]);
+        }
+        rows.push(row);
     }
+}
+
+/// Seconds that the twin takes in f32: what the CPU device runs.
+fn twin(case: &Case) -> f64 {
+    enum Values {
+        Real(Vec<f32>),
+        Index(Vec<u32>),
+    }
+    let values: Vec<Values> = feeds(case)
+        .into_iter()
+        .map(|feed| match feed {
+            Feed::Real(values) => Values::Real(values.iter().map(|&v| v as f32).collect()),
+            Feed::Index(values) => Values::Index(values),
+        })
+        .collect();
+    let args: Vec<Arg<'_, f32>> = (case.inputs.iter().zip(&values))
+        .map(|(input, values)| match values {
+            Values::Real(values) => Arg::Real(&input.shape, values),
+            Values::Index(values) => Arg::Index(&input.shape, values),
+        })
+        .collect();
+    let metas: Vec<Meta> = case.inputs.iter().map(CaseInput::meta).collect();
+    let mut y = vec![0.0; case.op.output(&metas).expect("the case's shapes fit").shape.elements()];
+    let mut once = || {
+        let start = Instant::now();
+        case.op.twin_f32(&args, black_box(&mut y), &Context::default());
+        start.elapsed().as_secs_f64()
+    };
+    once();
+    support::median((0..9).map(|_| once()).collect())
+}
+
+fn feeds(case: &Case) -> Vec<Feed> {
+    let feed = |(i, input)| thalweg::check::fill(input, Stream::new(17, 0, i as u32));
+    case.inputs.iter().enumerate().map(feed).collect()
 }
 
 /// What is timed, and how often it may run in one submission.
@@ -104,12 +166,7 @@ fn work(gpu: &Gpu, case: &Case) -> (u64, u64) {
 fn make(gpu: &Gpu, case: &Case) -> Made {
     let plan = plan(gpu, case);
     let launches = case.op.launches(&plan).expect("the case fits an adapter");
-    let feeds: Vec<Feed> = case
-        .inputs
-        .iter()
-        .enumerate()
-        .map(|(i, input)| thalweg::check::fill(input, Stream::new(17, 0, i as u32)))
-        .collect();
+    let feeds = feeds(case);
     let columns: Vec<Column<'_>> = feeds
         .iter()
         .map(|feed| match feed {

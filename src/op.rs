@@ -3,6 +3,7 @@
 //! One op a file: shape rule, f64 twin, derivative, kernel, where it is not smooth, and its cases. To add one, write the
 //! file, its shader at the mirrored path, and one name in `ops!`; the suite, the benches and the docs read [`ALL`].
 
+pub(crate) mod cores;
 pub mod operand;
 pub mod rounding;
 pub(crate) mod window;

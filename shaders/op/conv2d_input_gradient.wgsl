@@ -1,7 +1,8 @@
 // dx[n, c, h, w] = Σ w[o, c, u, v] · dy[n, o, i, j] over the places with h = i·s + u·d − p, w alike.
 // f64 twin: src/op/conv2d/input_gradient.rs.  Uses: lib/grid.wgsl
-// One invocation has 4 channels × 4 consecutive pixels of one image and group in registers and gathers what arrives: no atomics.
-// `inner`, `outer`: channels of x and y in a group. Channels and pixels past the edge repeat the last one.
+// One invocation has 4 or 8 channels × 4 consecutive pixels of one image and group in registers and gathers what arrives: no
+// atomics. `inner`, `outer`: channels of x and y in a group. Those past the edge repeat the last one.
+// All invocations of a workgroup have the same channels, so that their weights are read once; `tiles` is N·⌈H·W/4⌉.
 
 struct Params {
     h: u32,
@@ -30,6 +31,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
 
+override CHANNELS: u32 = 8u;
+
 fn store(c: u32, base: u32, pixel: u32, sum: vec4<f32>) {
     let plane = params.h * params.w;
     if c < params.inner {
@@ -43,34 +46,45 @@ fn store(c: u32, base: u32, pixel: u32, sum: vec4<f32>) {
 
 @compute @workgroup_size(WORKGROUP)
 fn conv2d_input_gradient(
-    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+    @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let tile = linear_index(id, groups);
+    let plane = params.h * params.w;
+    let across = (plane + 3u) / 4u;
+    let down = (params.inner + CHANNELS - 1u) / CHANNELS;
+    let number = workgroup_number(workgroup, groups);
+    let c = number % down * CHANNELS;
+    let group = number / down % params.groups;
+    let tile = number / down / params.groups * WORKGROUP + local;
     if tile >= params.tiles {
         return;
     }
-    let plane = params.h * params.w;
-    let across = (plane + 3u) / 4u;
-    let down = (params.inner + 3u) / 4u;
     let pixel = tile % across * 4u;
-    let c = tile / across % down * 4u;
-    let image = tile / across / down; // item · groups + group
+    let image = tile / across * params.groups + group;
 
     let pixels = min(vec4(pixel, pixel + 1u, pixel + 2u, pixel + 3u), vec4(plane - 1u));
     let area = params.ho * params.wo;
     let taps = params.kh * params.kw;
     let patch_len = params.inner * taps;
-    let dy_base = id.z * params.dy_stride + image * params.outer * area;
+    let dy_base = workgroup.z * params.dy_stride + image * params.outer * area;
     let last = params.inner - 1u - c;
-    let w0 = id.z * params.w_stride + image % params.groups * params.outer * patch_len + c * taps;
+    let w0 = workgroup.z * params.w_stride + group * params.outer * patch_len + c * taps;
     let w1 = w0 + min(1u, last) * taps;
     let w2 = w0 + min(2u, last) * taps;
     let w3 = w0 + min(3u, last) * taps;
+    let w4 = w0 + min(4u, last) * taps;
+    let w5 = w0 + min(5u, last) * taps;
+    let w6 = w0 + min(6u, last) * taps;
+    let w7 = w0 + min(7u, last) * taps;
     var s0 = vec4(0.0);
     var s1 = vec4(0.0);
     var s2 = vec4(0.0);
     var s3 = vec4(0.0);
+    var s4 = vec4(0.0);
+    var s5 = vec4(0.0);
+    var s6 = vec4(0.0);
+    var s7 = vec4(0.0);
     for (var tap = 0u; tap < taps; tap++) {
         // A window that would start before the first one wraps around and is beyond the last.
         let top = pixels / params.w + (params.ph - tap / params.kw * params.dh);
@@ -90,11 +104,23 @@ fn conv2d_input_gradient(
             s1 += weight[w1 + k] * v;
             s2 += weight[w2 + k] * v;
             s3 += weight[w3 + k] * v;
+            if CHANNELS == 8u {
+                s4 += weight[w4 + k] * v;
+                s5 += weight[w5 + k] * v;
+                s6 += weight[w6 + k] * v;
+                s7 += weight[w7 + k] * v;
+            }
         }
     }
-    let base = id.z * params.dx_stride + image * params.inner * plane;
+    let base = workgroup.z * params.dx_stride + image * params.inner * plane;
     store(c, base, pixel, s0);
     store(c + 1u, base, pixel, s1);
     store(c + 2u, base, pixel, s2);
     store(c + 3u, base, pixel, s3);
+    if CHANNELS == 8u {
+        store(c + 4u, base, pixel, s4);
+        store(c + 5u, base, pixel, s5);
+        store(c + 6u, base, pixel, s6);
+        store(c + 7u, base, pixel, s7);
+    }
 }

@@ -4,7 +4,8 @@ mod gradient;
 
 pub use gradient::AvgPool2dGradient;
 
-use super::max_pool2d::{GRID, launches, pooled};
+use super::cores::share;
+use super::max_pool2d::{GRID, launches, planes, pooled};
 use super::rounding::{TINY, gamma};
 use super::window::{Window2d, images};
 use super::{Case, Fill, operand};
@@ -42,6 +43,9 @@ pub struct AvgPool2d {
     pub padding: [usize; 2],
 }
 
+/// What a pixel of a window costs the twins, in elements read or written.
+const WALK: usize = 4;
+
 impl AvgPool2d {
     fn window(&self, op: &'static str, x: &Shape) -> Result<(Window2d, [usize; 2]), GraphError> {
         pooled(op, [self.kernel, self.stride, self.padding], x)
@@ -58,9 +62,15 @@ impl AvgPool2d {
         };
         window.each(shape, places, |place, plane, rows, columns| {
             for row in rows {
-                columns.clone().for_each(|column| visit(place, plane + row * shape[3] + column));
+                let line = plane + row * shape[3];
+                (line + columns.start..line + columns.end).for_each(|k| visit(place, k));
             }
         });
+    }
+
+    /// Places in a plane of images of `shape`.
+    fn area(&self, shape: &Shape) -> usize {
+        self.window("avg_pool2d", shape).map_or(0, |(_, places)| places[0] * places[1])
     }
 }
 
@@ -78,10 +88,14 @@ impl Op for AvgPool2d {
     }
 
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], y: &mut [T], _: &Context) {
-        let (x, share) = (inputs[0].real(), T::of(self.share()));
-        y.fill(T::zero());
-        self.each(inputs[0].shape(), |place, k| y[place] += x[k]);
-        y.iter_mut().for_each(|y| *y *= share);
+        let (x, shape, part) = (inputs[0].real(), inputs[0].shape(), T::of(self.share()));
+        let (size, area) = ([shape[2], shape[3]], self.area(shape));
+        share(y, area, WALK * x.len(), |first, y| {
+            let (images, x) = planes(size, first, y.len() / area.max(1), x);
+            y.fill(T::zero());
+            self.each(&images, |place, k| y[place] += x[k]);
+            y.iter_mut().for_each(|y| *y *= part);
+        });
     }
 
     fn gradient(&self, tape: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -163,6 +177,9 @@ pub fn cases() -> Vec<Case> {
         cases.push(Case::new(label, AvgPool2dGradient { pool, size: [x[2], x[3]] }).real(y.shape, any));
     }
     let pool = AvgPool2d { kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
-    cases.push(Case::new("[64, 32, 28, 28] by [2, 2]", pool).real([64, 32, 28, 28], any).edge().benched());
+    let label = "[64, 32, 28, 28] by [2, 2]";
+    cases.push(Case::new(label, pool).real([64, 32, 28, 28], any).edge().benched());
+    let gradient = Case::new(label, AvgPool2dGradient { pool, size: [28; 2] }).real([64, 32, 14, 14], any);
+    cases.push(gradient.edge().benched());
     cases
 }

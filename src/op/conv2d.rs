@@ -38,8 +38,8 @@ use crate::scalar::Scalar;
 ///
 /// # On the GPU
 ///
-/// `shaders/op/conv2d.wgsl`: each invocation has 4 channels × 4 places in registers and reads the image where its patches lie, so
-/// that no matrix of patches is stored. One launch, more where a batch exceeds one binding. Tolerance: γ_{K+1} |w| ⋆ |x| for the
+/// `shaders/op/conv2d.wgsl`: each invocation has 4 or 8 channels × 4 places in registers and reads the image where its
+/// patches lie, so that no matrix of patches is stored. One launch, more where a batch exceeds one binding. Tolerance: γ_{K+1} |w| ⋆ |x| for the
 /// K = C/groups·kh·kw products of an element, and one rounding for the bias.
 ///
 /// # Source
@@ -70,13 +70,6 @@ impl Conv2d {
     }
 }
 
-fn add_bias<T: Scalar>(geometry: &Geometry, bias: &[T], y: &mut [T]) {
-    if geometry.area() * bias.len() > 0 {
-        let planes = y.chunks_exact_mut(geometry.area()).zip(bias.iter().cycle());
-        planes.for_each(|(plane, &b)| plane.iter_mut().for_each(|y| *y += b));
-    }
-}
-
 impl Op for Conv2d {
     fn name(&self) -> &'static str {
         "conv2d"
@@ -98,11 +91,7 @@ impl Op for Conv2d {
     }
 
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], y: &mut [T], _: &Context) {
-        let geometry = self.geometry(inputs);
-        geometry.forward(inputs[0].real(), inputs[1].real(), y);
-        if let Some(bias) = inputs.get(2) {
-            add_bias(&geometry, bias.real(), y);
-        }
+        self.geometry(inputs).forward(inputs[0].real(), inputs[1].real(), inputs.get(2).map(Arg::real), y);
     }
 
     fn gradient(&self, tape: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -135,7 +124,7 @@ impl Op for Conv2d {
         let bias = plan.inputs.get(2).map(|place| (Operand::Input(2), place.stride, place.elements()));
         let (bias, bias_stride, bias_len) = bias.unwrap_or((Operand::Input(1), 0, weights));
         let launch = |(first, items): (usize, usize)| {
-            let tiles = items * geometry.groups * geometry.outer.div_ceil(4) * geometry.area().div_ceil(4);
+            let (tiles, filters) = (items * geometry.area().div_ceil(4), block(geometry.outer));
             let mut params = geometry.params();
             params.extend([
                 ("tiles", tiles.into()),
@@ -146,7 +135,8 @@ impl Op for Conv2d {
             ]);
             Launch {
                 kernel: Kernel::new("conv2d", wgsl!("op/conv2d", "lib/grid"), "conv2d")
-                    .constant("BIAS", f64::from(u8::from(plan.inputs.len() == 3))),
+                    .constant("BIAS", f64::from(u8::from(plan.inputs.len() == 3)))
+                    .constant("FILTERS", filters as f64),
                 params,
                 bindings: vec![
                     Binding::Read(Window { operand: Operand::Input(0), offset: first * x, len: items * x }),
@@ -154,7 +144,7 @@ impl Op for Conv2d {
                     Binding::read(bias, bias_len),
                     Binding::Write(Window { operand: Operand::Output, offset: first * y, len: items * y }),
                 ],
-                groups: plan.linear(tiles, 64),
+                groups: workgroups(plan, tiles, geometry.groups * geometry.outer.div_ceil(filters)),
                 flops: Geometry { items, ..geometry }.flops(),
             }
         };
@@ -166,12 +156,22 @@ impl Op for Conv2d {
         let [x, w] = [inputs[0], inputs[1]];
         let geometry = self.geometry(&[x.value, w.value]);
         let (values, errors) = ([x.value.real(), w.value.real()], [x.error, w.error]);
-        bilinear(geometry.patch(), values, errors, error, |x, w, y| geometry.forward(x, w, y));
+        bilinear(geometry.patch(), values, errors, error, |x, w, y| geometry.forward(x, w, None, y));
         if let Some(bias) = inputs.get(2) {
-            add_bias(&geometry, bias.error, error);
+            geometry.add_bias(Some(bias.error), 0, error);
             error.iter_mut().zip(y).for_each(|(e, y)| *e += round(y.abs() + *e));
         }
     }
+}
+
+/// How many of `channels` one invocation of a kernel has in registers.
+fn block(channels: usize) -> usize {
+    if channels > 4 { 8 } else { 4 }
+}
+
+/// As many workgroups of 64 as `tiles` take, for each of `blocks` of channels.
+fn workgroups(plan: &Plan, tiles: usize, blocks: usize) -> [u32; 3] {
+    plan.groups(tiles.div_ceil(64) * blocks)
 }
 
 /// Refuses weights that one binding does not hold: the batch can be cut, they cannot.
@@ -258,12 +258,13 @@ pub fn cases() -> Vec<Case> {
         let by_weight = Case::new(label, Conv2dWeightGradient { conv, kernel: [kh, kw] });
         cases.push(by_weight.real(x, any).real(y.shape, any));
     }
-    let padded = Conv2d { padding: [1; 2], ..Conv2d::default() };
-    let big = Case::new("[16, 32, 14, 14] by [64, 32, 3, 3]", padded);
-    cases.push(big.real([16, 32, 14, 14], any).real([64, 32, 3, 3], any).real([64], any).edge().benched());
-    let by_input = Case::new("[16, 32, 14, 14] by [64, 32, 3, 3]", Conv2dInputGradient { conv: padded, size: [14; 2] });
-    cases.push(by_input.fixed([64, 32, 3, 3], any).fixed([16, 64, 14, 14], any).edge().benched());
-    let by_weight = Case::new("[16, 32, 14, 14] by [64, 32, 3, 3]", Conv2dWeightGradient { conv: padded, kernel: [3; 2] });
-    cases.push(by_weight.fixed([16, 32, 14, 14], any).fixed([16, 64, 14, 14], any).edge().benched());
+    let conv = Conv2d { padding: [1; 2], ..Conv2d::default() };
+    let label = "[16, 32, 14, 14] by [64, 32, 3, 3]";
+    let big = Case::new(label, conv).real([16, 32, 14, 14], any).real([64, 32, 3, 3], any).real([64], any);
+    let by_input = Case::new(label, Conv2dInputGradient { conv, size: [14; 2] });
+    let by_input = by_input.fixed([64, 32, 3, 3], any).fixed([16, 64, 14, 14], any);
+    let by_weight = Case::new(label, Conv2dWeightGradient { conv, kernel: [3; 2] });
+    let by_weight = by_weight.fixed([16, 32, 14, 14], any).fixed([16, 64, 14, 14], any);
+    cases.extend([big, by_input, by_weight].map(|case| case.edge().benched()));
     cases
 }

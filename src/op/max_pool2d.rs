@@ -6,6 +6,7 @@ use std::ops::Range;
 
 pub use gradient::MaxPool2dGradient;
 
+use super::cores::share;
 use super::rounding::TINY;
 use super::window::{Window2d, images};
 use super::{Case, Fill, operand};
@@ -103,15 +104,62 @@ impl MaxPool2d {
         };
         window.each(shape, places, |place, plane, rows, columns| {
             let covered = Covered { plane, width: shape[3], rows, columns };
-            let first = plane + covered.rows.start * covered.width + covered.columns.start;
-            let better = |best: usize, k: usize| if x[k] > x[best] || x[k].is_nan() { k } else { best };
-            let winner = covered.pixels().fold(first, better);
+            let mut winner = plane + covered.rows.start * covered.width + covered.columns.start;
+            for row in covered.rows.clone() {
+                let line = plane + row * covered.width;
+                for k in line + covered.columns.start..line + covered.columns.end {
+                    winner = if wins(x[k], x[winner]) { k } else { winner };
+                }
+            }
             visit(place, covered, winner);
         });
     }
+
+    /// Places in a plane of images of `shape`.
+    fn area(&self, shape: &Shape) -> usize {
+        self.window("max_pool2d", shape).map_or(0, |(_, places)| places[0] * places[1])
+    }
+
+    /// What the search through images of so many pixels costs, in elements read.
+    fn cost(&self, pixels: usize) -> usize {
+        pixels.saturating_mul(if self.tiles() { 1 } else { 8 })
+    }
+
+    /// Whether windows are the squares of 2×2 that tile the image: what most networks pool by.
+    fn tiles(&self) -> bool {
+        *self == Self { kernel: [2; 2], stride: [2; 2], padding: [0; 2] }
+    }
 }
 
-/// The pixels of one window.
+/// Whether a candidate replaces the best so far.
+fn wins<T: Scalar>(candidate: T, best: T) -> bool {
+    (candidate > best) | candidate.is_nan()
+}
+
+fn larger<T: Scalar>(best: T, candidate: T) -> T {
+    if wins(candidate, best) { candidate } else { best }
+}
+
+/// The planes of images of `size` from the `first` on, as images of one channel, and their pixels.
+pub(crate) fn planes<T>(size: [usize; 2], first: usize, count: usize, x: &[T]) -> (Shape, &[T]) {
+    let width = size[0] * size[1];
+    (Shape::from([count, 1, size[0], size[1]]), &x[first * width..(first + count) * width])
+}
+
+/// The maxima of squares of 2×2 in planes of `h` × `w`.
+fn tiles<T: Scalar>([h, w]: [usize; 2], x: &[T], y: &mut [T]) {
+    let wo = w / 2;
+    for (x, y) in x.chunks_exact(h * w).zip(y.chunks_exact_mut(h / 2 * wo)) {
+        for (x, y) in x.chunks_exact(2 * w).zip(y.chunks_exact_mut(wo)) {
+            let (above, below) = x.split_at(w);
+            for ((y, a), b) in y.iter_mut().zip(above.chunks_exact(2)).zip(below.chunks_exact(2)) {
+                *y = larger(larger(larger(a[0], a[1]), b[0]), b[1]);
+            }
+        }
+    }
+}
+
+/// The pixels that one window covers.
 struct Covered {
     plane: usize,
     width: usize,
@@ -140,8 +188,15 @@ impl Op for MaxPool2d {
     }
 
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], y: &mut [T], _: &Context) {
-        let x = inputs[0].real();
-        self.each(inputs[0].shape(), x, |place, _, winner| y[place] = x[winner]);
+        let (x, shape) = (inputs[0].real(), inputs[0].shape());
+        let (size, area) = ([shape[2], shape[3]], self.area(shape));
+        share(y, area, self.cost(x.len()), |first, y| {
+            let (images, x) = planes(size, first, y.len() / area.max(1), x);
+            if self.tiles() {
+                return tiles(size, x, y);
+            }
+            self.each(&images, x, |place, _, winner| y[place] = x[winner]);
+        });
     }
 
     fn gradient(&self, tape: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -225,6 +280,9 @@ pub fn cases() -> Vec<Case> {
     let pool = MaxPool2d { kernel: [3, 3], stride: [2, 2], padding: [1, 1] };
     cases.push(Case::new("all equal", pool).real([2, 3, 7, 7], Fill::Constant(-1.5)).edge());
     let pool = MaxPool2d { kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
-    cases.push(Case::new("[64, 32, 28, 28] by [2, 2]", pool).real([64, 32, 28, 28], any).edge().benched());
+    let (label, x) = ("[64, 32, 28, 28] by [2, 2]", [64, 32, 28, 28]);
+    cases.push(Case::new(label, pool).real(x, any).edge().benched());
+    let gradient = Case::new(label, MaxPool2dGradient { pool }).fixed(x, any).fixed([64, 32, 14, 14], any);
+    cases.push(gradient.edge().benched());
     cases
 }

@@ -7,6 +7,7 @@ mod function;
 pub use activation::Activation;
 pub use function::Function;
 
+use super::cores::share;
 use super::rounding::round;
 use super::{Case, Fill, RAGGED, operand};
 use crate::error::GraphError;
@@ -45,6 +46,19 @@ pub struct UnaryGradient {
     pub function: Function,
 }
 
+/// Runs the loop of a twin over its output, on several cores if that pays. What is one comparison is told to the compiler as a
+/// constant, so that the loop becomes vector code; the others are calls, and cost about as much as so many elements.
+fn map<T: Send>(function: Function, out: &mut [T], run: impl Fn(Function, usize, &mut [T]) + Sync) {
+    const CALL: usize = 8;
+    let len = out.len();
+    match function {
+        Function::Relu => share(out, 1, len, |first, out| run(Function::Relu, first, out)),
+        Function::LeakyRelu { slope } => share(out, 1, len, |first, out| run(Function::LeakyRelu { slope }, first, out)),
+        Function::Square => share(out, 1, len, |first, out| run(Function::Square, first, out)),
+        other => share(out, 1, CALL * len, |first, out| run(other, first, out)),
+    }
+}
+
 /// The kernels of a function: for the value, for the gradient.
 fn sources(function: Function) -> [&'static str; 2] {
     macro_rules! pair {
@@ -81,9 +95,10 @@ impl Op for Unary {
     }
 
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], y: &mut [T], _: &Context) {
-        for (y, &x) in y.iter_mut().zip(inputs[0].real()) {
-            *y = self.function.value(x);
-        }
+        let x = inputs[0].real();
+        map(self.function, y, |function, first, y| {
+            y.iter_mut().zip(&x[first..]).for_each(|(y, &x)| *y = function.value(x));
+        });
     }
 
     fn gradient(&self, tape: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
@@ -136,9 +151,11 @@ impl Op for UnaryGradient {
     }
 
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], dx: &mut [T], _: &Context) {
-        for ((dx, &s), &dy) in dx.iter_mut().zip(inputs[0].real()).zip(inputs[1].real()) {
-            *dx = dy * self.function.derivative(s);
-        }
+        let (s, dy) = (inputs[0].real(), inputs[1].real());
+        map(self.function, dx, |function, first, dx| {
+            let rest = s[first..].iter().zip(&dy[first..]);
+            dx.iter_mut().zip(rest).for_each(|(dx, (&s, &dy))| *dx = dy * function.derivative(s));
+        });
     }
 
     fn gradient(&self, tape: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {

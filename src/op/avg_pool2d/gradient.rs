@@ -1,9 +1,10 @@
 //! The derivative of [`AvgPool2d`].
 
-use super::{AvgPool2d, launches};
+use super::{AvgPool2d, WALK, launches};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
 use crate::kernel::{Kernel, Launches, Operand, Plan, wgsl};
+use crate::op::cores::share;
 use crate::op::operand;
 use crate::op::rounding::{TINY, gamma};
 use crate::op::window::images;
@@ -50,10 +51,16 @@ impl Op for AvgPool2dGradient {
     }
 
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], dx: &mut [T], _: &Context) {
-        let (dy, share) = (inputs[0].real(), T::of(self.pool.share()));
-        dx.fill(T::zero());
-        self.pool.each(&self.images(inputs[0].shape()), |place, k| dx[k] += dy[place]);
-        dx.iter_mut().for_each(|dx| *dx *= share);
+        let (dy, part) = (inputs[0].real(), T::of(self.pool.share()));
+        let (pixels, area) = (self.size[0] * self.size[1], self.pool.area(&self.images(inputs[0].shape())));
+        let cost = WALK * dx.len();
+        share(dx, pixels, cost, |first, dx| {
+            let dy = &dy[first * area..];
+            let images = Shape::from([dx.len() / pixels.max(1), 1, self.size[0], self.size[1]]);
+            dx.fill(T::zero());
+            self.pool.each(&images, |place, k| dx[k] += dy[place]);
+            dx.iter_mut().for_each(|dx| *dx *= part);
+        });
     }
 
     /// Linear: the pooling itself.

@@ -1,13 +1,14 @@
 //! A convolution as products of matrices, for the twins: one product an image and group, over the patches of the image.
 
-use std::thread::available_parallelism;
+use std::ops::Range;
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::Conv2d;
 use crate::error::GraphError;
 use crate::kernel::Word;
+use crate::op::cores::{elements, share};
 use crate::op::operand::misshapen;
 use crate::op::window::{Window2d, images};
 use crate::scalar::Scalar;
@@ -27,11 +28,16 @@ pub struct Geometry {
     pub window: Window2d,
 }
 
-/// Operations that take far longer than a thread takes to start.
-const WORTH_A_THREAD: u64 = 1 << 24;
-
-/// Into how many parts a large sum over images is cut.
+/// Operations from which on a sum over images is cut, and into how many parts: the same on any machine.
+const LARGE: u64 = 1 << 24;
 const PARTS: usize = 4;
+
+/// `ndarray`'s product shares its work with threads of its own from so many elements of both operands on. Images are shared
+/// already, and two layers of threads wait for each other.
+const UNSHARED: usize = 1 << 15;
+
+/// Columns of a product that are done at once.
+const WIDE: usize = 512;
 
 /// An operand where it lies in memory: a matrix of one image and group.
 fn matrix<T>(values: &[T], rows: usize, columns: usize) -> ArrayView2<'_, T> {
@@ -100,38 +106,14 @@ impl Geometry {
         params
     }
 
-    /// Goes through the images and groups with the elements of one in x, w and y.
-    fn each(&self, mut visit: impl FnMut(std::ops::Range<usize>, std::ops::Range<usize>, std::ops::Range<usize>)) {
+    /// Goes through the images and groups: the group, and its elements of x, w and y.
+    fn each(&self, mut visit: impl FnMut(usize, Range<usize>, Range<usize>, Range<usize>)) {
         let part = |n: usize, len: usize| n * len..(n + 1) * len;
         let [x, y] = self.widths().map(|all| all / self.groups);
         for i in 0..self.items * self.groups {
-            visit(part(i, x), part(i % self.groups, self.outer * self.patch()), part(i, y));
+            let group = i % self.groups;
+            visit(group, part(i, x), part(group, self.outer * self.patch()), part(i, y));
         }
-    }
-
-    /// Does the images in as many runs as there are cores, where that is worth a thread's start. Images do not meet, so the bits
-    /// are the same for any number.
-    fn shared<T: Scalar>(
-        &self,
-        widths: [usize; 2],
-        from: &[T],
-        to: &mut [T],
-        work: impl Fn(&Self, &[T], &mut [T]) + Sync,
-    ) {
-        let cores = if self.flops() < WORTH_A_THREAD { 1 } else { available_parallelism().map_or(1, usize::from) };
-        let run = self.items.div_ceil(cores);
-        let parts = from.chunks(run * widths[0]).zip(to.chunks_mut(run * widths[1]));
-        let part = |items: usize| Self { items: items / widths[0], ..*self };
-        if cores == 1 {
-            return parts.for_each(|(from, to)| work(&part(from.len()), from, to));
-        }
-        std::thread::scope(|scope| {
-            for (from, to) in parts {
-                let work = &work;
-                let part = part(from.len());
-                scope.spawn(move || work(&part, from, to));
-            }
-        });
     }
 
     /// Whether no sum has a term.
@@ -139,32 +121,54 @@ impl Geometry {
         self.items * self.outer * self.inner == 0
     }
 
-    /// `y = w ⋆ x`
-    pub fn forward<T: Scalar>(&self, x: &[T], w: &[T], y: &mut [T]) {
-        if self.empty() {
-            return y.fill(T::zero());
-        }
+    /// The same convolution of fewer images.
+    fn of_items(&self, items: usize) -> Self {
+        Self { items, ..*self }
+    }
+
+    /// `y = w ⋆ x + b`
+    pub fn forward<T: Scalar>(&self, x: &[T], w: &[T], bias: Option<&[T]>, y: &mut [T]) {
         let (k, p) = (self.patch(), self.area());
-        self.shared(self.widths(), x, y, |part, x, y| {
+        let [of_image, out] = self.widths();
+        if self.empty() {
+            y.fill(T::zero());
+            return self.add_bias(bias, 0, y);
+        }
+        share(y, out, elements(self.flops()), |first, y| {
+            let part = self.of_items(y.len() / out);
+            let x = &x[first * of_image..][..part.items * of_image];
             let mut patches = vec![T::zero(); k * p];
-            part.each(|of_x, of_w, of_y| {
+            part.each(|group, of_x, of_w, of_y| {
                 part.gather(&x[of_x], &mut patches);
-                product(matrix(&w[of_w], part.outer, k), matrix(&patches, k, p), T::zero(), &mut y[of_y]);
+                let y = &mut y[of_y];
+                product(matrix(&w[of_w], part.outer, k), matrix(&patches, k, p), T::zero(), y);
+                self.add_bias(bias, group, y);
             });
         });
     }
 
+    /// Adds the bias to planes of y, from a group's first on.
+    pub fn add_bias<T: Scalar>(&self, bias: Option<&[T]>, group: usize, y: &mut [T]) {
+        let Some(bias) = bias else { return };
+        let of_planes = bias.iter().cycle().skip(group * self.outer);
+        for (plane, &b) in y.chunks_exact_mut(self.area().max(1)).zip(of_planes) {
+            plane.iter_mut().for_each(|y| *y += b);
+        }
+    }
+
     /// The gradient of x for the gradient `y` of the output.
     pub fn input_gradient<T: Scalar>(&self, w: &[T], y: &[T], x: &mut [T]) {
-        x.fill(T::zero());
         if self.empty() {
-            return;
+            return x.fill(T::zero());
         }
         let (k, p) = (self.patch(), self.area());
-        let [of_x, of_y] = self.widths();
-        self.shared([of_y, of_x], y, x, |part, y, x| {
+        let [of_image, out] = self.widths();
+        share(x, of_image, elements(self.flops()), |first, x| {
+            let part = self.of_items(x.len() / of_image);
+            let y = &y[first * out..][..part.items * out];
             let mut patches = vec![T::zero(); k * p];
-            part.each(|of_x, of_w, of_y| {
+            x.fill(T::zero());
+            part.each(|_, of_x, of_w, of_y| {
                 let (w, y) = (matrix(&w[of_w], part.outer, k), matrix(&y[of_y], part.outer, p));
                 product(w.reversed_axes(), y, T::zero(), &mut patches);
                 part.scatter(&patches, &mut x[of_x]);
@@ -179,29 +183,30 @@ impl Geometry {
             return;
         }
         let (k, p) = (self.patch(), self.area());
-        let [of_x, of_y] = self.widths();
-        let sum = |x: &[T], y: &[T], w: &mut [T]| {
+        let [of_image, out] = self.widths();
+        let sum = |first: usize, items: usize, w: &mut [T]| {
             let mut patches = vec![T::zero(); k * p];
-            Self { items: x.len() / of_x, ..*self }.each(|of_x, of_w, of_y| {
+            let (x, y) = (&x[first * of_image..], &y[first * out..]);
+            self.of_items(items).each(|_, of_x, of_w, of_y| {
                 self.gather(&x[of_x], &mut patches);
                 let (y, patches) = (matrix(&y[of_y], self.outer, p), matrix(&patches, k, p));
                 product(y, patches.reversed_axes(), T::one(), &mut w[of_w]);
             });
         };
-        if self.flops() < WORTH_A_THREAD {
-            return sum(x, y, w);
+        if self.flops() < LARGE {
+            return sum(0, self.items, w);
         }
         // As many parts on any machine, added in order: the same bits.
         let run = self.items.div_ceil(PARTS);
-        let mut partial = vec![T::zero(); self.items.div_ceil(run) * w.len()];
-        std::thread::scope(|scope| {
-            let images = x.chunks(run * of_x).zip(y.chunks(run * of_y));
-            for ((x, y), w) in images.zip(partial.chunks_mut(w.len())) {
-                let sum = &sum;
-                scope.spawn(move || sum(x, y, w));
+        let len = w.len();
+        let mut partial = vec![T::zero(); self.items.div_ceil(run) * len];
+        share(&mut partial, len, elements(self.flops()), |part, partial| {
+            for (n, w) in partial.chunks_mut(len).enumerate() {
+                let first = (part + n) * run;
+                sum(first, run.min(self.items - first), w);
             }
         });
-        for part in partial.chunks(w.len()) {
+        for part in partial.chunks(len) {
             w.iter_mut().zip(part).for_each(|(w, &p)| *w += p);
         }
     }
@@ -255,7 +260,7 @@ impl Geometry {
     }
 
     /// The outputs for which a tap lies inside the image.
-    fn reach(&self, ky: usize, kx: usize) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+    fn reach(&self, ky: usize, kx: usize) -> (Range<usize>, Range<usize>) {
         let along = |d: usize, k: usize| self.window.reach(d, k, self.size[d], self.places[d]);
         (along(0, ky), along(1, kx))
     }
@@ -269,8 +274,17 @@ impl Geometry {
     }
 }
 
-/// `c = a b + beta c`
+/// `c = a b + beta c`, in pieces that are done on this thread.
 fn product<T: Scalar>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, beta: T, c: &mut [T]) {
     let c = ArrayViewMut2::from_shape((a.nrows(), b.ncols()), c);
-    general_mat_mul(T::one(), &a, &b, beta, &mut c.unwrap_or_else(|_| unreachable!("c has rows·columns elements")));
+    let mut c = c.unwrap_or_else(|_| unreachable!("c has rows·columns elements"));
+    let across = WIDE.min(c.ncols());
+    // Pieces of the sum cost nothing but another look at c; pieces of the columns have a packed again.
+    let most = ((UNSHARED - 1) / (c.nrows() + across)).max(1);
+    let along = a.ncols().div_ceil(a.ncols().div_ceil(most));
+    for (mut c, b) in c.axis_chunks_iter_mut(Axis(1), across).zip(b.axis_chunks_iter(Axis(1), across)) {
+        for (n, (a, b)) in a.axis_chunks_iter(Axis(1), along).zip(b.axis_chunks_iter(Axis(0), along)).enumerate() {
+            general_mat_mul(T::one(), &a, &b, if n == 0 { beta } else { T::one() }, &mut c);
+        }
+    }
 }

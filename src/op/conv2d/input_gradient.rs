@@ -1,6 +1,6 @@
 //! The derivative of [`Conv2d`] with respect to its images.
 
-use super::{Conv2d, Conv2dWeightGradient, Geometry, fits};
+use super::{Conv2d, Conv2dWeightGradient, Geometry, block, fits, workgroups};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, wgsl};
@@ -17,8 +17,8 @@ use crate::shape::Shape;
 /// dx[n, c, h, w] = Σ_{o, u, v} w[o, c, u, v] · dy[n, o, i, j]  over the i, j with h = i·stride + u·dilation − padding, w alike
 /// ```
 ///
-/// **On the GPU** `shaders/op/conv2d_input_gradient.wgsl`: each invocation has 4 channels × 4 pixels in registers and gathers, so
-/// no atomics: the same bits each time. Tolerance: γ_{K+1} of K = O/groups·kh·kw products.
+/// **On the GPU** `shaders/op/conv2d_input_gradient.wgsl`: each invocation has 4 or 8 channels × 4 pixels in registers and
+/// gathers, so no atomics: the same bits each time. Tolerance: γ_{K+1} of K = O/groups·kh·kw products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv2dInputGradient {
     /// The convolution.
@@ -81,7 +81,7 @@ impl Op for Conv2dInputGradient {
         fits(NAME, plan, weights)?;
         let pixels = self.size[0] * self.size[1];
         let launch = |(first, items): (usize, usize)| {
-            let tiles = items * geometry.groups * geometry.inner.div_ceil(4) * pixels.div_ceil(4);
+            let (tiles, channels) = (items * pixels.div_ceil(4), block(geometry.inner));
             let mut params = geometry.params();
             params.extend([
                 ("tiles", tiles.into()),
@@ -90,14 +90,15 @@ impl Op for Conv2dInputGradient {
                 ("dx_stride", plan.output.stride.into()),
             ]);
             Launch {
-                kernel: Kernel::new(NAME, wgsl!("op/conv2d_input_gradient", "lib/grid"), NAME),
+                kernel: Kernel::new(NAME, wgsl!("op/conv2d_input_gradient", "lib/grid"), NAME)
+                    .constant("CHANNELS", channels as f64),
                 params,
                 bindings: vec![
                     Binding::read(Operand::Input(0), weights),
                     Binding::Read(Window { operand: Operand::Input(1), offset: first * dy, len: items * dy }),
                     Binding::Write(Window { operand: Operand::Output, offset: first * dx, len: items * dx }),
                 ],
-                groups: plan.linear(tiles, 64),
+                groups: workgroups(plan, tiles, geometry.groups * geometry.inner.div_ceil(channels)),
                 flops: Geometry { items, ..geometry }.flops(),
             }
         };

@@ -1,6 +1,6 @@
 //! The derivative of [`Conv2d`] with respect to its filters.
 
-use super::{Conv2d, Conv2dInputGradient, Geometry, fits};
+use super::{Conv2d, Conv2dInputGradient, Geometry, block, fits};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Tiling, Window, padded, wgsl};
@@ -19,7 +19,7 @@ use crate::shape::Shape;
 /// ```
 ///
 /// **On the GPU** `shaders/op/conv2d_weight_gradient.wgsl`: filters are few and places many, so the rows of places are cut into
-/// parts, of which each invocation sums one for 4 filters × 4 taps in registers; `shaders/op/reduce.wgsl` adds up the parts.
+/// parts, of which each invocation sums one for 4 or 8 filters × 4 taps in registers; `shaders/op/reduce.wgsl` adds up the parts.
 /// No atomics: the same bits each time. Tolerance: γ_{K+1} of K = N·Ho·Wo products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv2dWeightGradient {
@@ -85,7 +85,8 @@ impl Op for Conv2dWeightGradient {
             return Ok(Launches::default());
         }
         let runs = plan.runs(NAME, geometry.items, &[x, dy])?;
-        let tiles = geometry.groups * geometry.outer.div_ceil(4) * geometry.patch().div_ceil(4);
+        let filters = block(geometry.outer);
+        let tiles = geometry.groups * geometry.outer.div_ceil(filters) * geometry.patch().div_ceil(4);
         // Enough invocations for the device, but no more parts than scratch holds.
         let enough = if plan.tiling == Tiling::Workgroup { 32_768 } else { 4096 };
         let most = (plan.max_elements / weights / runs.len()).max(1);
@@ -117,7 +118,8 @@ impl Op for Conv2dWeightGradient {
                 ("dw_stride", stride.into()),
             ]);
             all.list.push(Launch {
-                kernel: Kernel::new(NAME, wgsl!("op/conv2d_weight_gradient", "lib/grid"), NAME),
+                kernel: Kernel::new(NAME, wgsl!("op/conv2d_weight_gradient", "lib/grid"), NAME)
+                    .constant("FILTERS", filters as f64),
                 params,
                 bindings: vec![
                     Binding::Read(Window { operand: Operand::Input(0), offset: first * x, len: items * x }),

@@ -1,9 +1,10 @@
 //! The derivative of [`MaxPool2d`].
 
-use super::{MaxPool2d, launches};
+use super::{MaxPool2d, launches, planes, wins};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
 use crate::kernel::{Kernel, Launches, Operand, Plan, wgsl};
+use crate::op::cores::share;
 use crate::op::operand;
 use crate::op::rounding::{TINY, gamma};
 use crate::scalar::Scalar;
@@ -25,6 +26,24 @@ pub struct MaxPool2dGradient {
 
 const NAME: &str = "max_pool2d_gradient";
 
+/// Gives what arrives at squares of 2×2, in planes of `h` × `w`, to their winners; dx is 0 before.
+fn tiles<T: Scalar>([h, w]: [usize; 2], x: &[T], dy: &[T], dx: &mut [T]) {
+    let wo = w / 2;
+    let planes = x.chunks_exact(h * w).zip(dx.chunks_exact_mut(h * w)).zip(dy.chunks_exact(h / 2 * wo));
+    for ((x, dx), dy) in planes {
+        for ((x, dx), dy) in x.chunks_exact(2 * w).zip(dx.chunks_exact_mut(2 * w)).zip(dy.chunks_exact(wo)) {
+            let (above, below) = x.split_at(w);
+            let windows = above.chunks_exact(2).zip(below.chunks_exact(2)).zip(dy).enumerate();
+            for (j, ((a, b), &dy)) in windows {
+                // Row by row, then the rows' winners. Numbers, not branches: nobody could predict them.
+                let (in_a, in_b) = (usize::from(wins(a[1], a[0])), usize::from(wins(b[1], b[0])));
+                let low = usize::from(wins(b[in_b], a[in_a]));
+                dx[low * w + 2 * j + (low & in_b | (1 - low) & in_a)] = dy;
+            }
+        }
+    }
+}
+
 impl Op for MaxPool2dGradient {
     fn name(&self) -> &'static str {
         NAME
@@ -38,9 +57,18 @@ impl Op for MaxPool2dGradient {
     }
 
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], dx: &mut [T], _: &Context) {
-        dx.fill(T::zero());
-        let dy = inputs[1].real();
-        self.pool.each(inputs[0].shape(), inputs[0].real(), |place, _, winner| dx[winner] += dy[place]);
+        let (x, dy, shape) = (inputs[0].real(), inputs[1].real(), inputs[0].shape());
+        let (size, area) = ([shape[2], shape[3]], self.pool.area(shape));
+        let pixels = size[0] * size[1];
+        share(dx, pixels, self.pool.cost(2 * x.len()), |first, dx| {
+            let (images, x) = planes(size, first, dx.len() / pixels.max(1), x);
+            let dy = &dy[first * area..];
+            dx.fill(T::zero());
+            if self.pool.tiles() {
+                return tiles(size, x, dy, dx);
+            }
+            self.pool.each(&images, x, |place, _, winner| dx[winner] += dy[place]);
+        });
     }
 
     fn gradient(&self, tape: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {

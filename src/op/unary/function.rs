@@ -83,6 +83,7 @@ impl Function {
     }
 
     /// f(x)
+    #[inline]
     pub fn value<T: Scalar>(self, x: T) -> T {
         let (zero, one) = (T::zero(), T::one());
         match self {
@@ -104,6 +105,7 @@ impl Function {
     }
 
     /// f′, from the output or the input as [`from_output`](Self::from_output) says.
+    #[inline]
     pub fn derivative<T: Scalar>(self, s: T) -> T {
         let (zero, one) = (T::zero(), T::one());
         match self {
