@@ -18,6 +18,7 @@ mod probe;
 mod settings;
 mod sweep;
 mod table;
+mod trace;
 mod verdict;
 
 pub use bound::{Bounded, bounds};
@@ -27,4 +28,5 @@ pub use kernel::{KernelReport, kernels};
 pub use model::{Part, Point, PointReport, Report, gradients, gradients_from};
 pub use settings::GradientCheck;
 pub use sweep::{Sweep, SweepPoint};
+pub use trace::trace;
 pub use verdict::{Dimension, Verdict, relative_error};

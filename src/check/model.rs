@@ -2,7 +2,7 @@
 
 use super::burn_in::burn_in;
 use super::graph::{Subject, examine};
-use super::{GradientCheck, GraphReport, KernelReport, TensorReport, Verdict, graph, kernels};
+use super::{GradientCheck, GraphReport, KernelReport, TensorReport, Verdict, graph, kernels, trace};
 use crate::data::{Dataset, Targets};
 use crate::device::gpu::Gpu;
 use crate::device::{Feed, Feeds};
@@ -61,6 +61,19 @@ pub struct PointReport {
     pub parts: Vec<(Part, GraphReport)>,
     /// The GPU's loss and gradients, all elements; empty without a GPU.
     pub kernels: Vec<KernelReport>,
+    /// Each kind of op of the whole step on the GPU's own operands ([`trace`](super::trace)), where some of the bounds of `kernels`
+    /// say little or are not finite; empty otherwise.
+    pub trace: Vec<KernelReport>,
+}
+
+impl PointReport {
+    /// Whether the GPU is right: every element within its bound; where rounding carried through the graph has no finite bound, every op
+    /// on the way within its own, and by one that says something.
+    pub fn kernels_passed(&self) -> bool {
+        let traced = !self.trace.is_empty() && self.trace.iter().all(KernelReport::proved);
+        let right = |k: &KernelReport| k.passed() || (traced && k.wrong == 0 && k.non_finite == 0);
+        self.kernels.iter().all(right) && self.trace.iter().all(KernelReport::passed)
+    }
 }
 
 /// What was found in a model.
@@ -77,12 +90,11 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether no dimension failed anywhere, every tensor was decided for every part at one point at least, and on the GPU every
-    /// element is within its bound. Dimensions that crossed a kink or are below resolution count for neither side.
+    /// Whether no dimension failed anywhere, every tensor was decided for every part at one point at least, and on the GPU all is
+    /// right as [`PointReport::kernels_passed`] says. Dimensions that crossed a kink or are below resolution count for neither side.
     pub fn passed(&self) -> bool {
         let sound = |p: &PointReport| {
-            p.parts.iter().all(|(_, r)| r.tensors.iter().all(TensorReport::sound))
-                && p.kernels.iter().all(KernelReport::passed)
+            p.parts.iter().all(|(_, r)| r.tensors.iter().all(TensorReport::sound)) && p.kernels_passed()
         };
         !self.points.is_empty() && self.points.iter().all(sound) && self.undecided().is_empty()
     }
@@ -118,7 +130,8 @@ impl Report {
 /// The model is built to train: dropout draws one mask for all evaluations.
 ///
 /// **With a GPU**: the loss and all elements of all gradients against the f64 ones, within [`bounds`](super::bounds). Parameters and
-/// examples are rounded to f32 first, so that both devices stand at one point.
+/// examples are rounded to f32 first, so that both devices stand at one point. Where the model is so deep that these bounds
+/// say little, every op of the step is held to its own as well, on the GPU's own operands ([`trace`](super::trace)).
 ///
 /// # Errors
 ///
@@ -212,21 +225,30 @@ pub fn gradients_from(
     for (part, name) in report.undecided().into_iter().map(|(part, name)| (part, name.to_owned())).collect::<Vec<_>>() {
         report.warnings.push(format!("{name}: nothing was decided about the {} at any point", part.name()));
     }
-    for (point, kernel) in report.points.iter().enumerate().flat_map(|(i, p)| p.kernels.iter().map(move |k| (i, k))) {
-        if kernel.passed() && kernel.vacuous() {
-            let at = if point == 0 { "the initial weights" } else { "the weights after burn-in" };
-            report.warnings.push(format!(
-                "{} at {at}: the bound on the GPU's value is {:.0e} of the largest element, so that being within it says little; \
-                 each op alone is held to a tight one",
-                kernel.name, kernel.resolution
-            ));
-        }
-    }
+    let said: Vec<String> = report.points.iter().enumerate().filter_map(|(i, point)| coarse(i, point)).collect();
+    report.warnings.extend(said);
     let zero = |t: &TensorReport| t.dimensions.iter().all(|d| d.verdict == Verdict::BothZero);
     if report.points.iter().all(|p| p.parts[0].1.tensors.iter().all(zero)) {
         report.warnings.push("every derivative of the data loss is 0: nothing was exercised".into());
     }
     Ok(report)
+}
+
+/// What is said of a point whose bounds say little.
+fn coarse(i: usize, point: &PointReport) -> Option<String> {
+    let wide: Vec<&KernelReport> =
+        point.kernels.iter().filter(|k| k.wrong == 0 && k.non_finite == 0 && !k.proved()).collect();
+    let widest = wide.iter().max_by(|a, b| a.resolution.total_cmp(&b.resolution))?;
+    let at = if i == 0 { "the initial weights" } else { "the weights after burn-in" };
+    let held = match point.trace.iter().all(KernelReport::proved) {
+        true => "each op of the step is held to a tight one on the GPU's own operands",
+        false => "and not every op of the step was proved on its own either",
+    };
+    let (name, resolution, count, all) = (&widest.name, widest.resolution, wide.len(), point.kernels.len());
+    Some(format!(
+        "on the GPU at {at}: the bounds of {count} of {all} values are so wide that being within them says little (of {name} \
+         {resolution:.0e} of the largest element); {held}"
+    ))
 }
 
 fn at(
@@ -255,13 +277,17 @@ fn at(
             vec![(Part::Data, data), (Part::Penalty, penalty), (Part::Sum, trained)]
         }
     };
-    let mut found = Vec::new();
+    let (mut found, mut traced) = (Vec::new(), Vec::new());
     if let Some(gpu) = gpu {
         let gradients = a.parameters.iter().zip(&a.gradients).filter_map(|(p, g)| Some((p.name.as_str(), (*g)?)));
         let wanted: Vec<(&str, NodeId)> = [("loss", a.loss)].into_iter().chain(gradients).collect();
         found = kernels(gpu, &a.graph, &feeds, &wanted, &cx)?;
+        if !found.iter().all(KernelReport::proved) {
+            let wanted: Vec<NodeId> = wanted.iter().map(|&(_, id)| id).collect();
+            traced = trace(gpu, &a.graph, &feeds, &wanted, &cx)?;
+        }
     }
-    Ok(PointReport { point, parts, kernels: found })
+    Ok(PointReport { point, parts, kernels: found, trace: traced })
 }
 
 fn feeds(a: &Assembled, set: &Dataset, parameters: &[Vec<f64>], scale: f64) -> Feeds {
