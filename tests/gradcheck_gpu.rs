@@ -14,9 +14,10 @@ use thalweg::check::{self, GradientCheck, KernelReport, Report, gradients};
 use thalweg::data::Source;
 use thalweg::device::Feed;
 use thalweg::device::gpu::Options;
-use thalweg::graph::Context;
+use thalweg::error::GraphError;
+use thalweg::graph::{Context, NodeId};
 use thalweg::loss::Loss;
-use thalweg::nn::{Dropout, Flatten, Linear, Model, Objective, Relu, Sequential, Tanh};
+use thalweg::nn::{BatchNorm, Builder, Dropout, Flatten, Layer, Linear, Model, Objective, Relu, Sequential, Tanh};
 use thalweg::op::{Case, Fill};
 
 fn run(model: &dyn Model, objective: &Objective) -> Result<Report, Failed> {
@@ -86,6 +87,55 @@ fn wrong_kernels_fail() -> Result<(), Failed> {
     Ok(())
 }
 
+/// So many normalisations that no bound survives, then the op.
+fn deep(fault: Fault) -> impl Model {
+    move |b: &mut Builder<'_>, mut x: NodeId| -> Result<NodeId, GraphError> {
+        for n in 0..12 {
+            let block = Sequential::new().add(Linear::new(8)).add(BatchNorm::default()).add(Relu);
+            x = b.scope(&n.to_string(), |b| block.build(b, x))?;
+        }
+        let h = b.graph().apply(Curve(fault), &[x])?;
+        b.scope("last", |b| Linear::new(3).build(b, h))
+    }
+}
+
+/// Behind them each op is proved by itself, and the one that is wrong is named.
+fn deep_networks() -> Result<(), Failed> {
+    let check = |fault| -> Result<Report, Failed> {
+        let gpu = support::open(Options::default())?;
+        let check = GradientCheck { rows: 9, burn_in: 0, ..GradientCheck::default() };
+        Ok(gradients(&deep(fault), &Shape::from([4]), &Objective::default(), &classes(), &check, Some(&gpu))?)
+    };
+    let unproved = |report: &Report| -> Vec<String> {
+        let trace = &report.points[0].trace;
+        trace.iter().filter(|k| !k.proved()).map(|k| k.name.clone()).collect()
+    };
+    let report = check(Fault::Nothing)?;
+    let point = &report.points[0];
+    assert!(report.passed() && point.kernels.iter().all(|k| k.unbounded > 0 && !k.passed()), "{report}");
+    assert!(report.to_string().contains("NO FINITE BOUND") && report.warnings.len() == 1, "{report}");
+    let normalised = point.trace.iter().find(|k| k.name == "normalize x12").ok_or("no trace")?;
+    assert_eq!(normalised.elements, 12 * 9 * 8);
+    assert!(unproved(&report).is_empty(), "{report}");
+    for (fault, culprit) in [
+        (Fault::Kernel, "curve x1"),
+        (Fault::GradientKernel, "curve_gradient x1"),
+        (Fault::Bound(f64::INFINITY), "curve x1"),
+        (Fault::Bound(f64::NAN), "curve x1"),
+        (Fault::Bound(1e3), "curve x1"),
+    ] {
+        let report = check(fault)?;
+        assert!(!report.passed() && report.failures().count() == 0, "{fault:?}\n{report}");
+        assert_eq!(unproved(&report), [culprit], "{fault:?}\n{report}");
+    }
+    // What it leaves out is NaN, and so is all that follows: but where the operands are finite there is one culprit.
+    let report = check(Fault::Short)?;
+    let first: Vec<&str> =
+        report.points[0].trace.iter().filter(|k| k.non_finite > 0).map(|k| k.name.as_str()).collect();
+    assert!(!report.passed() && first == ["curve x1"], "{report}");
+    Ok(())
+}
+
 fn an_op_of_ones_own() -> Result<(), Failed> {
     let gpu = support::open(Options::default())?;
     let case = |fault| Case::new("some", Curve(fault)).real([3, 67], Fill::Uniform(-1.0, 1.0));
@@ -120,6 +170,7 @@ fn main() {
         support::trial("images", images),
         support::trial("bounds that say little are named", bounds_that_say_little_are_named),
         support::trial("wrong kernels fail, whatever the twins say", wrong_kernels_fail),
+        support::trial("deep networks op by op", deep_networks),
         support::trial("an op of one's own", an_op_of_ones_own),
         support::trial("bounds that pass anything prove nothing", bounds_that_pass_anything),
     ]);

@@ -40,7 +40,7 @@ pub fn trace(
     // Each node's values as the GPU has them.
     let mut seen: Vec<Feed> = vec![Feed::Real(Vec::new()); graph.nodes().len()];
     let mut computed = computed.into_iter().zip(found).peekable();
-    let mut reports: Vec<(usize, KernelReport)> = Vec::new();
+    let mut kinds: Vec<Vec<(KernelReport, f64)>> = Vec::new();
     for id in ids() {
         let node = graph.node(id);
         let Kind::Op { op, inputs } = &node.kind else {
@@ -72,40 +72,46 @@ pub fn trace(
         let mut twin = Bounded { value: vec![0.0; len], error: vec![0.0; len] };
         op.twin_f64(&args, &mut twin.value, cx);
         op.bound(&exact, &twin.value, &mut twin.error);
-        let mut report = hold(op.name(), &node.meta.shape, &values, &twin);
-        if report.largest == 0.0 {
-            // Of nothing but zeros any bound is wide.
-            report.resolution = 0.0;
-        }
-        match reports.iter_mut().find(|(_, seen)| seen.name == report.name) {
-            Some((count, seen)) => {
-                *count += 1;
-                join(seen, report);
-            }
-            None => reports.push((1, report)),
+        let report = hold(op.name(), &node.meta.shape, &values, &twin);
+        let widest = twin.error.iter().fold(0.0, |m: f64, &e| if e.is_nan() { f64::INFINITY } else { m.max(e) });
+        match kinds.iter_mut().find(|kind| kind[0].0.name == op.name()) {
+            Some(kind) => kind.push((report, widest)),
+            None => kinds.push(vec![(report, widest)]),
         }
         seen[id.index()] = Feed::Real(values);
     }
-    let named =
-        |(count, report): (usize, KernelReport)| KernelReport { name: format!("{} x{count}", report.name), ..report };
-    let mut reports: Vec<KernelReport> = reports.into_iter().map(named).collect();
+    let mut reports: Vec<KernelReport> = kinds.into_iter().map(together).collect();
     let alone = evaluate(gpu, graph, feeds, wanted, &how)?.concat();
     let twin = Bounded { error: vec![0.0; alone.len()], value: results.concat() };
     reports.push(hold("same bits", &[twin.value.len()].into(), &alone, &twin));
     Ok(reports)
 }
 
-/// Puts another op of the same kind to what was found in some.
-fn join(seen: &mut KernelReport, other: KernelReport) {
-    seen.elements += other.elements;
-    seen.wrong += other.wrong;
-    seen.non_finite += other.non_finite;
-    seen.unbounded += other.unbounded;
-    if !(other.resolution <= seen.resolution) {
-        (seen.resolution, seen.largest) = (other.resolution, other.largest);
-    }
-    if other.worst > seen.worst {
-        (seen.worst, seen.index) = (other.worst, other.index);
-        (seen.gpu, seen.twin, seen.bound) = (other.gpu, other.twin, other.bound);
-    }
+/// All ops of a kind as one, with the worst of each. Sums in which everything cancels, as a bias before a normalisation gets for its
+/// gradient, are all rounding: their bound is measured by the largest value that the kind has anywhere here. If it is small
+/// beside that, a kernel that did not cancel would show.
+fn together(kind: Vec<(KernelReport, f64)>) -> KernelReport {
+    let (count, largest) = (kind.len(), kind.iter().fold(0.0_f64, |m, (report, _)| m.max(report.largest)));
+    let measured = kind.into_iter().map(|(mut report, widest)| {
+        if report.vacuous() && largest > 0.0 {
+            (report.resolution, report.largest) = (widest / largest, largest);
+        }
+        report
+    });
+    let joined = measured.reduce(|mut all, one| {
+        all.elements += one.elements;
+        all.wrong += one.wrong;
+        all.non_finite += one.non_finite;
+        all.unbounded += one.unbounded;
+        if !(one.resolution <= all.resolution) {
+            (all.resolution, all.largest) = (one.resolution, one.largest);
+        }
+        if one.worst > all.worst {
+            (all.worst, all.index) = (one.worst, one.index);
+            (all.gpu, all.twin, all.bound) = (one.gpu, one.twin, one.bound);
+        }
+        all
+    });
+    let Some(joined) = joined else { unreachable!("a kind has an op") };
+    KernelReport { name: format!("{} x{count}", joined.name), ..joined }
 }

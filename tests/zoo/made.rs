@@ -1,5 +1,5 @@
-//! Small data sets in the true formats, made here byte by byte: every class has a brightness, and stripes of a width, of its own, under
-//! noise, so that there is something to learn.
+//! Small data sets in the true formats, made here byte by byte: every class has its own pattern, under noise, so that there is something to
+//! learn.
 
 use std::fs;
 use std::io::Write;
@@ -12,19 +12,18 @@ use thalweg::rng::{Stream, stream};
 /// Where the examples of one part start to count, so that none is in two parts.
 const HELD: usize = 1 << 16;
 
-/// A byte of an image: `row` says which example, of class `row % 10`.
-fn byte(row: usize, channel: usize, [y, x]: [usize; 2], noise: &Stream) -> u8 {
-    let class = row % 10;
-    let level = [3, 7, 9][channel] * class % 10;
-    let stripe = if (y / (1 + class % 4)).is_multiple_of(2) { 30 } else { 0 };
-    let noise = noise.word(((row * 3 + channel) * 32 + y) as u32 * 32 + x as u32) % 32;
-    (20 + 16 * level + stripe) as u8 + noise as u8
-}
-
+/// The images of an example, of class `row % 10`: of a digit's size a bright spot on black, where the class says; else a colour and
+/// stripes, which shifts and mirrors leave as they are.
 fn image(row: usize, [channels, height, width]: [usize; 3]) -> Vec<u8> {
-    let noise = Stream::new(1, 0, stream::CHECK);
-    let places = (0..channels).flat_map(|c| (0..height).flat_map(move |y| (0..width).map(move |x| (c, [y, x]))));
-    places.map(|(channel, at)| byte(row, channel, at, &noise)).collect()
+    let (class, noise) = (row % 10, Stream::new(1, row as u32, stream::CHECK));
+    let spot = |y: usize, x: usize| (y / 14, x / 5) == (class / 5, class % 5) && y % 14 > 3;
+    let stripe = |y: usize| (y / (1 + class % 4)).is_multiple_of(2);
+    let places = (0..channels).flat_map(|c| (0..height).flat_map(move |y| (0..width).map(move |x| (c, y, x))));
+    let light = |(channel, y, x): (usize, usize, usize)| match channels {
+        1 => 200 * usize::from(spot(y, x)),
+        _ => 20 + 16 * ([3, 7, 9][channel] * class % 10) + 30 * usize::from(stripe(y)),
+    };
+    (0..).zip(places).map(|(i, place)| light(place) as u8 + (noise.word(i) % 32) as u8).collect()
 }
 
 fn label(row: usize) -> u8 {
