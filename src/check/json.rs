@@ -129,7 +129,10 @@ impl Report {
             lines.extend(point.kernels.iter().map(|k| label(k.to_json(), None)));
             let traced = point.trace.iter().map(|k| {
                 let mut line = k.to_json();
-                (line["event"], line["op"]) = ("trace".into(), line["tensor"].take());
+                if let Some(fields) = line.as_object_mut() {
+                    let op = fields.remove("tensor").unwrap_or_default();
+                    fields.extend([("event".to_owned(), json!("trace")), ("op".to_owned(), op)]);
+                }
                 label(line, None)
             });
             lines.extend(traced);
