@@ -18,7 +18,9 @@ use thalweg::error::GraphError;
 use thalweg::graph::{Context, NodeId};
 use thalweg::loss::Loss;
 use thalweg::nn::{BatchNorm, Builder, Dropout, Flatten, Layer, Linear, Model, Objective, Relu, Sequential, Tanh};
+use thalweg::op::max_pool2d::MaxPool2d;
 use thalweg::op::{Case, Fill};
+use thalweg::rng::Stream;
 
 fn run(model: &dyn Model, objective: &Objective) -> Result<Report, Failed> {
     let gpu = support::open(Options::default())?;
@@ -164,6 +166,42 @@ fn bounds_that_pass_anything() -> Result<(), Failed> {
     Ok(())
 }
 
+/// What has no bound hands none on, through a maximum neither: a bound that forgot it would call right values wrong.
+fn what_has_no_bound_hands_none_on() -> Result<(), Failed> {
+    let gpu = support::open(Options::default())?;
+    for bound in [f64::INFINITY, f64::NAN] {
+        let mut g = Graph::new();
+        let x = g.input("x", [1, 1, 4, 6])?;
+        let y = g.apply(Curve(Fault::Bound(bound)), &[x])?;
+        let ends = [
+            g.maxout(y, 3)?,
+            g.max_pool2d(y, MaxPool2d { kernel: [2, 2], stride: [2, 2], padding: [0, 0] })?,
+            g.relu(y)?,
+            g.max(y, 3, true)?,
+        ];
+        let mut wanted: Vec<(&str, NodeId)> =
+            vec![("maxout", ends[0]), ("pool", ends[1]), ("relu", ends[2]), ("max", ends[3])];
+        for (name, end) in ["by maxout", "by pool", "by relu"].into_iter().zip(ends) {
+            let upstream = g.input(name, g.shape(end).clone())?;
+            wanted.extend(g.gradients(end, upstream, &[y])?[0].map(|gradient| (name, gradient)));
+        }
+        let draw = Stream::new(5, 0, 0);
+        let sources: Vec<NodeId> = g.inputs().map(|(_, id)| id).collect();
+        let values =
+            |id: NodeId| (0..g.shape(id).elements() as u32).map(|i| f64::from(draw.uniform(i) as f32 - 0.5)).collect();
+        let feeds = sources.into_iter().map(|id| (id, Feed::Real(values(id)))).collect();
+        let report = check::kernels(&gpu, &g, &feeds, &wanted, &Context::default())?;
+        assert_eq!(report.len(), 7);
+        for kernel in &report {
+            assert!(kernel.wrong == 0 && kernel.non_finite == 0 && kernel.vacuous(), "{bound} {kernel:?}");
+            // A gradient goes to one operand or to another: all of it may be elsewhere, but no more.
+            let unbounded = if kernel.name.starts_with("by") { 0 } else { kernel.elements };
+            assert_eq!(kernel.unbounded, unbounded, "{bound} {kernel:?}");
+        }
+    }
+    Ok(())
+}
+
 fn main() {
     support::main(vec![
         support::trial("right networks pass", right_networks),
@@ -171,6 +209,7 @@ fn main() {
         support::trial("bounds that say little are named", bounds_that_say_little_are_named),
         support::trial("wrong kernels fail, whatever the twins say", wrong_kernels_fail),
         support::trial("deep networks op by op", deep_networks),
+        support::trial("what has no bound hands none on", what_has_no_bound_hands_none_on),
         support::trial("an op of one's own", an_op_of_ones_own),
         support::trial("bounds that pass anything prove nothing", bounds_that_pass_anything),
     ]);
