@@ -53,7 +53,7 @@ impl From<Vec<u32>> for Feed {
 pub type Feeds = HashMap<NodeId, Feed>;
 
 /// The values of `id` for `copies` members, checked against its shape and type; a setting's own value where none is fed.
-fn fed<'a>(
+pub(crate) fn fed<'a>(
     graph: &Graph,
     id: NodeId,
     feeds: &'a Feeds,

@@ -16,7 +16,7 @@ pub struct Bounded {
 
 /// Evaluates `wanted` in f64 and carries each op's [`bound`](crate::graph::Op::bound) from the rounding of what is fed to the results.
 ///
-/// The bound is a worst case from the formulas (for a sum of K products `K·ε·Σ|a||b|` plus what its operands bring along); it
+/// What has no bound has an infinite one, and so has all that depends on it. The bound is a worst case from the formulas (for a sum of K products `K·ε·Σ|a||b|` plus what its operands bring along); it
 /// grows with depth as rounding does, and owes nothing to what a GPU was seen to do.
 ///
 /// # Errors
@@ -47,6 +47,8 @@ pub fn bounds(graph: &Graph, feeds: &Feeds, wanted: &[NodeId], cx: &Context) -> 
             })
             .collect();
         op.bound(&bound_args, y, &mut error);
+        // Infinity times 0 bounds nothing either, and the ops' maxima would pass over a NaN.
+        error.iter_mut().filter(|e| e.is_nan()).for_each(|e| *e = f64::INFINITY);
         errors[id.0] = error;
     });
     Ok(wanted

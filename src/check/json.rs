@@ -102,7 +102,8 @@ fn number(x: f64) -> Value {
 }
 
 impl Report {
-    /// One object for each tensor of each part at each point, for each tensor on the GPU, for each warning, and
+    /// One object for each tensor of each part at each point, for each tensor on the GPU, for each kind of op that was traced there
+    /// (`"event":"trace"`), for each warning, and
     /// `{"event":"done","passed":…}`. `point` is `"initial"` or `"burned_in"`, `part` is `"data"`, `"penalty"` or `"sum"`.
     pub fn to_json(&self) -> Vec<Value> {
         let mut lines = Vec::new();
@@ -126,6 +127,15 @@ impl Report {
                 lines.extend(report.to_json().into_iter().map(|line| label(line, Some(json!(part)))));
             }
             lines.extend(point.kernels.iter().map(|k| label(k.to_json(), None)));
+            let traced = point.trace.iter().map(|k| {
+                let mut line = k.to_json();
+                if let Some(fields) = line.as_object_mut() {
+                    let op = fields.remove("tensor").unwrap_or_default();
+                    fields.extend([("event".to_owned(), json!("trace")), ("op".to_owned(), op)]);
+                }
+                label(line, None)
+            });
+            lines.extend(traced);
         }
         lines.extend(self.warnings.iter().map(|text| json!({ "event": "warning", "text": text })));
         lines.push(json!({ "event": "done", "rows": self.rows, "adapter": self.adapter, "passed": self.passed() }));

@@ -1,11 +1,12 @@
 //! The GPU's f32 values against the f64 ones.
 
-use super::bounds;
 use super::differences::unravel;
+use super::{Bounded, bounds};
 use crate::device::Feeds;
 use crate::device::gpu::{Evaluation, Gpu, evaluate};
 use crate::error::DeviceError;
 use crate::graph::{Context, Graph, NodeId};
+use crate::shape::Shape;
 
 /// What was found in one tensor, all elements of it.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -43,7 +44,7 @@ impl KernelReport {
     }
 
     /// Whether the bound has grown so large through the graph that passing says little: above 1 % of the tensor's largest element.
-    /// Each op on its own is held to a tight one by [`ops`](super::ops).
+    /// [`trace`](super::trace) then holds each op of the graph to its own.
     pub fn vacuous(&self) -> bool {
         self.elements > 0 && !(self.resolution <= 1e-2)
     }
@@ -73,44 +74,46 @@ pub fn kernels(
     let nodes: Vec<NodeId> = wanted.iter().map(|&(_, id)| id).collect();
     let twins = bounds(graph, feeds, &nodes, cx)?;
     let found = evaluate(gpu, graph, feeds, &nodes, &Evaluation { members: vec![*cx], sentinels: true })?;
-    let mut reports = Vec::with_capacity(wanted.len());
-    for ((&(name, id), twin), found) in wanted.iter().zip(&twins).zip(&found) {
-        let shape = graph.shape(id);
-        let mut report = KernelReport {
-            name: name.into(),
-            elements: shape.elements(),
-            // Elements that did not come back count as wrong.
-            wrong: shape.elements().abs_diff(found.len()),
-            non_finite: 0,
-            unbounded: 0,
-            worst: 0.0,
-            index: vec![0; shape.rank()],
-            gpu: found.first().copied().unwrap_or(0.0),
-            twin: twin.value.first().copied().unwrap_or(0.0),
-            bound: twin.error.first().copied().unwrap_or(0.0),
-            resolution: 0.0,
-            largest: 0.0,
-        };
-        for (i, ((&got, &expected), &bound)) in found.iter().zip(&twin.value).zip(&twin.error).enumerate() {
-            let tolerance = bound + f64::from(f32::MIN_POSITIVE);
-            let error = if got == expected { 0.0 } else { (got - expected).abs() };
-            report.non_finite += usize::from(!got.is_finite() && expected.is_finite());
-            if !(error <= tolerance) {
-                report.wrong += 1;
-            }
-            let open = expected.is_finite() && !tolerance.is_finite();
-            report.unbounded += usize::from(open);
-            let ratio = error / tolerance;
-            let ratio = if open || ratio.is_nan() { f64::INFINITY } else { ratio };
-            if ratio > report.worst {
-                report.worst = ratio;
-                (report.index, report.gpu, report.twin, report.bound) = (unravel(shape, i), got, expected, bound);
-            }
+    let held = wanted.iter().zip(&twins).zip(&found);
+    Ok(held.map(|((&(name, id), twin), found)| hold(name, graph.shape(id), found, twin)).collect())
+}
+
+/// Each element against its twin, within its bound.
+pub(super) fn hold(name: &str, shape: &Shape, found: &[f64], twin: &Bounded) -> KernelReport {
+    let mut report = KernelReport {
+        name: name.into(),
+        elements: shape.elements(),
+        // Elements that did not come back count as wrong.
+        wrong: shape.elements().abs_diff(found.len()),
+        non_finite: 0,
+        unbounded: 0,
+        worst: 0.0,
+        index: vec![0; shape.rank()],
+        gpu: found.first().copied().unwrap_or(0.0),
+        twin: twin.value.first().copied().unwrap_or(0.0),
+        bound: twin.error.first().copied().unwrap_or(0.0),
+        resolution: 0.0,
+        largest: 0.0,
+    };
+    for (i, ((&got, &expected), &bound)) in found.iter().zip(&twin.value).zip(&twin.error).enumerate() {
+        let tolerance = bound + f64::from(f32::MIN_POSITIVE);
+        let error = if got == expected { 0.0 } else { (got - expected).abs() };
+        report.non_finite += usize::from(!got.is_finite() && expected.is_finite());
+        let open = expected.is_finite() && !tolerance.is_finite();
+        report.unbounded += usize::from(open);
+        // What has no bound, or NaN for one, is not passed, nor is it known to be wrong.
+        if !(error <= tolerance || open) {
+            report.wrong += 1;
         }
-        let widest = twin.error.iter().fold(0.0, |m: f64, &e| if e.is_nan() { f64::INFINITY } else { m.max(e) });
-        report.largest = twin.value.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-        report.resolution = if widest == 0.0 { 0.0 } else { widest / report.largest };
-        reports.push(report);
+        let ratio = error / tolerance;
+        let ratio = if open || ratio.is_nan() { f64::INFINITY } else { ratio };
+        if ratio > report.worst {
+            report.worst = ratio;
+            (report.index, report.gpu, report.twin, report.bound) = (unravel(shape, i), got, expected, bound);
+        }
     }
-    Ok(reports)
+    let widest = twin.error.iter().fold(0.0, |m: f64, &e| if e.is_nan() { f64::INFINITY } else { m.max(e) });
+    report.largest = twin.value.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+    report.resolution = if widest == 0.0 { 0.0 } else { widest / report.largest };
+    report
 }

@@ -2,7 +2,8 @@
 
 use super::burn_in::burn_in;
 use super::graph::{Subject, examine};
-use super::{GradientCheck, GraphReport, KernelReport, TensorReport, Verdict, graph, kernels};
+use super::report::{Part, Point, PointReport, Report, coarse};
+use super::{GradientCheck, KernelReport, TensorReport, Verdict, graph, kernels, trace};
 use crate::data::{Dataset, Targets};
 use crate::device::gpu::Gpu;
 use crate::device::{Feed, Feeds};
@@ -12,105 +13,6 @@ use crate::nn::{Assembled, Mode, Model, Objective, TargetKind, assemble, initial
 use crate::rng::{Stream, stream};
 use crate::shape::Shape;
 
-/// Which weights.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Point {
-    /// As initialised.
-    Initial,
-    /// After some training, where gradients look as they do in use.
-    BurnedIn {
-        /// Steps taken.
-        steps: u32,
-        /// The loss before.
-        before: f64,
-        /// The loss after.
-        after: f64,
-    },
-}
-
-/// Which part of the loss is differentiated: a large penalty would hide a wrong derivative of the data loss in the sum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    /// The loss on the data, the penalty off.
-    Data,
-    /// The penalty alone.
-    Penalty,
-    /// Both, as training differentiates them.
-    Sum,
-}
-
-impl Part {
-    /// In words.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Data => "data loss",
-            Self::Penalty => "penalty",
-            Self::Sum => "data loss + penalty",
-        }
-    }
-}
-
-/// What was found at one point.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct PointReport {
-    /// Where.
-    pub point: Point,
-    /// The data loss and, where there is a penalty, the penalty and the sum.
-    pub parts: Vec<(Part, GraphReport)>,
-    /// The GPU's loss and gradients, all elements; empty without a GPU.
-    pub kernels: Vec<KernelReport>,
-}
-
-/// What was found in a model.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct Report {
-    /// Examples in the batch.
-    pub rows: usize,
-    /// The adapter the kernels ran on.
-    pub adapter: Option<String>,
-    /// The initial weights, and those after the burn-in.
-    pub points: Vec<PointReport>,
-    /// What a person should know beside the verdicts.
-    pub warnings: Vec<String>,
-}
-
-impl Report {
-    /// Whether no dimension failed anywhere, every tensor was decided for every part at one point at least, and on the GPU every
-    /// element is within its bound. Dimensions that crossed a kink or are below resolution count for neither side.
-    pub fn passed(&self) -> bool {
-        let sound = |p: &PointReport| {
-            p.parts.iter().all(|(_, r)| r.tensors.iter().all(TensorReport::sound))
-                && p.kernels.iter().all(KernelReport::passed)
-        };
-        !self.points.is_empty() && self.points.iter().all(sound) && self.undecided().is_empty()
-    }
-
-    /// Tensors about which nothing was proved for a part of the loss, at no point.
-    pub fn undecided(&self) -> Vec<(Part, &str)> {
-        let Some(first) = self.points.first() else { return Vec::new() };
-        let mut open = Vec::new();
-        for (p, (part, report)) in first.parts.iter().enumerate() {
-            for (t, tensor) in report.tensors.iter().enumerate() {
-                if !self.points.iter().any(|point| point.parts[p].1.tensors[t].decided()) {
-                    open.push((*part, tensor.name.as_str()));
-                }
-            }
-        }
-        open
-    }
-
-    /// Each tensor that failed: its point, part and report.
-    pub fn failures(&self) -> impl Iterator<Item = (Point, Part, &TensorReport)> {
-        self.points.iter().flat_map(|point| {
-            point.parts.iter().flat_map(move |(part, report)| {
-                report.tensors.iter().filter(|t| !t.sound()).map(move |t| (point.point, *part, t))
-            })
-        })
-    }
-}
-
 /// Checks the gradients of `model` under `objective`, on examples of shape `input` out of `data`.
 ///
 /// **In f64**, on the cpu device: every parameter, sampled as [`GradientCheck::dimensions`] says, against centred differences; at the
@@ -118,7 +20,8 @@ impl Report {
 /// The model is built to train: dropout draws one mask for all evaluations.
 ///
 /// **With a GPU**: the loss and all elements of all gradients against the f64 ones, within [`bounds`](super::bounds). Parameters and
-/// examples are rounded to f32 first, so that both devices stand at one point.
+/// examples are rounded to f32 first, so that both devices stand at one point. Where the model is so deep that these bounds
+/// say little, every op of the step is held to its own as well, on the GPU's own operands ([`trace`](super::trace)).
 ///
 /// # Errors
 ///
@@ -212,16 +115,8 @@ pub fn gradients_from(
     for (part, name) in report.undecided().into_iter().map(|(part, name)| (part, name.to_owned())).collect::<Vec<_>>() {
         report.warnings.push(format!("{name}: nothing was decided about the {} at any point", part.name()));
     }
-    for (point, kernel) in report.points.iter().enumerate().flat_map(|(i, p)| p.kernels.iter().map(move |k| (i, k))) {
-        if kernel.passed() && kernel.vacuous() {
-            let at = if point == 0 { "the initial weights" } else { "the weights after burn-in" };
-            report.warnings.push(format!(
-                "{} at {at}: the bound on the GPU's value is {:.0e} of the largest element, so that being within it says little; \
-                 each op alone is held to a tight one",
-                kernel.name, kernel.resolution
-            ));
-        }
-    }
+    let said: Vec<String> = report.points.iter().enumerate().filter_map(|(i, point)| coarse(i, point)).collect();
+    report.warnings.extend(said);
     let zero = |t: &TensorReport| t.dimensions.iter().all(|d| d.verdict == Verdict::BothZero);
     if report.points.iter().all(|p| p.parts[0].1.tensors.iter().all(zero)) {
         report.warnings.push("every derivative of the data loss is 0: nothing was exercised".into());
@@ -255,13 +150,17 @@ fn at(
             vec![(Part::Data, data), (Part::Penalty, penalty), (Part::Sum, trained)]
         }
     };
-    let mut found = Vec::new();
+    let (mut found, mut traced) = (Vec::new(), Vec::new());
     if let Some(gpu) = gpu {
         let gradients = a.parameters.iter().zip(&a.gradients).filter_map(|(p, g)| Some((p.name.as_str(), (*g)?)));
         let wanted: Vec<(&str, NodeId)> = [("loss", a.loss)].into_iter().chain(gradients).collect();
         found = kernels(gpu, &a.graph, &feeds, &wanted, &cx)?;
+        if !found.iter().all(KernelReport::proved) {
+            let wanted: Vec<NodeId> = wanted.iter().map(|&(_, id)| id).collect();
+            traced = trace(gpu, &a.graph, &feeds, &wanted, &cx)?;
+        }
     }
-    Ok(PointReport { point, parts, kernels: found })
+    Ok(PointReport { point, parts, kernels: found, trace: traced })
 }
 
 fn feeds(a: &Assembled, set: &Dataset, parameters: &[Vec<f64>], scale: f64) -> Feeds {

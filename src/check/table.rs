@@ -79,18 +79,18 @@ impl fmt::Display for Sweep {
     }
 }
 
-/// The rows of a table of kernels, with its head.
-pub(super) struct Kernels<'a>(pub &'a [KernelReport]);
+/// The rows of a table of kernels, with its head, whose first word says what a row is.
+pub(super) struct Kernels<'a>(pub &'static str, pub &'a [KernelReport]);
 
 impl fmt::Display for Kernels<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rows = vec![cells(["tensor", "elements", "error/bound", "at", "gpu", "f64", "bound", "verdict"])];
-        for k in self.0 {
+        let mut rows = vec![cells([self.0, "elements", "error/bound", "at", "gpu", "f64", "bound", "verdict"])];
+        for k in self.1 {
             let verdict = match () {
                 () if k.wrong > 0 || k.non_finite > 0 => {
                     format!("WRONG ({} elements, {} not finite)", k.wrong, k.non_finite)
                 }
-                () if !k.passed() => format!("NOT PROVED ({} elements without a finite bound)", k.unbounded),
+                () if !k.passed() => format!("NO FINITE BOUND (of {} elements)", k.unbounded),
                 () if k.vacuous() && k.largest > 0.0 => {
                     format!("within its bound, which says little ({:.0e} of the largest)", k.resolution)
                 }
@@ -124,7 +124,7 @@ impl fmt::Display for OpReport {
             write!(f, "{derivative}")?;
         }
         if !self.kernels.is_empty() {
-            write!(f, "{}", Kernels(&self.kernels))?;
+            write!(f, "{}", Kernels("tensor", &self.kernels))?;
         }
         Ok(())
     }
@@ -198,7 +198,14 @@ impl fmt::Display for Report {
                 write!(
                     f,
                     "\n all elements on {adapter} in f32, within propagated bounds of f64\n{}",
-                    Kernels(&point.kernels)
+                    Kernels("tensor", &point.kernels)
+                )?;
+            }
+            if !point.trace.is_empty() {
+                write!(
+                    f,
+                    "\n some of these bounds say little; each op of the step on the GPU's own operands, within its own bound\n{}",
+                    Kernels("op", &point.trace)
                 )?;
             }
             writeln!(f)?;
