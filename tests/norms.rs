@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
-use thalweg::check::{GradientCheck, kernels};
+use thalweg::check::{GradientCheck, KernelReport, kernels, trace};
 use thalweg::device::gpu::{Evaluation, Gpu, Options, evaluate};
 use thalweg::device::{Feed, Feeds, cpu};
 use thalweg::graph::{Arg, Context, Graph, NodeId, Op};
@@ -134,13 +134,18 @@ fn pytorch(gpus: Option<&[Gpu]>) -> Any {
                 near(&what(name), found, &expected, tolerance)?;
             }
             for gpu in gpus.into_iter().flatten() {
-                for report in kernels(gpu, &g, &feeds, &wanted, &Context::default())? {
-                    // x's gradient through the statistics may be a small difference of large numbers: bounds of each op are tight, theirs
-                    // together need not be.
-                    let proved = if report.name == "x" { report.passed() } else { report.proved() };
-                    if !proved {
-                        return Err(format!("{}: {report:?}", what(&report.name)).into());
-                    }
+                let two = shape(&pass["y"]).axes() == [2, 1];
+                let mut reports = kernels(gpu, &g, &feeds, &wanted, &Context::default())?;
+                // x's gradient through the statistics may be a small difference of large numbers, whose carried bound says little: then
+                // each op on the way is held to its own, on the operands that the GPU gave it.
+                if reports.iter().any(|report| report.name == "x" && report.passed() && !report.proved()) {
+                    reports.retain(|report| report.name != "x");
+                    reports.extend(trace(gpu, &g, &feeds, &ids, &Context::default())?);
+                }
+                // Of two values each is ±1 whatever they were: but for ε the gradient cancels to 0, and what is left is rounding.
+                let cancels = |r: &KernelReport| two && r.name.starts_with("normalize_gradient") && r.passed();
+                if let Some(report) = reports.iter().find(|report| !report.proved() && !cancels(report)) {
+                    return Err(format!("{}: {report:?}", what(&report.name)).into());
                 }
             }
             if !buffers.is_empty() {
