@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::command::{Said, adapters, folder, good, read, refused, write};
+use crate::command::{Said, TINY, adapters, folder, good, read, refused, write};
 
 fn golden(file: &str) -> String {
     format!("{}/tests/golden/predict/{file}", env!("CARGO_MANIFEST_DIR"))
@@ -216,6 +216,80 @@ fn many_classes() {
     assert!(said.out.contains("most confused") && !said.out.contains("true class"), "{}", said.out);
     let found = eval(&good(folder.path(), &["eval", "run", "points.csv", "--device", "cpu", "--json"]));
     assert_eq!(found["confusion"].as_array().map(Vec::len), Some(25));
+    assert_eq!(found["confusion_pairs"], Value::Null);
+}
+
+/// A matrix of 300,000 classes would take 720 GB: what occurs is counted, and that alone is said.
+#[test]
+fn very_many_classes() {
+    let folder = folder();
+    write(&folder, "points.csv", (0..20).map(|i| format!("{i},{}\n", 299_999 - i % 2)).collect::<String>());
+    let layers = "model.layers=[{type='linear',out=300000}]";
+    let train = ["train", "tiny.toml", "--device", "cpu", "--out", "run", "--epochs", "1", "--set", layers];
+    good(folder.path(), &[&train[..], &["--set", "train.batch_size=16"]].concat());
+    let found = eval(&good(folder.path(), &["eval", "run", "points.csv", "--device", "cpu", "--json"]));
+    assert_eq!((&found["rows"], &found["confusion"]), (&4.into(), &Value::Null));
+    let pairs: Vec<[u64; 3]> = serde_json::from_value(found["confusion_pairs"].clone()).expect("pairs");
+    assert_eq!(pairs.iter().map(|pair| pair[2]).sum::<u64>(), 4);
+    assert!(pairs.iter().all(|pair| pair[0] >= 299_998 && pair[1] < 300_000 && pair[2] > 0), "{pairs:?}");
+    // Classes that neither occur nor are answered have no number to say.
+    let classes = found["classes"].as_array().expect("a list");
+    assert!((2..=6).contains(&classes.len()), "{classes:?}");
+    let said = good(folder.path(), &["eval", "run", "points.csv", "--device", "cpu"]);
+    assert!(said.out.contains("299999") && said.out.lines().count() < 30, "{}", said.out);
+    assert!(said.out.contains("neither occur nor are answered"), "{}", said.out);
+}
+
+/// An archive of the run that has `x` beside the training part: the rows that the run held out of that part, not `x`.
+#[test]
+fn eval_of_an_archive_with_more_than_the_training_part() {
+    let folder = folder();
+    let array = |name: &'static str, values: Vec<f32>, shape: &'static [u64]| (name, values, shape);
+    let mut file = npyz::npz::NpzWriter::create(folder.path().join("both.npz")).expect("a file");
+    let noise = |n: u32, seed: u32| (0..n).map(|i| ((i * 7 + seed) % 11) as f32 / 8.0).collect::<Vec<f32>>();
+    for (name, values, shape) in [
+        array("x_train", noise(60, 1), &[20, 3]),
+        array("y_train", noise(40, 5), &[20, 2]),
+        array("x", noise(21, 3), &[7, 3]),
+        array("y", noise(14, 4), &[7, 2]),
+    ] {
+        use npyz::WriterBuilder;
+        let array = file.array(name, Default::default()).expect("an array");
+        let mut array = array.default_dtype().shape(shape).begin_nd().expect("a header");
+        array.extend(values).expect("numbers");
+        array.finish().expect("an end");
+    }
+    file.zip_writer().finish().expect("an end");
+    drop(file);
+    write(
+        &folder,
+        "own.toml",
+        TINY.replace("csv:points.csv", "npz:both.npz").replace("[model]", "[model]\nloss = \"mse\""),
+    );
+    good(folder.path(), &["train", "own.toml", "--device", "cpu", "--out", "run"]);
+    let eval_of = |more: &[&str]| {
+        eval(&good(folder.path(), &[&["eval", "run", "both.npz", "--device", "cpu", "--json"], more].concat()))
+    };
+    let (found, epoch) = (eval_of(&[]), last(&folder, "run"));
+    assert_eq!((&found["rows"], &found["part"], &found["loss"]), (&4.into(), &"validation".into(), &epoch["val_loss"]));
+    assert_eq!(eval_of(&["--part", "validation"])["loss"], epoch["val_loss"]);
+    // What it trained on, without what it held out.
+    assert_eq!(eval_of(&["--part", "train"])["rows"], 16);
+    // `predict` answers the rows that are not divided, and those of another run's are all that there are.
+    assert_eq!(good(folder.path(), &["predict", "run", "both.npz", "--device", "cpu"]).out.lines().count(), 8);
+    write(&folder, "other.npz", read(&folder, "both.npz"));
+    let other = eval(&good(folder.path(), &["eval", "run", "other.npz", "--device", "cpu", "--json"]));
+    assert_eq!((&other["rows"], &other["part"]), (&7.into(), &Value::Null));
+    // Nothing held out: all that there is beside the training part.
+    let whole = ["train", "own.toml", "--device", "cpu", "--out", "whole", "--set", "data.validation=0"];
+    good(folder.path(), &whole);
+    let all = eval(&good(folder.path(), &["eval", "whole", "both.npz", "--device", "cpu", "--json"]));
+    assert_eq!((&all["rows"], &all["part"]), (&7.into(), &Value::Null));
+    refused(
+        folder.path(),
+        &["eval", "whole", "both.npz", "--device", "cpu", "--part", "validation"],
+        &["both.npz", "held nothing out"],
+    );
 }
 
 #[test]
