@@ -44,6 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
                 "confusion": confusion.filter(|c| c.classes() <= WHOLE).map(|c| c.rows().collect::<Vec<_>>()),
                 "confusion_pairs": confusion.filter(|c| c.classes() > WHOLE).map(|c| c.pairs().collect::<Vec<_>>()),
                 "classes": confusion.map(|c| listed(c).map(|class| c.scores(class)).collect::<Vec<_>>()),
+                "class_names": confusion.and(opened.model.class_names()),
                 "macro": confusion.map(Confusion::macro_average),
             }),
         )?;
@@ -51,12 +52,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     }
     line(format!("device:   {}", opened.why))?;
     line(format!("data:     {}", opened.description))?;
-    line(report(&found, loss).trim_end())?;
+    line(report(&found, loss, opened.model.class_names().unwrap_or_default()).trim_end())?;
     Ok(true)
 }
 
 /// What was found, for people.
-fn report(found: &Evaluation, loss: &str) -> String {
+fn report(found: &Evaluation, loss: &str, names: &[String]) -> String {
     let mut text = format!("loss:     {:.4} ({loss})\n", found.loss);
     if let Some(rmse) = found.rmse {
         text += &format!("rmse:     {rmse:.4}\n");
@@ -68,7 +69,7 @@ fn report(found: &Evaluation, loss: &str) -> String {
             _ => pairs(confusion),
         };
         text += "\n";
-        text += &table(confusion);
+        text += &table(confusion, names);
     }
     text
 }
@@ -104,7 +105,7 @@ fn pairs(confusion: &Confusion) -> String {
     if pairs.is_empty() { "no class was taken for another\n".into() } else { text }
 }
 
-fn table(confusion: &Confusion) -> String {
+fn table(confusion: &Confusion, names: &[String]) -> String {
     let share = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.4}"));
     let row = |name: &str, [p, r, f]: [Option<f64>; 3], support: u64| {
         format!("{name:>5} {:>9} {:>9} {:>9} {support:>8}\n", share(p), share(r), share(f))
@@ -112,7 +113,8 @@ fn table(confusion: &Confusion) -> String {
     let mut text = format!("{:>5} {:>9} {:>9} {:>9} {:>8}\n", "class", "precision", "recall", "F1", "support");
     let (mut rows, mut undefined) = (0, false);
     for scores in listed(confusion).map(|class| confusion.scores(class)) {
-        text += &row(&scores.class.to_string(), [scores.precision, scores.recall, scores.f1], scores.support);
+        text += row(&scores.class.to_string(), [scores.precision, scores.recall, scores.f1], scores.support).trim_end();
+        text += &names.get(scores.class).map_or("\n".into(), |name| format!("  {name}\n"));
         rows += scores.support;
         undefined |= [scores.precision, scores.recall, scores.f1].contains(&None);
     }

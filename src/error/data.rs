@@ -140,9 +140,8 @@ pub enum DataError {
     },
     /// A channel that cannot be brought to mean 0 and standard deviation 1.
     #[error(
-        "channel {channel} (from 0) has mean {} and standard deviation {}; to standardise, both must be finite \
-         and the latter above 0: scale the data",
-        number(*mean), number(*std)
+        "channel {channel} (from 0) has mean {mean:?} and standard deviation {std:?}; to standardise, both must be \
+         finite and the latter above 0: scale the data"
     )]
     BadChannel {
         /// The channel, from 0.
@@ -240,9 +239,8 @@ pub enum DataError {
     },
     /// A number whose magnitude is beyond `f32`.
     #[error(
-        "`{array}`, row {row}, column {column} (both from 0): {} is beyond the range of f32; scale the data, \
-         or train on the cpu device with `--precision f64`",
-        number(*found)
+        "`{array}`, row {row}, column {column} (both from 0): {found:?} is beyond the range of f32; scale the data, \
+         or train on the cpu device with `--precision f64`"
     )]
     BeyondF32 {
         /// The array: `features` or `targets`.

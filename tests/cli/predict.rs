@@ -365,3 +365,66 @@ fn bad_out() {
             .starts_with(".thalweg"))
     );
 }
+
+/// Classes of images are folders: named in the run, and found again by name, whatever other folders there are.
+#[test]
+fn classes_of_images_are_known_by_name() {
+    let folder = folder();
+    let path = folder.path();
+    let pictures = ["grey.png", "bits.png", "grey16.png"];
+    let put = |to: &str, picture: &str| {
+        let to = path.join(to);
+        std::fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+        let from = format!("{}/tests/golden/data/pictures/{picture}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::copy(from, to).expect("a picture");
+    };
+    for (class, picture) in ["cat", "dog, or wolf", "fish"].into_iter().zip(pictures) {
+        for n in 0..2 {
+            put(&format!("pets/{class}/{n}.png"), picture);
+        }
+        // What the model knows as its second and third, and what it never saw.
+        if class != "cat" {
+            put(&format!("two/{class}/0.png"), picture);
+        }
+    }
+    put("stray/dog, or wolf/0.png", "bits.png");
+    put("stray/cow/0.png", "bits.png");
+    let toml = "[data]\nsource = \"images:pets\"\nvalidation = 0\n[model]\nlayers = [{ type = \"flatten\" }, \
+                { type = \"linear\", out = 3 }]\n[optimizer]\nlearning_rate = 0.05\n[train]\nepochs = 40\nbatch_size = 6\n";
+    write(&folder, "pets.toml", toml);
+    good(path, &["train", "pets.toml", "--device", "cpu", "--out", "run"]);
+    let names: Vec<String> = serde_json::from_slice(&read(&folder, "run/classes.json")).expect("names");
+    assert_eq!(names, ["cat", "dog, or wolf", "fish"]);
+    let eval_of = |data: &str| eval(&good(path, &["eval", "run", data, "--device", "cpu", "--json"]));
+    assert_eq!(eval_of("pets")["accuracy"], 1.0, "it tells three pictures apart");
+    let two = eval_of("images:two");
+    assert_eq!((&two["accuracy"], &two["rows"]), (&1.0.into(), &2.into()));
+    assert_eq!(two["confusion"], serde_json::json!([[0, 0, 0], [0, 1, 0], [0, 0, 1]]));
+    assert_eq!(two["class_names"], serde_json::json!(names));
+    let said = good(path, &["eval", "run", "two", "--device", "cpu"]);
+    assert!(said.out.contains("  dog, or wolf\n"), "{}", said.out);
+    refused(path, &["eval", "run", "stray", "--device", "cpu"], &["stray", "`cow`", "`cat`, `dog, or wolf`, `fish`"]);
+    let said = good(path, &["predict", "run", "two", "--device", "cpu"]);
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert_eq!(lines[0], "class,label,p0,p1,p2");
+    assert!(lines[1].starts_with("1,\"dog, or wolf\",") && lines[2].starts_with("2,fish,"), "{}", said.out);
+    // What is only predicted may be of any class.
+    let said = good(path, &["predict", "run", "stray", "--device", "cpu", "--out", "said.csv", "--json"]);
+    assert_eq!(said.all("predict")[0]["class_names"], serde_json::json!(names));
+
+    // Another folder beside them would number them anew.
+    put("pets/bat/0.png", "grey.png");
+    refused(path, &["train", "--resume", "run", "--device", "cpu"], &["cannot resume run", "bat, cat", "had cat, dog"]);
+    std::fs::remove_dir_all(path.join("pets/bat")).expect("a folder");
+    good(path, &["train", "--resume", "run", "--device", "cpu"]);
+
+    // A run that keeps no names knows classes by their number alone.
+    std::fs::rename(path.join("run/classes.json"), path.join("away")).expect("a file");
+    assert_eq!(eval_of("pets")["accuracy"], 1.0);
+    refused(path, &["eval", "run", "two", "--device", "cpu"], &["two", "2 classes", "the run 3", "classes.json"]);
+    assert!(good(path, &["predict", "run", "two", "--device", "cpu"]).out.starts_with("class,p0,p1,p2\n"));
+    for bad in ["[1, 2]", "{}", "[\"cat\", \"cat\"]", ""] {
+        write(&folder, "run/classes.json", bad);
+        refused(path, &["eval", "run", "pets", "--device", "cpu"], &["classes.json", "JSON list"]);
+    }
+}

@@ -99,15 +99,18 @@ impl DataSet {
         let fit = usize::try_from(bytes / row).unwrap_or(usize::MAX);
         let count = (fit / batch * batch).clamp(batch, self.rows.max(batch));
         let part = |column: Extent| column.values / self.rows.max(1);
-        for _ in 0..2 {
+        let chunk = || -> Result<Table, DeviceError> {
             let features = parts(gpu, "chunk of the data", count, part(self.features))?;
             let targets = parts(gpu, "chunk of the data", count, part(self.targets))?;
-            self.tables.push(Table { rows: count, features, targets });
-        }
+            Ok(Table { rows: count, features, targets })
+        };
+        // All or nothing: after an error another compilation may be tried.
+        let tables = vec![chunk()?, chunk()?];
+        let place = gpu.storage("order of the rows", count)?;
         // A chunk is filled in the order that its steps take it.
         let order: Vec<u32> = (0..count as u32).collect();
-        self.order = gpu.storage("order of the rows", count)?;
-        gpu.write(&self.order, 0, &order);
+        gpu.write(&place, 0, &order);
+        (self.tables, self.order) = (tables, place);
         Ok(())
     }
 
