@@ -25,6 +25,10 @@ pub use split::Split;
 pub use standardisation::Standardisation;
 pub use values::Values;
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::error::GivenError;
 pub use crate::error::{DataError, NotAnIndex};
 use crate::shape::Shape;
 
@@ -66,6 +70,7 @@ pub struct Dataset {
     targets: Targets,
     rows: usize,
     origin: Origin,
+    class_names: Option<Arc<[String]>>,
 }
 
 /// The rows of the source that a selection holds, for its errors; `None` for all. No part of what the data are.
@@ -104,7 +109,7 @@ impl Dataset {
         if u32::try_from(rows).is_err() {
             return Err(DataError::TooManyRows { rows });
         }
-        let set = Self { features, shape, targets, rows, origin: Origin::default() };
+        let set = Self { features, shape, targets, rows, origin: Origin::default(), class_names: None };
         set.check_targets()?;
         check_each("features", &set.features, width, &set.origin, |found| found.is_finite(), not_finite)?;
         Ok(set)
@@ -129,6 +134,71 @@ impl Dataset {
         let mut set = Self::new(features, shape, Targets::Classes { labels: vec![0; rows], classes: 1 })?;
         set.targets = Targets::Classes { labels: Vec::new(), classes: 0 };
         Ok(set)
+    }
+
+    /// The same with a name for each class, the first that of class 0.
+    ///
+    /// ```
+    /// use thalweg::Shape;
+    /// use thalweg::data::{Dataset, Targets, Values};
+    /// let targets = Targets::Classes { labels: vec![1, 0], classes: 2 };
+    /// let pets = Dataset::new(Values::F32(vec![0.5, 2.0]), Shape::from([1]), targets)?;
+    /// let pets = pets.with_class_names(vec!["cat".into(), "dog".into()])?;
+    /// // As a model numbers them that knows fish, too.
+    /// let known: Vec<String> = ["cat", "crab", "dog"].map(String::from).into();
+    /// let Targets::Classes { labels, classes } = pets.numbered_by(&known)?.targets().clone() else { unreachable!() };
+    /// assert_eq!((labels, classes), (vec![2, 0], 3));
+    /// # Ok::<(), thalweg::data::DataError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`GivenError::ClassNames`] if there are not as many names as classes, or two are the same.
+    pub fn with_class_names(mut self, names: Vec<String>) -> Result<Self, DataError> {
+        let classes = match &self.targets {
+            Targets::Classes { classes, .. } => *classes,
+            Targets::Values { .. } => 0,
+        };
+        let mut sorted: Vec<_> = names.iter().collect();
+        sorted.sort_unstable();
+        let twice = sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone());
+        if names.len() != classes || twice.is_some() {
+            return Err(GivenError::ClassNames { found: names.len(), classes, twice }.into());
+        }
+        self.class_names = Some(names.into());
+        Ok(self)
+    }
+
+    /// The names of the classes, where the source has any: the folders of images.
+    pub fn class_names(&self) -> Option<&[String]> {
+        self.class_names.as_deref()
+    }
+
+    /// The same with the classes numbered as they stand in `known`, by their names. Data whose classes have no names stay as they
+    /// are.
+    ///
+    /// # Errors
+    ///
+    /// [`GivenError::UnknownClasses`] where a name is not among them.
+    pub fn numbered_by(&self, known: &[String]) -> Result<Cow<'_, Self>, DataError> {
+        let (Some(names), Targets::Classes { labels, .. }) = (&self.class_names, &self.targets) else {
+            return Ok(Cow::Borrowed(self));
+        };
+        if **names == *known {
+            return Ok(Cow::Borrowed(self));
+        }
+        let places: Vec<Option<usize>> = names.iter().map(|name| known.iter().position(|k| k == name)).collect();
+        let stray = names.iter().zip(&places).filter(|(_, place)| place.is_none());
+        let found: Vec<String> = stray.map(|(name, _)| name.clone()).collect();
+        if !found.is_empty() {
+            return Err(GivenError::UnknownClasses { found, known: known.to_vec() }.into());
+        }
+        let places: Vec<u32> = places.into_iter().flatten().map(|place| place as u32).collect();
+        let labels = labels.iter().map(|&label| places[label as usize]).collect();
+        let mut numbered = self.clone();
+        numbered.targets = Targets::Classes { labels, classes: known.len() };
+        numbered.class_names = Some(known.into());
+        Ok(Cow::Owned(numbered))
     }
 
     /// Whether there are targets.
@@ -218,7 +288,8 @@ impl Dataset {
         };
         let features = self.features.select(rows, self.shape.elements());
         let origin = Origin(Some(rows.iter().map(|&row| self.origin.of(row as usize) as u32).collect()));
-        Self { features, shape: self.shape.clone(), targets, rows: rows.len(), origin }
+        let class_names = self.class_names.clone();
+        Self { features, shape: self.shape.clone(), targets, rows: rows.len(), origin, class_names }
     }
 
     /// Whether a model of `classes` outputs can learn every class there is. Data without classes pass.

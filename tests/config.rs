@@ -266,6 +266,61 @@ layers = [
     Ok(())
 }
 
+/// What is written stands in one line, which the TOML reader lets nest only so deep.
+#[test]
+fn blocks_within_blocks() -> Result<(), Box<dyn std::error::Error>> {
+    let nested = |depth: usize, inside: &str| {
+        let block = |inner: String, _| format!("{{ type = 'residual', layers = [{inner}] }}");
+        let innermost = format!("{{ type = 'linear', out = 2, {inside} }}");
+        format!("[model]\nlayers = [{}]", (0..depth).fold(innermost, block))
+    };
+    let run = parse(&nested(16, "weight_init = { name = 'normal', std = 0.5 }"))?;
+    assert_eq!(parse(&run.to_toml())?, run);
+    let key = format!("`model{}`", ".layers[0]".repeat(17) + ".layers");
+    refused(parse(&nested(17, "bias = false")), &[&key, "at most 16", "17", "one after the other"]);
+    // By headers the reader lets them nest deeper than it reads them written in one line.
+    for depth in [16, 17, 40] {
+        let header = |n: usize| format!("[[model.layers{}]]\n", ".layers".repeat(n));
+        let blocks: String = (0..depth).map(|n| header(n) + "type = 'residual'\n").collect();
+        let text = blocks + &header(depth) + "type = 'linear'\nout = 2\n";
+        match depth {
+            16 => assert_eq!(parse(&parse(&text)?.to_toml())?, parse(&text)?),
+            _ => refused(parse(&text), &[&key, "at most 16"]),
+        }
+    }
+    // Nor can one be made by hand that could not be read back.
+    let linear = LayerSpec::new("linear")?.with("out", Value::Count(2))?;
+    let block = |inner, _| LayerSpec::new("residual").and_then(|l| l.with("layers", Value::Layers(vec![inner])));
+    for (depth, fits) in [(16, true), (17, false)] {
+        let mut run = RunConfig::default();
+        run.model.layers = vec![(0..depth).try_fold(linear.clone(), block)?];
+        assert_eq!(run.model().is_ok(), fits, "{depth}");
+    }
+    Ok(())
+}
+
+/// A number is said with as many digits as it takes, not with hundreds.
+#[test]
+fn large_and_small_numbers_are_short() {
+    let layer = |inside: &str| parse(&format!("[model]\nlayers = [{{ type = {inside} }}]"));
+    let all = [
+        (layer("'linear', out = 2, weight_init = { name = 'normal', std = 1e300 }"), "found 1e300"),
+        (layer("'linear', out = 2, weight_init = { name = 'normal', std = -1e-300 }"), "found -1e-300"),
+        (layer("'elu', alpha = 1e300"), "found 1e300"),
+        (layer("'dropout', p = -1e-300"), "found -1e-300"),
+        (layer("'batch_norm', momentum = 1e300"), "found 1e300"),
+        (layer("'linear', out = 1e300"), "found the number 1e300"),
+        (parse("[model]\nl2 = 1e300"), "found 1e300"),
+        (parse("[data]\nvalidation = 1e300"), "found 1e300"),
+        (parse("[data]\nvalidation = 3"), "found 3"),
+        (parse("[optimizer]\nlearning_rate = -1e300"), "found -1e300"),
+    ];
+    for (result, end) in all {
+        let message = result.expect_err("must be refused").to_string();
+        assert!(message.contains(end) && message.len() < 250, "{message}");
+    }
+}
+
 #[test]
 fn initialisers() -> Result<(), ConfigError> {
     let layer = |inside: &str| parse(&format!("[model]\nlayers = [{{ type = 'linear', out = 2, {inside} }}]"));

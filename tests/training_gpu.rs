@@ -94,6 +94,9 @@ fn main() {
             Ok(())
         }),
         support::trial("limits::streamed", || Ok(limits::data_beyond_the_memory_are_streamed()?)),
+        support::trial("limits::validation", || {
+            Ok(limits::validation_takes_the_runs_minibatch_where_memory_is_short()?)
+        }),
         support::trial("limits::memory", || Ok(limits::memory_is_limited_counted_and_given_back()?)),
         support::trial("limits::largest_buffer", || {
             limits::a_model_beyond_the_largest_buffer_is_refused();

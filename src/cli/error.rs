@@ -79,6 +79,16 @@ pub(crate) enum CliError {
         /// The section of the TOML.
         section: &'static str,
     },
+    /// The data's classes are not those that the run began with.
+    #[error("cannot resume {}: its data have the classes {found} now, and had {known}; restore the folders of images, or start a new run with `--init {}/model.safetensors` instead", .folder.display(), .folder.display())]
+    ResumeClasses {
+        /// The folder resumed.
+        folder: PathBuf,
+        /// The names there are.
+        found: String,
+        /// The names there were.
+        known: String,
+    },
     /// `--set` without a value.
     #[error("`--set {found}` must be key=value, for example `--set optimizer.learning_rate=3e-4`")]
     Set {

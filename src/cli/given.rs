@@ -79,7 +79,7 @@ impl Inputs {
     /// The rows that are meant. `own` is the share that the run held out, where the data are its own.
     fn choose(
         &self,
-        given: Given,
+        mut given: Given,
         own: Option<f64>,
         held_out: bool,
         source: &Source,
@@ -92,6 +92,11 @@ impl Inputs {
             let (data, part) = (source.to_string(), part.name());
             Err(CliError::NoPart { data, part, why })
         };
+        // The run divided the training part of its own data where they have none to validate by, whatever stands beside it.
+        let judged = self.part.is_some() || (held_out && own.is_some_and(|share| share > 0.0));
+        if own.is_some() && given.validation.is_none() && given.train.is_some() && judged {
+            given.undivided = given.train.take();
+        }
         if given.train.is_some() || given.validation.is_some() {
             return match (self.part, given.validation, given.train, given.undivided) {
                 (Some(Part::Validation) | None, Some(data), ..) => {

@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
                 "run": arguments.given.run, "data": opened.source.to_string(), "part": opened.part.map(given::Part::name),
                 "rows": found.rows(), "device": opened.why, "precision": opened.device.precision().name(),
                 "values": found.meaning().name(), "shape": found.shape().axes(), "classes": found.classes().is_some(),
-                "out": out,
+                "class_names": found.class_names(), "out": out,
             }),
         )?;
     } else {

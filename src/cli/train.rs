@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::json;
 use thalweg::data::{Split, Standardisation};
 use thalweg::device::Device;
-use thalweg::train::checkpoint::{OPTIMIZER, RUN, STANDARDISATION, write_atomic};
+use thalweg::train::checkpoint::{CLASSES, OPTIMIZER, RUN, STANDARDISATION, class_names, write_atomic};
 use thalweg::train::config::RunConfig;
 use thalweg::train::{End, Event, Flow, Trainer};
 
@@ -54,6 +54,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     let (device, why) = arguments.machine.open()?;
     let model = config.model()?;
     let (data, standardisation) = load(&config)?;
+    if let (Some(folder), Some(found)) = (&arguments.resume, data.train.class_names())
+        && let Some(known) = class_names(folder)?
+        && known != found
+    {
+        return Err(CliError::ResumeClasses {
+            folder: folder.clone(),
+            found: found.join(", "),
+            known: known.join(", "),
+        });
+    }
     let mut trainer =
         Trainer::new(&device, &model, &data, config.recipe(standardisation.as_ref())).map_err(|error| match error {
             thalweg::Error::Data(error) => CliError::Data { of: config.data.source.to_string(), error },
@@ -71,6 +81,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     write_atomic(&folder.join(RUN), format!("{made_by}\n{}", config.to_toml()).as_bytes())?;
     if let Some(numbers) = &standardisation {
         write_atomic(&folder.join(STANDARDISATION), format!("{}\n", json!(numbers)).as_bytes())?;
+    }
+
+    if let Some(names) = data.train.class_names() {
+        write_atomic(&folder.join(CLASSES), format!("{}\n", json!(names)).as_bytes())?;
     }
 
     introduce(arguments, &config, &data, &trainer, (&device, &why), &folder)?;

@@ -32,6 +32,8 @@ pub(super) fn load(folder: &Path) -> Result<(Dataset, Option<Dataset>), DataErro
         return Err(DataError::Empty { of: folder.display().to_string() });
     };
     let (channels, classes) = (if colour { 3 } else { 1 }, listing.classes.len());
+    // A name that is no Unicode cannot be written down: then there are none.
+    let names: Option<Vec<String>> = listing.classes.iter().map(|name| name.to_str().map(str::to_owned)).collect();
     let dataset = |files: &[(PathBuf, u32)]| {
         let mut features = Vec::new();
         for (path, _) in files {
@@ -39,7 +41,11 @@ pub(super) fn load(folder: &Path) -> Result<(Dataset, Option<Dataset>), DataErro
         }
         let labels = files.iter().map(|&(_, class)| class).collect();
         let shape = Shape::from([channels, size.1 as usize, size.0 as usize]);
-        Dataset::new(Values::F32(features), shape, Targets::Classes { labels, classes })
+        let set = Dataset::new(Values::F32(features), shape, Targets::Classes { labels, classes })?;
+        match &names {
+            Some(names) => set.with_class_names(names.clone()),
+            None => Ok(set),
+        }
     };
     Ok((dataset(&listing.train)?, listing.held.as_deref().map(dataset).transpose()?))
 }

@@ -94,7 +94,7 @@ impl Standardisation {
             true => Dataset::new(data.features, data.shape, targets)?,
             false => Dataset::unlabelled(data.features, data.shape)?,
         };
-        standardised.origin = data.origin;
+        (standardised.origin, standardised.class_names) = (data.origin, data.class_names);
         Ok(standardised)
     }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 pub use self::index::NotAnIndex;
 use self::words::{listed, of_array, of_content};
-use super::GivenError;
+use super::{GivenError, number};
 use crate::shape::Shape;
 
 /// Why data cannot be read or trained on.
@@ -140,8 +140,8 @@ pub enum DataError {
     },
     /// A channel that cannot be brought to mean 0 and standard deviation 1.
     #[error(
-        "channel {channel} (from 0) has mean {mean} and standard deviation {std}; to standardise, both must be finite \
-         and the latter above 0: scale the data"
+        "channel {channel} (from 0) has mean {mean:?} and standard deviation {std:?}; to standardise, both must be \
+         finite and the latter above 0: scale the data"
     )]
     BadChannel {
         /// The channel, from 0.
@@ -152,7 +152,7 @@ pub enum DataError {
         std: f64,
     },
     /// A share of held-out rows outside `[0, 1)`.
-    #[error("`validation` must be in [0, 1), found {found}")]
+    #[error("`validation` must be in [0, 1), found {}", number(*found))]
     Validation {
         /// The value.
         found: f64,
@@ -239,7 +239,7 @@ pub enum DataError {
     },
     /// A number whose magnitude is beyond `f32`.
     #[error(
-        "`{array}`, row {row}, column {column} (both from 0): {found} is beyond the range of f32; scale the data, \
+        "`{array}`, row {row}, column {column} (both from 0): {found:?} is beyond the range of f32; scale the data, \
          or train on the cpu device with `--precision f64`"
     )]
     BeyondF32 {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Why data cannot be given to a trained model.
+/// Why data cannot be given to a trained model, or their classes not be known by name.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GivenError {
@@ -32,4 +32,45 @@ pub enum GivenError {
         /// Why the model takes neither.
         misfit: Box<super::Error>,
     },
+    /// Names that are not one for each class.
+    #[error(
+        "{found} names for {classes} classes{}; give each class a name of its own",
+        twice.as_ref().map(|name| format!(", `{name}` twice")).unwrap_or_default()
+    )]
+    ClassNames {
+        /// Names given.
+        found: usize,
+        /// Classes there are.
+        classes: usize,
+        /// A name given twice.
+        twice: Option<String>,
+    },
+    /// Classes that the run does not know.
+    #[error(
+        "the run knows no class {}; it knows {}: rename the folders as the run's were, or leave them out",
+        quoted(found),
+        quoted(known)
+    )]
+    UnknownClasses {
+        /// Their names.
+        found: Vec<String>,
+        /// The run's classes.
+        known: Vec<String>,
+    },
+    /// Named classes where the run keeps no names and has another number of them.
+    #[error(
+        "the data have {} classes ({}), the run {classes}, and no `classes.json` that says which is which: give a folder for each \
+         of the run's classes, or put a `classes.json` with the names in their order into the run's folder, as a JSON list",
+        found.len(), quoted(found)
+    )]
+    UnnamedClasses {
+        /// The data's classes.
+        found: Vec<String>,
+        /// How many the run has.
+        classes: usize,
+    },
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub enum OptimError {
     /// A number lies outside its documented range.
-    #[error("{owner}: `{field}` must be {range}, found {found}")]
+    #[error("{owner}: `{field}` must be {range}, found {}", super::number(*found))]
     Range {
         /// The rule with its convention, or the schedule.
         owner: String,

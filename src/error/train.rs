@@ -117,6 +117,14 @@ pub enum TrainError {
         /// What is wrong.
         reason: String,
     },
+    /// Names of classes that cannot be read.
+    #[error("`{}` does not hold a JSON list of names, each once ({reason}); copy the one that the run wrote", .path.display())]
+    BadClasses {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// Examples of a shape that the run's weights do not suit.
     #[error("examples of shape {data} do not suit the run's weights:{}; give data like those it was trained on", listed(.tensors))]
     Misfit {

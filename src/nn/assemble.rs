@@ -173,7 +173,7 @@ pub fn assemble(
     let l2 = objective.l2;
     if !((l2 as f32).is_finite() && l2 >= 0.0) {
         let range = "finite and at least 0, in f32 too";
-        return Err(GraphError::Range { op: "objective", field: "l2", range, found: l2.to_string() });
+        return Err(GraphError::Range { op: "objective", field: "l2", range, found: crate::error::number(l2) });
     }
     let with_batch = |axes: &[usize]| Shape::from([&[batch], axes].concat());
     let mut graph = Graph::new();

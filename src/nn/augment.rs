@@ -72,8 +72,9 @@ impl Augment {
             return Err(GraphError::Range {
                 op: "augment",
                 field: "fill",
-                range: "no value, one, or one for each of at most 4 channels; standardised data have one for each index of \
-                        the first axis of an example, which must be the model's channels",
+                range: "no value, one, or one for each of at most 4 channels; `data.standardise` makes one for each index of the \
+                        first axis of an example, which must be the model's channels: set `data.augment.crop_padding` to 0 or \
+                        `data.standardise` to false, or give images [C, H, W] without making them by `model.input`",
                 found: format!("{} for {channels} channels", fill.len()),
             });
         }

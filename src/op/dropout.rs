@@ -176,7 +176,7 @@ impl Graph {
         run: usize,
     ) -> Result<NodeId, GraphError> {
         if !(0.0..=1.0).contains(&p) {
-            return Err(GraphError::Range { op, field: "p", range: "in [0, 1]", found: p.to_string() });
+            return Err(GraphError::Range { op, field: "p", range: "in [0, 1]", found: crate::error::number(p) });
         }
         let p = self.setting(name, p)?;
         let stream = self.stream();

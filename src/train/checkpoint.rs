@@ -5,6 +5,8 @@
 //! | `optimizer.safetensors` | everything that resuming needs: the step, the parameters, the optimizer's state |
 //! | `model.safetensors` | the parameters and buffers alone, by PyTorch's names: what other programs read |
 //! | `run.toml` | what made the run |
+//! | `standardisation.json` | what the data were standardised by, if they were |
+//! | `classes.json` | the names of the classes, if the data have any |
 //! | `history.jsonl` | what it said on the way |
 //!
 //! **Why the parameters stand twice.** Each file is replaced by one rename, but two renames are not one: a crash
@@ -18,6 +20,7 @@
 //! `F64` as the device held them, bit for bit.
 
 mod atomic;
+mod classes;
 mod history;
 mod tensors;
 
@@ -27,6 +30,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub use self::atomic::write_atomic;
+pub use self::classes::class_names;
 pub use self::history::{append_history, rewind_history};
 use self::tensors::Held;
 pub(super) use self::tensors::read_model;
@@ -42,8 +46,13 @@ pub const OPTIMIZER: &str = "optimizer.safetensors";
 pub const RUN: &str = "run.toml";
 /// Means and standard deviations that the data were standardised by, if they were.
 pub const STANDARDISATION: &str = "standardisation.json";
+/// The names of the classes in their order, a JSON list, where the run's data have any.
+pub const CLASSES: &str = "classes.json";
 /// What it said on the way.
 pub const HISTORY: &str = "history.jsonl";
+
+/// Among a checkpoint's scalars: rows of a minibatch of validation, where memory was too short for the usual ones.
+pub(super) const VALIDATION_BATCH: &str = "validation_batch";
 
 /// The newest format of `optimizer.safetensors` that is known here.
 const FORMAT: u32 = 1;
@@ -126,6 +135,8 @@ struct Note {
 #[derive(Serialize, Deserialize)]
 struct ModelNote {
     step: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    validation_batch: Option<usize>,
 }
 
 fn parameter_name(name: &str) -> String {
@@ -177,7 +188,9 @@ impl Checkpoint {
         let floats = self.parameters.iter().chain(&self.buffers).map(|t| (t.name.clone(), Held::Floats(t)));
         let counts = self.counters.iter().map(|c| (c.name.clone(), Held::Count(c.value)));
         let model: Vec<_> = floats.chain(counts).collect();
-        tensors::write(&folder.join(MODEL), &model, json(&ModelNote { step: self.step }))
+        let validation_batch = self.scalars.get(VALIDATION_BATCH).map(|&rows| rows as usize);
+        let note = ModelNote { step: self.step, validation_batch };
+        tensors::write(&folder.join(MODEL), &model, json(&note))
     }
 
     /// Reads `optimizer.safetensors` of a run's folder.
@@ -302,8 +315,17 @@ impl Note {
 ///
 /// If the file cannot be read or is cut short.
 pub fn model_step(folder: &Path) -> Result<Option<u64>, CheckpointError> {
+    Ok(model_note(folder)?.map(|note| note.step))
+}
+
+/// Rows of a minibatch of the run's validation, where its memory was too short for the usual ones.
+pub(super) fn validation_batch(folder: &Path) -> Result<Option<usize>, CheckpointError> {
+    Ok(model_note(folder)?.and_then(|note| note.validation_batch).filter(|&rows| rows > 0))
+}
+
+fn model_note(folder: &Path) -> Result<Option<ModelNote>, CheckpointError> {
     let note = tensors::File::open(&folder.join(MODEL))?.note();
-    Ok(note.and_then(|text| serde_json::from_str::<ModelNote>(&text).ok()).map(|note| note.step))
+    Ok(note.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// Every difference between two lists of names and shapes, in whatever order.

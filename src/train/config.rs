@@ -149,7 +149,8 @@ impl RunConfig {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Range`] if a layer was given a value out of its range since it was read.
+    /// [`ConfigError::Range`] if a layer was given a value out of its range since it was read, or blocks stand within more
+    /// than 16 others.
     pub fn model(&self) -> Result<Sequential, ConfigError> {
         layers::build(&self.model.layers)
     }

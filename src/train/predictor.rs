@@ -12,19 +12,18 @@ pub use self::confusion::{ClassScores, Confusion, Macro};
 pub use self::evaluation::Evaluation;
 pub use self::predictions::{Meaning, Predictions};
 use self::program::Bound;
-use super::checkpoint::{MODEL, RUN, STANDARDISATION};
+use super::checkpoint::{MODEL, RUN, STANDARDISATION, class_names};
 use super::config::RunConfig;
+use super::set::{judging, shrinking};
 use crate::data::{Dataset, Source, Standardisation, Values};
 use crate::device::{Device, Precision};
 use crate::error::{Error, Result, TrainError};
 use crate::nn::{Model, Sequential};
 use crate::shape::Shape;
 
-/// Rows of a minibatch, at least: as a [`Trainer`](super::Trainer) validates, so that both say the same.
-const BATCH: usize = 256;
-
 /// A trained model on a device, out of the folder its run is in: `run.toml` says what the model is, `model.safetensors`
-/// holds its weights (written by a run or by PyTorch), `standardisation.json` what its data were standardised by.
+/// holds its weights (written by a run or by PyTorch), `standardisation.json` what its data were standardised by, `classes.json` the names of
+/// its classes.
 ///
 /// The model is built to be used: no dropout, and a prediction depends on the example alone. Weights stay on the device
 /// between minibatches and calls. Data are given as the run's data were before they were standardised: what standardised
@@ -67,6 +66,7 @@ pub struct Predictor {
     config: RunConfig,
     model: Sequential,
     standardisation: Option<Standardisation>,
+    class_names: Option<Vec<String>>,
     /// The shape of an example, where the run says it or its data are known.
     known: Option<Shape>,
     device: Device,
@@ -122,8 +122,10 @@ impl Predictor {
             _ => None,
         };
         let model = config.model()?;
+        let class_names = class_names(folder)?;
         let (folder, device) = (folder.into(), device.clone());
-        let mut predictor = Self { folder, config, model, standardisation, known: known.clone(), device, bound: None };
+        let mut predictor =
+            Self { folder, config, model, standardisation, class_names, known: known.clone(), device, bound: None };
         if let Some(input) = known {
             predictor.takes(&input)?;
         }
@@ -133,6 +135,11 @@ impl Predictor {
     /// What made the run.
     pub fn config(&self) -> &RunConfig {
         &self.config
+    }
+
+    /// The names of the classes, the first that of class 0, where the run's data had any (`classes.json`).
+    pub fn class_names(&self) -> Option<&[String]> {
+        self.class_names.as_deref()
     }
 
     /// Where it computes.
@@ -171,17 +178,22 @@ impl Predictor {
     /// Examples of a shape the model does not take, channels that the run's standardisation does not have, numbers beyond
     /// f32 on a device of f32; [`TrainError::NonFiniteOutput`]; a lost device.
     pub fn outputs(&mut self, data: &Dataset) -> Result<Outputs> {
+        // As many as evaluate together at least; the run's own minibatch where the memory holds no more.
+        let [wide, narrow] = judging(1, data.rows());
+        let least = narrow.max(self.config.train.batch_size.min(wide));
         let (ready, bound, model) = self.ready(data)?;
         let shape = bound.output.clone();
-        let mut values = Vec::with_capacity(data.rows() * shape.elements());
-        let batch = BATCH.min(data.rows());
-        for first in (0..data.rows()).step_by(batch) {
-            let rows = batch.min(data.rows() - first);
-            let mut found = bound.answer(model, &ready, first, rows)?;
-            let scores = found.swap_remove(0);
-            finite(data, first, &scores, shape.elements())?;
-            values.extend(scores);
-        }
+        let values = shrinking([wide, least], |batch| {
+            let mut values = Vec::with_capacity(data.rows() * shape.elements());
+            for first in (0..data.rows()).step_by(batch) {
+                let rows = batch.min(data.rows() - first);
+                let mut found = bound.answer(model, &ready, first, rows)?;
+                let scores = found.swap_remove(0);
+                finite(data, first, &scores, shape.elements())?;
+                values.extend(scores);
+            }
+            Ok(values)
+        })?;
         let values = match self.device.precision() {
             Precision::F32 => Values::F32(values.into_iter().map(|x| x as f32).collect()),
             Precision::F64 => Values::F64(values),
@@ -202,7 +214,10 @@ impl Predictor {
             Some(Bound { output, .. }) if loss.takes_classes() && output.rank() != 1 => {
                 Err(TrainError::Output { loss: loss.name(), found: output.clone() }.into())
             }
-            _ => Ok(Predictions::of(loss, self.outputs(data)?)),
+            _ => {
+                let outputs = self.outputs(data)?;
+                Ok(Predictions::of(loss, outputs, self.class_names.clone()))
+            }
         }
     }
 

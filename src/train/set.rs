@@ -3,7 +3,7 @@
 use super::recipe::Recipe;
 use crate::data::{Dataset, Targets, Values};
 use crate::device::{Column, DataId, Device, Engine, ProgramId, Setup, cpu};
-use crate::error::{DeviceError, Result, TrainError};
+use crate::error::{DeviceError, Error, Result, TrainError};
 use crate::nn::{Assembled, Mode, Model, TargetKind, assemble};
 use crate::shape::Shape;
 
@@ -17,9 +17,43 @@ pub(super) struct Set {
 }
 
 impl Set {
-    /// Puts `data` on the engine and compiles the model over it.
-    pub fn new(
-        engine: &mut dyn Engine,
+    /// Puts `data` on the engine and compiles the training step over it.
+    pub fn new(engine: &mut dyn Engine, model: &dyn Model, recipe: &Recipe, data: &Dataset) -> Result<Self> {
+        let id = Self::put(engine, model, data)?;
+        Self::over((engine, id), model, recipe, data, recipe.batch_size, Mode::Train)
+    }
+
+    /// Puts `data` on the engine and compiles the evaluation over it, in minibatches as [`judging`] has them.
+    pub fn validation(engine: &mut dyn Engine, model: &dyn Model, recipe: &Recipe, data: &Dataset) -> Result<Self> {
+        let mut asked = 0;
+        let id = Self::put(engine, model, data);
+        let set = id.and_then(|id| {
+            shrinking(judging(recipe.batch_size, data.rows()), |batch| {
+                asked = batch;
+                Self::over((&mut *engine, id), model, recipe, data, batch, Mode::Evaluate)
+            })
+        });
+        set.map_err(|error| match error {
+            Error::Device(DeviceError::OutOfMemory { adapter, what, needed, allocated, limit }) => {
+                let what = format!("{what}, for validation in minibatches of {asked} rows");
+                DeviceError::OutOfMemory { adapter, what, needed, allocated, limit }.into()
+            }
+            other => other,
+        })
+    }
+
+    fn put(engine: &mut dyn Engine, model: &dyn Model, data: &Dataset) -> Result<DataId> {
+        let indices = model.index_count().map(|count| data.indices(count)).transpose()?;
+        let features = indices.as_deref().map_or_else(|| column(data.features()), Column::Index);
+        let targets = match data.targets() {
+            Targets::Classes { labels, .. } => Column::Index(labels),
+            Targets::Values { values, .. } => column(values),
+        };
+        Ok(engine.add_data(data.rows(), features, targets)?)
+    }
+
+    fn over(
+        (engine, id): (&mut dyn Engine, DataId),
         model: &dyn Model,
         recipe: &Recipe,
         data: &Dataset,
@@ -27,13 +61,6 @@ impl Set {
         mode: Mode,
     ) -> Result<Self> {
         let rows = data.rows();
-        let indices = model.index_count().map(|count| data.indices(count)).transpose()?;
-        let features = indices.as_deref().map_or_else(|| column(data.features()), Column::Index);
-        let targets = match data.targets() {
-            Targets::Classes { labels, .. } => Column::Index(labels),
-            Targets::Values { values, .. } => column(values),
-        };
-        let id = engine.add_data(rows, features, targets)?;
         let mut compile = |batch| -> Result<ProgramId> {
             let a = build(model, recipe, data, batch, mode)?;
             Ok(engine.compile(a.into_step(), id)?)
@@ -60,6 +87,23 @@ impl Set {
             Some(rest) if n + 1 == self.steps() => (rest, self.rows % self.batch),
             _ => (self.full, self.batch),
         }
+    }
+}
+
+/// Rows of a minibatch that is judged, at least: the evaluation has no gradients, and larger ones are faster.
+const JUDGED: usize = 256;
+
+/// Rows of a minibatch of validation: as many as train, and at least [`JUDGED`]; and, where the memory does not hold those, as
+/// many as train.
+pub(super) fn judging(batch: usize, rows: usize) -> [usize; 2] {
+    [batch.max(JUDGED).min(rows), batch.min(rows)]
+}
+
+/// What `work` does in minibatches of the first size or, where the memory does not hold those, of the second.
+pub(super) fn shrinking<T>([wide, narrow]: [usize; 2], mut work: impl FnMut(usize) -> Result<T>) -> Result<T> {
+    match work(wide) {
+        Err(Error::Device(DeviceError::OutOfMemory { .. })) if narrow < wide => work(narrow),
+        done => done,
     }
 }
 

@@ -140,13 +140,10 @@ impl Trainer {
             Device::Cpu(Precision::F64) => Box::new(CpuEngine::<f64>::new(setup)?),
             Device::Gpu(gpu) => Box::new(GpuEngine::new(gpu, setup)?),
         };
-        let train = Set::new(engine.as_mut(), model, &recipe, &data.train, recipe.batch_size, Mode::Train)?;
+        let train = Set::new(engine.as_mut(), model, &recipe, &data.train)?;
         let validation = match &data.validation {
             None => None,
-            Some(part) => {
-                let batch = recipe.batch_size.max(256).min(part.rows());
-                Some(Set::new(engine.as_mut(), model, &recipe, part, batch, Mode::Evaluate)?)
-            }
+            Some(part) => Some(Set::validation(engine.as_mut(), model, &recipe, part)?),
         };
         let initial = Weights::initial(&built, recipe.seed);
         engine.set_parameters(0, &initial.parameters)?;

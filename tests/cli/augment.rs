@@ -58,5 +58,5 @@ fn what_has_no_images_is_refused() {
     write(&folder, "flat.csv", (0..8).map(|i| format!("{}{}\n", "1,".repeat(64), i % 2)).collect::<String>());
     let flat =
         [&set("data.source=csv:flat.csv")[..], &["--set", "data.validation=0", "--set", "train.batch_size=4"]].concat();
-    refused(folder.path(), &flat, &["`fill`", "64 for 1 channels", "the first axis"]);
+    refused(folder.path(), &flat, &["`data.standardise`", "`data.augment.crop_padding`", "64", "`model.input`"]);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::command::{Said, adapters, folder, good, read, refused, write};
+use crate::command::{Said, TINY, adapters, folder, good, read, refused, write};
 
 fn golden(file: &str) -> String {
     format!("{}/tests/golden/predict/{file}", env!("CARGO_MANIFEST_DIR"))
@@ -216,6 +216,80 @@ fn many_classes() {
     assert!(said.out.contains("most confused") && !said.out.contains("true class"), "{}", said.out);
     let found = eval(&good(folder.path(), &["eval", "run", "points.csv", "--device", "cpu", "--json"]));
     assert_eq!(found["confusion"].as_array().map(Vec::len), Some(25));
+    assert_eq!(found["confusion_pairs"], Value::Null);
+}
+
+/// A matrix of 300,000 classes would take 720 GB: what occurs is counted, and that alone is said.
+#[test]
+fn very_many_classes() {
+    let folder = folder();
+    write(&folder, "points.csv", (0..20).map(|i| format!("{i},{}\n", 299_999 - i % 2)).collect::<String>());
+    let layers = "model.layers=[{type='linear',out=300000}]";
+    let train = ["train", "tiny.toml", "--device", "cpu", "--out", "run", "--epochs", "1", "--set", layers];
+    good(folder.path(), &[&train[..], &["--set", "train.batch_size=16"]].concat());
+    let found = eval(&good(folder.path(), &["eval", "run", "points.csv", "--device", "cpu", "--json"]));
+    assert_eq!((&found["rows"], &found["confusion"]), (&4.into(), &Value::Null));
+    let pairs: Vec<[u64; 3]> = serde_json::from_value(found["confusion_pairs"].clone()).expect("pairs");
+    assert_eq!(pairs.iter().map(|pair| pair[2]).sum::<u64>(), 4);
+    assert!(pairs.iter().all(|pair| pair[0] >= 299_998 && pair[1] < 300_000 && pair[2] > 0), "{pairs:?}");
+    // Classes that neither occur nor are answered have no number to say.
+    let classes = found["classes"].as_array().expect("a list");
+    assert!((2..=6).contains(&classes.len()), "{classes:?}");
+    let said = good(folder.path(), &["eval", "run", "points.csv", "--device", "cpu"]);
+    assert!(said.out.contains("299999") && said.out.lines().count() < 30, "{}", said.out);
+    assert!(said.out.contains("neither occur nor are answered"), "{}", said.out);
+}
+
+/// An archive of the run that has `x` beside the training part: the rows that the run held out of that part, not `x`.
+#[test]
+fn eval_of_an_archive_with_more_than_the_training_part() {
+    let folder = folder();
+    let array = |name: &'static str, values: Vec<f32>, shape: &'static [u64]| (name, values, shape);
+    let mut file = npyz::npz::NpzWriter::create(folder.path().join("both.npz")).expect("a file");
+    let noise = |n: u32, seed: u32| (0..n).map(|i| ((i * 7 + seed) % 11) as f32 / 8.0).collect::<Vec<f32>>();
+    for (name, values, shape) in [
+        array("x_train", noise(60, 1), &[20, 3]),
+        array("y_train", noise(40, 5), &[20, 2]),
+        array("x", noise(21, 3), &[7, 3]),
+        array("y", noise(14, 4), &[7, 2]),
+    ] {
+        use npyz::WriterBuilder;
+        let array = file.array(name, Default::default()).expect("an array");
+        let mut array = array.default_dtype().shape(shape).begin_nd().expect("a header");
+        array.extend(values).expect("numbers");
+        array.finish().expect("an end");
+    }
+    file.zip_writer().finish().expect("an end");
+    drop(file);
+    write(
+        &folder,
+        "own.toml",
+        TINY.replace("csv:points.csv", "npz:both.npz").replace("[model]", "[model]\nloss = \"mse\""),
+    );
+    good(folder.path(), &["train", "own.toml", "--device", "cpu", "--out", "run"]);
+    let eval_of = |more: &[&str]| {
+        eval(&good(folder.path(), &[&["eval", "run", "both.npz", "--device", "cpu", "--json"], more].concat()))
+    };
+    let (found, epoch) = (eval_of(&[]), last(&folder, "run"));
+    assert_eq!((&found["rows"], &found["part"], &found["loss"]), (&4.into(), &"validation".into(), &epoch["val_loss"]));
+    assert_eq!(eval_of(&["--part", "validation"])["loss"], epoch["val_loss"]);
+    // What it trained on, without what it held out.
+    assert_eq!(eval_of(&["--part", "train"])["rows"], 16);
+    // `predict` answers the rows that are not divided, and those of another run's are all that there are.
+    assert_eq!(good(folder.path(), &["predict", "run", "both.npz", "--device", "cpu"]).out.lines().count(), 8);
+    write(&folder, "other.npz", read(&folder, "both.npz"));
+    let other = eval(&good(folder.path(), &["eval", "run", "other.npz", "--device", "cpu", "--json"]));
+    assert_eq!((&other["rows"], &other["part"]), (&7.into(), &Value::Null));
+    // Nothing held out: all that there is beside the training part.
+    let whole = ["train", "own.toml", "--device", "cpu", "--out", "whole", "--set", "data.validation=0"];
+    good(folder.path(), &whole);
+    let all = eval(&good(folder.path(), &["eval", "whole", "both.npz", "--device", "cpu", "--json"]));
+    assert_eq!((&all["rows"], &all["part"]), (&7.into(), &Value::Null));
+    refused(
+        folder.path(),
+        &["eval", "whole", "both.npz", "--device", "cpu", "--part", "validation"],
+        &["both.npz", "held nothing out"],
+    );
 }
 
 #[test]
@@ -290,4 +364,67 @@ fn bad_out() {
             .to_string_lossy()
             .starts_with(".thalweg"))
     );
+}
+
+/// Classes of images are folders: named in the run, and found again by name, whatever other folders there are.
+#[test]
+fn classes_of_images_are_known_by_name() {
+    let folder = folder();
+    let path = folder.path();
+    let pictures = ["grey.png", "bits.png", "grey16.png"];
+    let put = |to: &str, picture: &str| {
+        let to = path.join(to);
+        std::fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+        let from = format!("{}/tests/golden/data/pictures/{picture}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::copy(from, to).expect("a picture");
+    };
+    for (class, picture) in ["cat", "dog, or wolf", "fish"].into_iter().zip(pictures) {
+        for n in 0..2 {
+            put(&format!("pets/{class}/{n}.png"), picture);
+        }
+        // What the model knows as its second and third, and what it never saw.
+        if class != "cat" {
+            put(&format!("two/{class}/0.png"), picture);
+        }
+    }
+    put("stray/dog, or wolf/0.png", "bits.png");
+    put("stray/cow/0.png", "bits.png");
+    let toml = "[data]\nsource = \"images:pets\"\nvalidation = 0\n[model]\nlayers = [{ type = \"flatten\" }, \
+                { type = \"linear\", out = 3 }]\n[optimizer]\nlearning_rate = 0.05\n[train]\nepochs = 40\nbatch_size = 6\n";
+    write(&folder, "pets.toml", toml);
+    good(path, &["train", "pets.toml", "--device", "cpu", "--out", "run"]);
+    let names: Vec<String> = serde_json::from_slice(&read(&folder, "run/classes.json")).expect("names");
+    assert_eq!(names, ["cat", "dog, or wolf", "fish"]);
+    let eval_of = |data: &str| eval(&good(path, &["eval", "run", data, "--device", "cpu", "--json"]));
+    assert_eq!(eval_of("pets")["accuracy"], 1.0, "it tells three pictures apart");
+    let two = eval_of("images:two");
+    assert_eq!((&two["accuracy"], &two["rows"]), (&1.0.into(), &2.into()));
+    assert_eq!(two["confusion"], serde_json::json!([[0, 0, 0], [0, 1, 0], [0, 0, 1]]));
+    assert_eq!(two["class_names"], serde_json::json!(names));
+    let said = good(path, &["eval", "run", "two", "--device", "cpu"]);
+    assert!(said.out.contains("  dog, or wolf\n"), "{}", said.out);
+    refused(path, &["eval", "run", "stray", "--device", "cpu"], &["stray", "`cow`", "`cat`, `dog, or wolf`, `fish`"]);
+    let said = good(path, &["predict", "run", "two", "--device", "cpu"]);
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert_eq!(lines[0], "class,label,p0,p1,p2");
+    assert!(lines[1].starts_with("1,\"dog, or wolf\",") && lines[2].starts_with("2,fish,"), "{}", said.out);
+    // What is only predicted may be of any class.
+    let said = good(path, &["predict", "run", "stray", "--device", "cpu", "--out", "said.csv", "--json"]);
+    assert_eq!(said.all("predict")[0]["class_names"], serde_json::json!(names));
+
+    // Another folder beside them would number them anew.
+    put("pets/bat/0.png", "grey.png");
+    refused(path, &["train", "--resume", "run", "--device", "cpu"], &["cannot resume run", "bat, cat", "had cat, dog"]);
+    std::fs::remove_dir_all(path.join("pets/bat")).expect("a folder");
+    good(path, &["train", "--resume", "run", "--device", "cpu"]);
+
+    // A run that keeps no names knows classes by their number alone.
+    std::fs::rename(path.join("run/classes.json"), path.join("away")).expect("a file");
+    assert_eq!(eval_of("pets")["accuracy"], 1.0);
+    refused(path, &["eval", "run", "two", "--device", "cpu"], &["two", "2 classes", "the run 3", "classes.json"]);
+    assert!(good(path, &["predict", "run", "two", "--device", "cpu"]).out.starts_with("class,p0,p1,p2\n"));
+    for bad in ["[1, 2]", "{}", "[\"cat\", \"cat\"]", ""] {
+        write(&folder, "run/classes.json", bad);
+        refused(path, &["eval", "run", "pets", "--device", "cpu"], &["classes.json", "JSON list"]);
+    }
 }

@@ -8,10 +8,12 @@ use thalweg::data::Split;
 use thalweg::device::gpu::{Evaluation, Gpu, GpuEngine, Options, evaluate};
 use thalweg::device::{Call, Column, Device, Feed, Setup, StepGraph, Tensor};
 use thalweg::error::{DeviceError, Error, GraphError};
-use thalweg::graph::{Context, Graph, Meta};
-use thalweg::nn::{Assembled, Linear, Mode, Objective, Relu, Sequential, TargetKind, assemble, initial_parameters};
+use thalweg::graph::{Context, Graph, Meta, NodeId};
+use thalweg::nn::{
+    Assembled, Builder, Linear, Mode, Model, Objective, Relu, Sequential, TargetKind, assemble, initial_parameters,
+};
 use thalweg::train::config::RunConfig;
-use thalweg::train::{Recipe, Trainer};
+use thalweg::train::{Predictor, Recipe, Trainer, checkpoint};
 
 use super::common::{data, dropping, go, noise, optimizer, recipe, rows, trainer};
 use super::given;
@@ -238,6 +240,75 @@ pub fn data_beyond_the_memory_are_streamed() -> thalweg::Result<()> {
     let cut = go(&mut trainer(&Device::Gpu(open(cut)), &dropping(), &alone, &recipe), None)?;
     assert_eq!(cut.last, whole.last);
     Ok(())
+}
+
+/// What is judged in minibatches of 256 rows is judged in the run's own where the memory does not hold those; a predictor under
+/// whatever limit does as the run did, and says the same bits.
+pub fn validation_takes_the_runs_minibatch_where_memory_is_short() -> thalweg::Result<()> {
+    let text = "[model]\nlayers = [{ type = 'linear', out = 1000 }, { type = 'tanh' }, { type = 'linear', out = 3 }]\n\
+                [data]\nsource = 'npz:absent.npz'";
+    let config = RunConfig::parse(text, &[("train.batch_size".into(), "8".into())])?;
+    let model = config.model()?;
+    let data = Split { train: rows(60, 5, 1), validation: Some(rows(300, 5, 2)), description: "noise".into() };
+    let recipe = Recipe { epochs: 2, batch_size: 8, ..recipe() };
+    let on = |limit: Option<u64>| Device::Gpu(open(Options { memory_limit: limit, ..Options::default() }));
+    let judged = |trainer: &mut Trainer| -> thalweg::Result<(Option<f64>, Option<f64>)> {
+        let all = go(trainer, None)?;
+        let last = all.epochs.last().expect("an epoch");
+        Ok((last.val_loss, last.val_accuracy))
+    };
+    // One activation of 256 rows by 1000 units is 1 MB, and there are two of them.
+    let small = on(Some(1_000_000));
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut trainer = Trainer::new(&small, &model, &data, recipe.clone())?;
+    trainer.keep_in(folder.path())?;
+    let told = judged(&mut trainer)?;
+    let narrow = trainer.parameters()?;
+    drop(trainer);
+    std::fs::write(folder.path().join(checkpoint::RUN), config.to_toml()).expect("a file");
+    let held = data.validation.as_ref().expect("validation data");
+    for limit in [Some(1_000_000), None] {
+        let found = Predictor::load(folder.path(), &on(limit))?.evaluate(held)?;
+        assert_eq!((Some(found.loss), found.accuracy), told, "{limit:?}");
+    }
+    // It learns the same, and with room for 256 rows it says the same but for the order of the sums.
+    let mut whole = Trainer::new(&on(None), &model, &data, recipe.clone())?;
+    let wide_folder = tempfile::tempdir().expect("a folder");
+    whole.keep_in(wide_folder.path())?;
+    let wide = judged(&mut whole)?;
+    assert_eq!(whole.parameters()?, narrow);
+    assert_eq!(told.1.map(|share| (share * 300.0).round()), wide.1.map(|share| (share * 300.0).round()));
+    // A predictor takes smaller minibatches by itself where a run of more memory did not say so.
+    std::fs::write(wide_folder.path().join(checkpoint::RUN), config.to_toml()).expect("a file");
+    let mut tight = Predictor::load(wide_folder.path(), &on(Some(300_000)))?;
+    let found = tight.evaluate(held)?;
+    assert_eq!((Some(found.loss), found.accuracy), told);
+    assert_eq!(tight.outputs(held)?.rows, 300);
+    // Where the run's own is too large too, the error says whose it is.
+    let tight = on(Some(300_000));
+    drop(Trainer::new(&tight, &model, &Split { validation: None, ..data.clone() }, recipe.clone())?);
+    match Trainer::new(&tight, &WideToJudge(model), &data, recipe).err() {
+        Some(Error::Device(DeviceError::OutOfMemory { what, .. })) => {
+            assert!(what.contains("validation in minibatches of 8 rows"), "{what}");
+        }
+        other => panic!("{:?}", other.map(|e| e.to_string())),
+    }
+    Ok(())
+}
+
+/// What is judged passes through 4000 copies: 384 kB for 8 rows of 3.
+struct WideToJudge(Sequential);
+
+impl Model for WideToJudge {
+    fn build(&self, b: &mut Builder<'_>, x: NodeId) -> Result<NodeId, GraphError> {
+        let y = self.0.build(b, x)?;
+        if b.mode() == Mode::Train {
+            return Ok(y);
+        }
+        let shape = b.shape(y).clone();
+        let copies = b.graph().expand(y, [&[4000], shape.axes()].concat())?;
+        b.graph().sum_to(copies, shape)
+    }
 }
 
 /// 280 MB in one buffer at limits of 256 MiB: refused before anything is allocated.

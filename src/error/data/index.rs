@@ -1,11 +1,13 @@
 //! The error of features that should be row numbers.
 
+use super::super::number;
+
 /// A number that should name a row of an embedding and does not.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error(
-    "`features`, row {row}, column {column} (both from 0): {found} names no row of the embedding: with `count = {count}` \
+    "`features`, row {row}, column {column} (both from 0): {} names no row of the embedding: with `count = {count}` \
      whole numbers from 0 to {} do; mend the data, leave out `standardise`, or set a larger `count`",
-    count.saturating_sub(1)
+    number(*found), count.saturating_sub(1)
 )]
 pub struct NotAnIndex {
     /// The example, from 0.

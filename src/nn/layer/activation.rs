@@ -71,7 +71,7 @@ activations! {
 
 fn in_range(op: &'static str, field: &'static str, x: f64) -> Result<(), GraphError> {
     if !((x as f32).is_finite() && x >= 0.0) {
-        return Err(GraphError::Range { op, field, range: "in [0, ∞) and finite in f32", found: x.to_string() });
+        return Err(GraphError::Range { op, field, range: "in [0, ∞) and finite in f32", found: crate::error::number(x) });
     }
     Ok(())
 }

@@ -71,7 +71,7 @@ impl Default for BatchNorm {
 impl BatchNorm {
     fn check(&self) -> Result<(), GraphError> {
         if !(0.0..=1.0).contains(&self.momentum) {
-            let (range, found) = ("in [0, 1]", self.momentum.to_string());
+            let (range, found) = ("in [0, 1]", crate::error::number(self.momentum));
             return Err(GraphError::Range { op: "batch_norm", field: "momentum", range, found });
         }
         in_range("batch_norm", self.epsilon)

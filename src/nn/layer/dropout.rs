@@ -70,7 +70,7 @@ impl Default for Dropout2d {
 
 fn in_range(op: &'static str, p: f64) -> Result<(), GraphError> {
     if !(0.0..=1.0).contains(&p) {
-        return Err(GraphError::Range { op, field: "p", range: "in [0, 1]", found: p.to_string() });
+        return Err(GraphError::Range { op, field: "p", range: "in [0, 1]", found: crate::error::number(p) });
     }
     Ok(())
 }

@@ -144,7 +144,7 @@ impl Function {
         if (value as f32).is_finite() && value >= 0.0 {
             return Ok(());
         }
-        Err(GraphError::Range { op: self.name(), field, range: "in [0, ∞) and finite in f32", found: value.to_string() })
+        Err(GraphError::Range { op: self.name(), field, range: "in [0, ∞) and finite in f32", found: crate::error::number(value) })
     }
 
     /// The numbers that its shader takes.

@@ -7,12 +7,29 @@ use crate::error::{ConfigError, GraphError};
 use crate::nn::layer::{self, Entry};
 use crate::nn::{self, Initializer, LayerSpec, Sequential};
 
+/// How many blocks may stand within one another. TOML's reader takes some 35 levels of what [`super::write`] puts on one line, and
+/// a run must be read back.
+const DEEPEST: usize = 16;
+
 /// The layers of a list, each checked.
 pub(super) fn read(path: &str, items: &[Value]) -> Result<Vec<LayerSpec>, ConfigError> {
-    items.iter().enumerate().map(|(i, item)| one(format!("{path}[{i}]"), item)).collect()
+    within(path, items, 0)
 }
 
-fn one(path: String, item: &Value) -> Result<LayerSpec, ConfigError> {
+/// Those inside of `depth` blocks.
+fn within(path: &str, items: &[Value], depth: usize) -> Result<Vec<LayerSpec>, ConfigError> {
+    if depth > DEEPEST {
+        return Err(too_deep(path.into()));
+    }
+    items.iter().enumerate().map(|(i, item)| one(format!("{path}[{i}]"), item, depth)).collect()
+}
+
+fn too_deep(key: String) -> ConfigError {
+    let range = format!("inside of at most {DEEPEST} blocks (put blocks one after the other instead)");
+    ConfigError::Range { key, range, found: format!("a list inside of {}", DEEPEST + 1) }
+}
+
+fn one(path: String, item: &Value, depth: usize) -> Result<LayerSpec, ConfigError> {
     let section = Section::at(path, item)?;
     let key = section.key("type");
     let name = section.text("type")?.ok_or_else(|| ConfigError::Missing {
@@ -35,7 +52,7 @@ fn one(path: String, item: &Value) -> Result<LayerSpec, ConfigError> {
             nn::Value::Pair(_) => section.pair(field.name)?.map(|pair| nn::Value::Pair(Some(pair))),
             nn::Value::Init(_) => initializer(&section, field.name)?.map(|init| nn::Value::Init(Some(init))),
             nn::Value::Layers(_) => {
-                let list = section.list(field.name)?.map(|items| read(&section.key(field.name), items));
+                let list = section.list(field.name)?.map(|items| within(&section.key(field.name), items, depth + 1));
                 list.transpose()?.map(nn::Value::Layers)
             }
         };
@@ -96,8 +113,24 @@ fn layer_error(key: impl Fn(&str) -> String, source: GraphError) -> ConfigError 
 
 /// The model of these layers.
 pub(super) fn build(specs: &[LayerSpec]) -> Result<Sequential, ConfigError> {
+    check_depth("model.layers", specs, 0)?;
     let layer = |(i, spec): (usize, &LayerSpec)| {
         spec.layer().map_err(|source| layer_error(|field| format!("model.layers[{i}].{field}"), source))
     };
     specs.iter().enumerate().map(layer).collect()
+}
+
+/// Refuses blocks made by hand that could not be read back.
+fn check_depth(path: &str, specs: &[LayerSpec], depth: usize) -> Result<(), ConfigError> {
+    if depth > DEEPEST {
+        return Err(too_deep(path.into()));
+    }
+    for (i, spec) in specs.iter().enumerate() {
+        for (field, value) in spec.values() {
+            if let nn::Value::Layers(inside) = value {
+                check_depth(&format!("{path}[{i}].{field}"), inside, depth + 1)?;
+            }
+        }
+    }
+    Ok(())
 }

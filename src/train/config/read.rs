@@ -115,7 +115,7 @@ impl<'a> Section<'a> {
         if holds {
             return Ok(x);
         }
-        Err(ConfigError::Range { key: self.key(name), range: range.into(), found: x.to_string() })
+        Err(ConfigError::Range { key: self.key(name), range: range.into(), found: crate::error::number(x) })
     }
 
     /// Puts the path before an error of an optimizer or a schedule.
@@ -123,7 +123,7 @@ impl<'a> Section<'a> {
         let known = |names: Vec<&'static str>| owned(&names);
         match error {
             OptimError::Range { field, range, found, .. } => {
-                ConfigError::Range { key: self.key(field), range: range.into(), found: found.to_string() }
+                ConfigError::Range { key: self.key(field), range: range.into(), found: crate::error::number(found) }
             }
             OptimError::Rate { rate, floats, .. } => {
                 let range = format!("a curve whose rates are positive normal numbers of {floats}");
@@ -179,7 +179,7 @@ pub(super) fn describe(value: &Value) -> String {
     match value {
         Value::String(text) => format!("the string {text:?}"),
         Value::Integer(n) => format!("the whole number {n}"),
-        Value::Float(x) => format!("the number {x}"),
+        Value::Float(x) => format!("the number {}", crate::error::number(*x)),
         Value::Boolean(b) => b.to_string(),
         Value::Datetime(d) => format!("the date {d}"),
         Value::Array(_) => "a list".into(),

@@ -1,5 +1,7 @@
 //! Which classes are taken for which.
 
+use std::collections::BTreeMap;
+
 /// How often each class was answered as each: rows are the true classes, columns the answers.
 ///
 /// ```text
@@ -11,6 +13,8 @@
 /// **0/0 is `None`**: the precision of a class that was never answered, the recall of one that never occurs, the F1 of
 /// one that does neither. Where scikit-learn warns and puts 0, this says that there is no such number, and the averages
 /// leave it out (scikit-learn's `zero_division=np.nan`).
+///
+/// Only pairs that occur are held: the memory grows with them, not with the square of the classes.
 ///
 /// ```
 /// use thalweg::train::Confusion;
@@ -25,7 +29,15 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     classes: usize,
-    counts: Vec<u64>,
+    counts: BTreeMap<(usize, usize), u64>,
+    totals: BTreeMap<usize, Total>,
+}
+
+/// Rows of a class, and rows answered by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Total {
+    support: u64,
+    answered: u64,
 }
 
 /// One class's numbers.
@@ -57,7 +69,7 @@ pub struct Macro {
 impl Confusion {
     /// Nothing counted yet.
     pub fn new(classes: usize) -> Self {
-        Self { classes, counts: vec![0; classes * classes] }
+        Self { classes, counts: BTreeMap::new(), totals: BTreeMap::new() }
     }
 
     /// Counts one row.
@@ -67,7 +79,9 @@ impl Confusion {
     /// If a class is not below [`classes`](Self::classes).
     pub fn add(&mut self, truth: usize, answer: usize) {
         assert!(truth < self.classes && answer < self.classes, "classes are below {}", self.classes);
-        self.counts[truth * self.classes + answer] += 1;
+        *self.counts.entry((truth, answer)).or_default() += 1;
+        self.totals.entry(truth).or_default().support += 1;
+        self.totals.entry(answer).or_default().answered += 1;
     }
 
     /// How many classes there are.
@@ -75,24 +89,45 @@ impl Confusion {
         self.classes
     }
 
-    /// How many rows of class `truth` were answered by `answer`; 0 beyond the classes.
-    pub fn count(&self, truth: usize, answer: usize) -> u64 {
-        if truth < self.classes && answer < self.classes { self.counts[truth * self.classes + answer] } else { 0 }
+    /// The classes that occur or were answered, in order; the others have no numbers.
+    pub fn met(&self) -> impl Iterator<Item = usize> {
+        self.totals.keys().copied()
     }
 
-    /// The counts, one row a true class.
-    pub fn rows(&self) -> impl Iterator<Item = &[u64]> {
-        self.counts.chunks(self.classes.max(1))
+    /// How many rows of class `truth` were answered by `answer`; 0 beyond the classes.
+    pub fn count(&self, truth: usize, answer: usize) -> u64 {
+        self.counts.get(&(truth, answer)).copied().unwrap_or(0)
+    }
+
+    /// The counts that are not 0, `(truth, answer, rows)`, by class.
+    pub fn pairs(&self) -> impl Iterator<Item = (usize, usize, u64)> {
+        self.counts.iter().map(|(&(truth, answer), &rows)| (truth, answer, rows))
+    }
+
+    /// The counts, one row a true class; each row has a number for every class.
+    pub fn rows(&self) -> impl Iterator<Item = Vec<u64>> {
+        (0..self.classes).map(|truth| {
+            let mut row = vec![0; self.classes];
+            for (&(_, answer), &rows) in self.counts.range((truth, 0)..=(truth, usize::MAX)) {
+                row[answer] = rows;
+            }
+            row
+        })
+    }
+
+    /// Rows answered by their own class.
+    pub fn right(&self) -> u64 {
+        self.pairs().filter(|(truth, answer, _)| truth == answer).map(|(.., rows)| rows).sum()
     }
 
     /// Rows of a class.
     pub fn support(&self, class: usize) -> u64 {
-        (0..self.classes).map(|answer| self.count(class, answer)).sum()
+        self.totals.get(&class).map_or(0, |total| total.support)
     }
 
     /// Rows answered by a class.
     pub fn answered(&self, class: usize) -> u64 {
-        (0..self.classes).map(|truth| self.count(truth, class)).sum()
+        self.totals.get(&class).map_or(0, |total| total.answered)
     }
 
     /// Of the rows answered by `class`, the share that is of it.
@@ -124,7 +159,7 @@ impl Confusion {
     /// Means over the classes.
     pub fn macro_average(&self) -> Macro {
         let mean = |of: fn(&Self, usize) -> Option<f64>| {
-            let there: Vec<f64> = (0..self.classes).filter_map(|class| of(self, class)).collect();
+            let there: Vec<f64> = self.met().filter_map(|class| of(self, class)).collect();
             (!there.is_empty()).then(|| there.iter().sum::<f64>() / there.len() as f64)
         };
         Macro { precision: mean(Self::precision), recall: mean(Self::recall), f1: mean(Self::f1) }
@@ -132,9 +167,7 @@ impl Confusion {
 
     /// The `most` commonest mistakes, `(truth, answer, rows)`, the commonest first; equals by class.
     pub fn most_confused(&self, most: usize) -> Vec<(usize, usize, u64)> {
-        let place = |(i, &count): (usize, &u64)| (i / self.classes, i % self.classes, count);
-        let wrong = |&(truth, answer, count): &(usize, usize, u64)| truth != answer && count > 0;
-        let mut pairs: Vec<_> = self.counts.iter().enumerate().map(place).filter(wrong).collect();
+        let mut pairs: Vec<_> = self.pairs().filter(|(truth, answer, _)| truth != answer).collect();
         pairs.sort_by_key(|&(truth, answer, count)| (std::cmp::Reverse(count), truth, answer));
         pairs.truncate(most);
         pairs

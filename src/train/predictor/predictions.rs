@@ -1,5 +1,6 @@
 //! What a model says of examples, and the files it is written to.
 
+use std::borrow::Cow;
 use std::io::{self, Cursor, Write};
 
 use npyz::WriterBuilder;
@@ -67,10 +68,11 @@ pub struct Predictions {
     shape: Shape,
     values: Values,
     classes: Option<Vec<u32>>,
+    class_names: Option<Vec<String>>,
 }
 
 impl Predictions {
-    pub(super) fn of(loss: Loss, outputs: Outputs) -> Self {
+    pub(super) fn of(loss: Loss, outputs: Outputs, class_names: Option<Vec<String>>) -> Self {
         let (meaning, width) = (Meaning::of(loss), outputs.shape.elements().max(1));
         let mut scores = outputs.values.to_f64();
         let classes = loss.takes_classes().then(|| scores.chunks(width).map(|row| winner(row) as u32).collect());
@@ -83,7 +85,8 @@ impl Predictions {
             Values::F32(_) => Values::F32(scores.into_iter().map(|x| x as f32).collect()),
             Values::F64(_) => Values::F64(scores),
         };
-        Self { meaning, rows: outputs.rows, shape: outputs.shape, values, classes }
+        let class_names = class_names.filter(|_| loss.takes_classes());
+        Self { meaning, rows: outputs.rows, shape: outputs.shape, values, classes, class_names }
     }
 
     /// What the numbers are.
@@ -111,8 +114,20 @@ impl Predictions {
         self.classes.as_deref()
     }
 
+    /// The names of the classes, the first that of class 0, where the run keeps any.
+    pub fn class_names(&self) -> Option<&[String]> {
+        self.class_names.as_deref()
+    }
+
+    /// The name of each row's class, empty for an output that no class has; `None` where the run keeps no names.
+    pub fn labels(&self) -> Option<impl Iterator<Item = &str>> {
+        let (classes, names) = self.classes.as_deref().zip(self.class_names.as_deref())?;
+        Some(classes.iter().map(|&class| names.get(class as usize).map_or("", String::as_str)))
+    }
+
     /// Writes a line for each row below a header: `class,p0,p1,…` of a classifier (`s0,…` for the scores of `hinge`),
-    /// `p0,…` of `bce_with_logits`, `y0,…` of a regression. A number is the shortest that is read back as the same.
+    /// `p0,…` of `bce_with_logits`, `y0,…` of a regression. Where the classes have names, the class's stands in a column `label`
+    /// behind `class`. A number is the shortest that is read back as the same.
     ///
     /// # Errors
     ///
@@ -120,7 +135,10 @@ impl Predictions {
     pub fn write_csv(&self, mut out: impl Write) -> io::Result<()> {
         let (width, letter) = (self.shape.elements(), self.meaning.column());
         let class = self.classes.as_ref().map(|_| "class".to_owned());
-        let header: Vec<String> = class.into_iter().chain((0..width).map(|k| format!("{letter}{k}"))).collect();
+        let label = self.class_names.as_ref().map(|_| "label".to_owned());
+        let mut labels = self.labels();
+        let header: Vec<String> =
+            class.into_iter().chain(label).chain((0..width).map(|k| format!("{letter}{k}"))).collect();
         writeln!(out, "{}", header.join(","))?;
         for row in 0..self.rows {
             let mut first = true;
@@ -130,6 +148,9 @@ impl Predictions {
             };
             if let Some(classes) = &self.classes {
                 cell(format_args!("{}", classes[row]))?;
+            }
+            if let Some(label) = labels.as_mut().and_then(Iterator::next) {
+                cell(format_args!("{}", quoted(label)))?;
             }
             for i in row * width..(row + 1) * width {
                 // Debug writes 1e-30 short, and as both are read by everybody.
@@ -163,6 +184,14 @@ impl Predictions {
         npz.zip_writer().finish()?;
         drop(npz);
         Ok(bytes.into_inner())
+    }
+}
+
+/// A cell as RFC 4180 has it: between quotes where it holds what parts cells or lines.
+fn quoted(text: &str) -> Cow<'_, str> {
+    match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")).into(),
+        false => text.into(),
     }
 }
 

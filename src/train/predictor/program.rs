@@ -136,7 +136,14 @@ impl Bound {
             self.forget();
         }
         let (graph, features, answers, wanted) = build(&self.input)?;
-        let compiled = self.forward.compile(graph, &wanted)?;
+        let compiled = match self.forward.compile(graph, &wanted) {
+            Ok(compiled) => compiled,
+            Err(error) => {
+                // Room for what may be asked for instead.
+                self.forget();
+                return Err(error.into());
+            }
+        };
         self.programs.push(Program { rows, targets: targets.cloned(), compiled, features, answers });
         Ok(self.programs.len() - 1)
     }

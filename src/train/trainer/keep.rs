@@ -9,6 +9,7 @@ use crate::error::{CheckpointError, Result};
 use crate::nn::BufferSpec;
 use crate::train::checkpoint::{self, Checkpoint, Counter, append_history, rewind_history};
 use crate::train::event::EpochEvent;
+use crate::train::set::judging;
 use crate::train::weights::{Weights, rows};
 
 impl Trainer {
@@ -181,6 +182,7 @@ impl Trainer {
             ]
             .into_iter()
             .chain(self.course())
+            .chain(self.judged_in())
             .map(|(name, value)| (name.to_owned(), value))
             .collect(),
         })
@@ -219,6 +221,13 @@ impl Trainer {
             ("crop_padding", augment.crop_padding as f64),
             ("horizontal_flip", flag(augment.horizontal_flip)),
         ]
+    }
+
+    /// Rows of a minibatch of validation, where memory was too short for the usual ones.
+    fn judged_in(&self) -> Option<(&'static str, f64)> {
+        let set = self.validation.as_ref()?;
+        let [wide, _] = judging(self.recipe.batch_size, set.rows);
+        (set.batch < wide).then_some((checkpoint::VALIDATION_BATCH, set.batch as f64))
     }
 
     fn expected(&self) -> Vec<(String, crate::shape::Shape)> {
