@@ -32,7 +32,7 @@ use crate::shape::Shape;
 /// # On the GPU
 ///
 /// `shaders/op/max_pool2d.wgsl`, one invocation a window. A maximum is exact: its error is the largest of the window's. The
-/// derivative looks for the winners again, each pixel in the windows that it lies in: no atomics, the same bits each time.
+/// derivative looks for the winners again, without atomics: the same bits each time.
 ///
 /// # Source
 ///
