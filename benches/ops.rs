@@ -1,5 +1,5 @@
 //! Every op and loss that offers a large case, in bytes of its floor (each operand once) a second, and in floating-point
-//! operations where it counts them; products of 64×128×128, 256³ and 1024³, convolutions of layers that are trained.
+//! operations where it counts them; products of 64×128×128, 256³ and 1024³, convolutions and norms of layers that are trained.
 //! Beside each its twin in f32, which the CPU device runs.
 //!
 //! Each result is held to the f64 twin within the op's own bound before it is timed.
@@ -15,9 +15,11 @@ use thalweg::Graph;
 use thalweg::check::bounds;
 use thalweg::device::gpu::{Gpu, Prepared};
 use thalweg::device::{Column, Feed, Feeds};
-use thalweg::graph::{Arg, Context, Kind, Meta};
+use thalweg::graph::{Arg, Context, DynOp, Kind, Meta};
 use thalweg::kernel::{Operand, Place, Plan};
 use thalweg::op::conv2d::{Conv2d, Conv2dInputGradient, Conv2dWeightGradient};
+use thalweg::op::moments::{By, Moments, Over};
+use thalweg::op::normalize::{Normalize, NormalizeGradient, NormalizeSums};
 use thalweg::op::{Case, CaseInput, Fill};
 use thalweg::rng::Stream;
 
@@ -26,7 +28,8 @@ fn main() {
     if let Some(gpu) = support::gpu() {
         let mut rows = Vec::new();
         let layers = layers().into_iter().map(|case| (case.label.clone(), case));
-        for (label, case) in products().into_iter().chain(layers).chain(registered()) {
+        let norms = norms().into_iter().map(|case| (case.label.clone(), case));
+        for (label, case) in products().into_iter().chain(layers).chain(norms).chain(registered()) {
             bench(&mut c, &gpu, &label, &case, &mut rows);
         }
         if support::measuring() {
@@ -75,6 +78,31 @@ fn layers() -> Vec<Case> {
         ]
     };
     [(1, 28, 32), (32, 14, 64), (16, 32, 16)].into_iter().flat_map(of).collect()
+}
+
+/// Batch-norm at a layer of a ResNet-20 on CIFAR-10, batch 64: the moments, the result, the two sums of its derivative, and the
+/// input's gradient.
+fn norms() -> Vec<Case> {
+    // Means that leave most of x on one side: a sum of x̂ of either sign would be all rounding.
+    let (any, low) = (Fill::Uniform(-0.5, 1.5), Fill::Uniform(0.0, 0.25));
+    let (x, sets, over, epsilon) = ([64, 16, 32, 32], 16, Over::Batch, 1e-5);
+    let label = format!("{x:?} over the batch");
+    let case = |op: Arc<dyn DynOp>, inputs: &[(&[usize], Fill)]| {
+        let operand =
+            |&(shape, fill): &(&[usize], Fill)| CaseInput { shape: shape.into(), fill, differentiable: false };
+        let inputs = inputs.iter().map(operand).collect();
+        Case { op, label: label.clone(), inputs, smooth: true, bench: true, coarse: None }
+    };
+    let (image, moments, parameter) = ((&x[..], any), (&[2, sets][..], Fill::Uniform(0.5, 1.5)), (&[sets][..], any));
+    vec![
+        case(Arc::new(Moments { over }), &[image]),
+        case(Arc::new(Normalize { over, epsilon }), &[image, moments, parameter, parameter]),
+        case(Arc::new(NormalizeSums { over, epsilon, by: By::Parameter }), &[image, image, (&[2, sets], low)]),
+        case(
+            Arc::new(NormalizeGradient { over, epsilon, through: true }),
+            &[image, moments, parameter, image, (&[2, sets], any)],
+        ),
+    ]
 }
 
 fn bench(c: &mut Criterion, gpu: &Gpu, label: &str, case: &Case, rows: &mut Vec<Vec<String>>) {

@@ -47,8 +47,8 @@ fn main() {
                 let (case, name) = (case.clone(), format!("{}::{} small bindings", case.op.name(), case.label));
                 trials.push(support::trial(name, move || check(&case, &SMALL, 1)));
             }
-            // Products have a kernel or a cut for each tiling; the others are the same under both.
-            let tiled = ["affine", "conv2d", "matmul"].contains(&entry.name);
+            // These have a kernel or a cut for each tiling; the others are the same under both.
+            let tiled = ["affine", "avg_pool2d", "conv2d", "matmul", "max_pool2d"].contains(&entry.name);
             for (checked, tiling, members, always) in [
                 (true, Tiling::Register, 1, true),
                 (false, Tiling::Workgroup, 3, true),

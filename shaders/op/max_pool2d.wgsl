@@ -1,5 +1,5 @@
 // y = the largest of each window of an image; the padding never wins. One invocation a window.
-// f64 twin: src/op/max_pool2d.rs.  Uses: lib/grid.wgsl
+// f64 twin: src/op/max_pool2d.rs.  Uses: lib/grid.wgsl, lib/nan.wgsl
 
 struct Params {
     len: u32,
@@ -43,7 +43,7 @@ fn max_pool2d(
     for (var r = top; r < bottom; r++) {
         for (var c = left; c < right; c++) {
             let candidate = x[plane + r * params.w + c];
-            best = select(best, candidate, candidate > best);
+            best = select(best, candidate, beats(candidate, best));
         }
     }
     y[id.z * params.y_stride + i] = best;

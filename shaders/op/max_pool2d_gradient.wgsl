@@ -1,5 +1,5 @@
 // dx = Σ dy over the windows that the pixel wins: it is their largest, the first of equals. One invocation a pixel, which looks for
-// the winner of each window it lies in: no atomics.  f64 twin: src/op/max_pool2d/gradient.rs.  Uses: lib/grid.wgsl
+// the winner of each window it lies in: no atomics.  f64 twin: src/op/max_pool2d/gradient.rs.  Uses: lib/grid.wgsl, lib/nan.wgsl
 
 struct Params {
     len: u32,
@@ -35,8 +35,9 @@ fn winner(plane: u32, row: u32, column: u32) -> u32 {
         for (var c = left; c < right; c++) {
             let at = plane + r * params.w + c;
             let candidate = x[at];
-            place = select(place, at, candidate > best);
-            best = select(best, candidate, candidate > best);
+            let wins = beats(candidate, best);
+            place = select(place, at, wins);
+            best = select(best, candidate, wins);
         }
     }
     return place;

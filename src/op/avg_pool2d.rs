@@ -5,7 +5,7 @@ mod gradient;
 pub use gradient::AvgPool2dGradient;
 
 use super::cores::share;
-use super::max_pool2d::{GRID, launches, planes, pooled};
+use super::max_pool2d::{GRID, Walk, planes, pooled};
 use super::rounding::{TINY, gamma};
 use super::window::{Window2d, images};
 use super::{Case, Fill, operand};
@@ -110,7 +110,8 @@ impl Op for AvgPool2d {
         let (window, places) = self.window("avg_pool2d", x)?;
         let kernel = Kernel::new("avg_pool2d", wgsl!("op/avg_pool2d", "lib/grid"), "avg_pool2d");
         let operands = [("x_stride", Operand::Input(0), false), ("y_stride", Operand::Output, true)];
-        launches(plan, kernel, "avg_pool2d", (&window, [x[2], x[3]], places), &operands, Some(self.share()))
+        let walk = Walk::each(kernel, &window, [x[2], x[3]], places, true).factor(self.share());
+        walk.launches(plan, "avg_pool2d", &operands)
     }
 
     fn bound(&self, inputs: &[BoundArg<'_>], _: &[f64], error: &mut [f64]) {

@@ -1,10 +1,12 @@
 //! The largest of each window of an image.
 
 mod gradient;
+mod walk;
 
 use std::ops::Range;
 
 pub use gradient::MaxPool2dGradient;
+pub(crate) use walk::{Apart, Walk};
 
 use super::cores::share;
 use super::rounding::TINY;
@@ -12,7 +14,7 @@ use super::window::{Window2d, images};
 use super::{Case, Fill, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
-use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, wgsl};
+use crate::kernel::{Kernel, Launches, Operand, Plan, wgsl};
 use crate::scalar::Scalar;
 use crate::shape::Shape;
 
@@ -30,7 +32,7 @@ use crate::shape::Shape;
 /// # On the GPU
 ///
 /// `shaders/op/max_pool2d.wgsl`, one invocation a window. A maximum is exact: its error is the largest of the window's. The
-/// derivative looks for the winners again, each pixel in the windows that it lies in: no atomics, the same bits each time.
+/// derivative looks for the winners again, without atomics: the same bits each time.
 ///
 /// # Source
 ///
@@ -59,36 +61,6 @@ pub(crate) fn pooled(
         return Err(GraphError::Range { op, field: "padding", range: "at most half the kernel", found });
     }
     Ok((window, places))
-}
-
-/// The launches of a kernel over the planes of images: some operands hold pixels, the others places.
-pub(crate) fn launches(
-    plan: &Plan,
-    kernel: Kernel,
-    op: &'static str,
-    (window, size, places): (&Window2d, [usize; 2], [usize; 2]),
-    operands: &[(&'static str, Operand, bool)],
-    factor: Option<f64>,
-) -> Result<Launches, GraphError> {
-    let (pixels, area) = (size[0] * size[1], places[0] * places[1]);
-    let of = |n: Operand| if let Operand::Input(n) = n { &plan.inputs[n] } else { &plan.output };
-    let planes = plan.output.shape[0] * plan.output.shape[1];
-    let width = |by_place: bool| if by_place { area } else { pixels };
-    let launch = |(first, count): (usize, usize)| {
-        let written = operands.iter().find(|o| o.1 == Operand::Output).map_or(0, |o| count * width(o.2));
-        let mut params = vec![("len", written.into())];
-        params.extend(window.params(size, places));
-        params.extend(factor.map(|factor| ("factor", (factor as f32).into())));
-        params.extend(operands.iter().map(|&(name, operand, _)| (name, of(operand).stride.into())));
-        let binding = |&(_, operand, by_place): &(&str, Operand, bool)| {
-            let window = Window { operand, offset: first * width(by_place), len: count * width(by_place) };
-            if operand == Operand::Output { Binding::Write(window) } else { Binding::Read(window) }
-        };
-        let bindings = operands.iter().map(binding).collect();
-        Launch { kernel: kernel.clone(), params, bindings, groups: plan.linear(written, 64), flops: 0 }
-    };
-    let runs = plan.runs(op, planes, &[pixels, area])?;
-    Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
 }
 
 impl MaxPool2d {
@@ -207,9 +179,9 @@ impl Op for MaxPool2d {
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
         let x = &plan.inputs[0].shape;
         let (window, places) = self.window("max_pool2d", x)?;
-        let kernel = Kernel::new("max_pool2d", wgsl!("op/max_pool2d", "lib/grid"), "max_pool2d");
+        let kernel = Kernel::new("max_pool2d", wgsl!("op/max_pool2d", "lib/grid", "lib/nan"), "max_pool2d");
         let operands = [("x_stride", Operand::Input(0), false), ("y_stride", Operand::Output, true)];
-        launches(plan, kernel, "max_pool2d", (&window, [x[2], x[3]], places), &operands, None)
+        Walk::each(kernel, &window, [x[2], x[3]], places, true).launches(plan, "max_pool2d", &operands)
     }
 
     fn bound(&self, inputs: &[BoundArg<'_>], _: &[f64], error: &mut [f64]) {
@@ -253,8 +225,10 @@ impl Graph {
     }
 }
 
-/// `(x, [kernel, stride, padding])`: odd sizes, overlap, gaps, padding, a window of the whole image, no image at all.
-pub(crate) const GRID: [([usize; 4], [[usize; 2]; 3]); 9] = [
+/// `(x, [kernel, stride, padding])`: odd sizes, overlap, gaps, padding, a window of the whole image, no image at all; then windows
+/// apart: several runs of cells to a line, the last one short; cells of padding or of pixels alone at the edges; a single window
+/// along an axis, whose stride would let others overlap.
+pub(crate) const GRID: [([usize; 4], [[usize; 2]; 3]); 16] = [
     ([1, 1, 1, 1], [[1, 1], [1, 1], [0, 0]]),
     ([2, 3, 8, 6], [[2, 2], [2, 2], [0, 0]]),
     ([2, 3, 9, 7], [[2, 2], [2, 2], [0, 0]]),
@@ -264,6 +238,13 @@ pub(crate) const GRID: [([usize; 4], [[usize; 2]; 3]); 9] = [
     ([2, 2, 6, 5], [[6, 5], [1, 1], [0, 0]]),
     ([2, 1, 5, 6], [[5, 4], [1, 2], [2, 2]]),
     ([0, 3, 4, 4], [[2, 2], [2, 2], [0, 0]]),
+    ([1, 2, 5, 37], [[2, 2], [2, 2], [0, 0]]),
+    ([2, 2, 9, 11], [[3, 3], [3, 3], [1, 1]]),
+    ([2, 2, 8, 19], [[2, 3], [3, 4], [0, 1]]),
+    ([1, 2, 9, 10], [[1, 1], [4, 5], [0, 0]]),
+    ([2, 2, 3, 8], [[3, 2], [1, 2], [0, 0]]),
+    ([2, 1, 2, 2], [[4, 4], [2, 2], [1, 1]]),
+    ([2, 3, 9, 12], [[9, 12], [1, 1], [0, 0]]),
 ];
 
 /// The grid, forward and backward; all equal, where the first wins; the layer of a network that is trained.
@@ -277,8 +258,11 @@ pub fn cases() -> Vec<Case> {
         let Ok(y) = pool.output(&[Meta::real(x)]) else { unreachable!("the grid's cases suit the shape rule") };
         cases.push(Case::new(label, MaxPool2dGradient { pool }).fixed(x, any).fixed(y.shape, any));
     }
-    let pool = MaxPool2d { kernel: [3, 3], stride: [2, 2], padding: [1, 1] };
-    cases.push(Case::new("all equal", pool).real([2, 3, 7, 7], Fill::Constant(-1.5)).edge());
+    for (kernel, stride) in [(3, 2), (3, 3)] {
+        let pool = MaxPool2d { kernel: [kernel; 2], stride: [stride; 2], padding: [1, 1] };
+        let label = format!("all equal by {kernel} s{stride}");
+        cases.push(Case::new(label, pool).real([2, 3, 7, 7], Fill::Constant(-1.5)).edge());
+    }
     let pool = MaxPool2d { kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
     let (label, x) = ("[64, 32, 28, 28] by [2, 2]", [64, 32, 28, 28]);
     cases.push(Case::new(label, pool).real(x, any).edge().benched());

@@ -4,6 +4,7 @@ use thalweg::Graph;
 use thalweg::device::{Feed, Feeds};
 use thalweg::graph::NodeId;
 use thalweg::loss::Loss;
+use thalweg::op::max_pool2d::MaxPool2d;
 
 /// A graph with a NaN in what it is fed, and which results must show it.
 pub struct Poisoned {
@@ -49,6 +50,14 @@ pub fn all() -> thalweg::Result<Vec<Poisoned>> {
             let feeds = Feeds::from([(s, Feed::Real(scores(place)))]);
             let name = format!("maxima of width {width}, NaN at {place}");
             all.push(Poisoned { name, graph: g, feeds, wanted: maxima.to_vec() });
+            let mut g = Graph::new();
+            let s = g.input("s", [1, 1, 2, width])?;
+            let apart = MaxPool2d { kernel: [2, 3], stride: [2, 3], padding: [0, 0] };
+            let overlapping = MaxPool2d { kernel: [2, 3], stride: [1, 1], padding: [1, 1] };
+            let wanted = vec![g.max_pool2d(s, apart)?, g.max_pool2d(s, overlapping)?];
+            let feeds = Feeds::from([(s, Feed::Real(scores(place)))]);
+            let name = format!("pools of width {width}, NaN at {place}");
+            all.push(Poisoned { name, graph: g, feeds, wanted });
         }
     }
     // Long enough for a tree of several launches.

@@ -1,10 +1,11 @@
 //! The derivative of [`AvgPool2d`].
 
-use super::{AvgPool2d, WALK, launches};
+use super::{AvgPool2d, WALK};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
 use crate::kernel::{Kernel, Launches, Operand, Plan, wgsl};
 use crate::op::cores::share;
+use crate::op::max_pool2d::{Apart, Walk};
 use crate::op::operand;
 use crate::op::rounding::{TINY, gamma};
 use crate::op::window::images;
@@ -18,7 +19,9 @@ use crate::shape::Shape;
 /// dx[n, c, h, w] = Σ dy[n, c, i, j] / (kh·kw) over the windows that cover (h, w)
 /// ```
 ///
-/// **On the GPU** `shaders/op/avg_pool2d_gradient.wgsl`: each pixel gathers from its windows, in order.
+/// **On the GPU** where small windows do not overlap `shaders/op/avg_pool2d_gradient_apart.wgsl`: an invocation writes all pixels of
+/// a window, or of several side by side. Elsewhere `shaders/op/avg_pool2d_gradient.wgsl`: each pixel gathers from its windows, in
+/// order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AvgPool2dGradient {
     /// The pooling.
@@ -28,6 +31,10 @@ pub struct AvgPool2dGradient {
 }
 
 const NAME: &str = "avg_pool2d_gradient";
+
+/// Most pixels that one invocation writes for a window. Of larger ones each pixel gathers, of one window then, so that a few large
+/// windows still keep a graphics card busy.
+const SCATTERED: usize = 64;
 
 impl AvgPool2dGradient {
     fn images(&self, dy: &Shape) -> Shape {
@@ -71,9 +78,16 @@ impl Op for AvgPool2dGradient {
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
         let (window, places) = self.pool.window(NAME, &plan.output.shape)?;
-        let kernel = Kernel::new(NAME, wgsl!("op/avg_pool2d_gradient", "lib/grid"), NAME);
+        let apart = Apart::new(&window, self.size, places).filter(|apart| apart.pixels() <= SCATTERED);
+        let walk = if let Some(apart) = apart {
+            let source = wgsl!("op/avg_pool2d_gradient_apart", "lib/grid");
+            apart.walk(Kernel::new(NAME, source, "avg_pool2d_gradient_apart"), plan)
+        } else {
+            let kernel = Kernel::new(NAME, wgsl!("op/avg_pool2d_gradient", "lib/grid"), NAME);
+            Walk::each(kernel, &window, self.size, places, false)
+        };
         let operands = [("dy_stride", Operand::Input(0), true), ("dx_stride", Operand::Output, false)];
-        launches(plan, kernel, NAME, (&window, self.size, places), &operands, Some(self.pool.share()))
+        walk.factor(self.pool.share()).launches(plan, NAME, &operands)
     }
 
     fn bound(&self, inputs: &[BoundArg<'_>], _: &[f64], error: &mut [f64]) {

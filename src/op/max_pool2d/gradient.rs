@@ -1,6 +1,6 @@
 //! The derivative of [`MaxPool2d`].
 
-use super::{MaxPool2d, launches, planes, wins};
+use super::{Apart, MaxPool2d, Walk, planes, wins};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
 use crate::kernel::{Kernel, Launches, Operand, Plan, wgsl};
@@ -16,8 +16,10 @@ use crate::scalar::Scalar;
 /// dx[n, c, h, w] = Σ dy[n, c, i, j] over the windows whose first largest pixel is (h, w)
 /// ```
 ///
-/// **On the GPU** `shaders/op/max_pool2d_gradient.wgsl`: each pixel goes through the windows it lies in, in order, and looks for
-/// their winners again. Exact but for that sum, and where the inputs' own errors leave a winner open.
+/// **On the GPU** where windows do not overlap `shaders/op/max_pool2d_gradient_apart.wgsl`: an invocation looks for the winner of
+/// a window, or of several side by side, and writes all their pixels. Elsewhere `shaders/op/max_pool2d_gradient.wgsl`: each pixel
+/// goes through the windows it lies in, in order, and looks for their winners. Exact but for that sum, and where the inputs' own
+/// errors leave a winner open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxPool2dGradient {
     /// The pooling.
@@ -78,13 +80,20 @@ impl Op for MaxPool2dGradient {
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
         let x = &plan.inputs[0].shape;
         let (window, places) = self.pool.window(NAME, x)?;
-        let kernel = Kernel::new(NAME, wgsl!("op/max_pool2d_gradient", "lib/grid"), NAME);
+        let size = [x[2], x[3]];
+        let walk = if let Some(apart) = Apart::new(&window, size, places) {
+            let source = wgsl!("op/max_pool2d_gradient_apart", "lib/grid", "lib/nan");
+            apart.walk(Kernel::new(NAME, source, "max_pool2d_gradient_apart"), plan)
+        } else {
+            let kernel = Kernel::new(NAME, wgsl!("op/max_pool2d_gradient", "lib/grid", "lib/nan"), NAME);
+            Walk::each(kernel, &window, size, places, false)
+        };
         let operands = [
             ("x_stride", Operand::Input(0), false),
             ("dy_stride", Operand::Input(1), true),
             ("dx_stride", Operand::Output, false),
         ];
-        launches(plan, kernel, NAME, (&window, [x[2], x[3]], places), &operands, None)
+        walk.launches(plan, NAME, &operands)
     }
 
     /// Where another pixel is within reach of a window's winner, either may win. A pixel's sum has at most as many terms as
