@@ -338,9 +338,12 @@ fn poisoned() -> Any {
 /// Where a binding takes 4096 elements, element-wise passes go by parts; what adds up is refused by name.
 fn cut() -> Any {
     let gpu = support::open(Options { checked: true, max_elements: Some(4096), ..Options::default() })?;
-    for (over, axes) in
-        [(Over::Batch, [3, 5, 7, 101]), (Over::Example, [40, 3, 11, 9]), (Over::Groups(3), [5, 6, 19, 17])]
-    {
+    for (over, axes) in [
+        (Over::Batch, [3, 5, 7, 101]),
+        (Over::Batch, [5, 6, 16, 16]),
+        (Over::Example, [40, 3, 11, 9]),
+        (Over::Groups(3), [5, 6, 19, 17]),
+    ] {
         let mut g = Graph::new();
         let mut feeds = Feeds::new();
         let mut operand = |g: &mut Graph, name: &str, shape: Shape, low: f64| {

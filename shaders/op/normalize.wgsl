@@ -1,8 +1,9 @@
 // y = (x − mean) / √(variance + epsilon) · weight + bias. f64 twin: src/op/normalize.rs.
 // Element i has the statistics of set i / set_inner % sets and the parameters i / per % count; SAME where these are one.
-// One invocation an element.  Uses: lib/grid.wgsl
+// One invocation RUN elements, of one set and one parameter.  Uses: lib/grid.wgsl
 
 override SAME: bool = false;
+override RUN: u32 = 1u;
 
 struct Params {
     len: u32,
@@ -31,18 +32,22 @@ fn normalize_by(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let i = linear_index(id, groups);
-    if i >= params.len {
+    let start = RUN * linear_index(id, groups);
+    if start >= params.len {
         return;
     }
-    let own = (params.first + i) / params.set_inner % params.sets;
+    let own = (params.first + start) / params.set_inner % params.sets;
     var parameter = own;
     if !SAME {
-        parameter = (params.first + i) / params.per % params.count;
+        parameter = (params.first + start) / params.per % params.count;
     }
     let at = id.z * params.moments_stride + own;
     let rstd = inverseSqrt(moments[at + params.sets] + params.epsilon);
-    let hat = (x[id.z * params.x_stride + i] - moments[at]) * rstd;
+    let mean = moments[at];
     let w = weight[id.z * params.weight_stride + parameter];
-    y[id.z * params.y_stride + i] = hat * w + bias[id.z * params.bias_stride + parameter];
+    let b = bias[id.z * params.bias_stride + parameter];
+    for (var i = start; i < min(start + RUN, params.len); i++) {
+        let hat = (x[id.z * params.x_stride + i] - mean) * rstd;
+        y[id.z * params.y_stride + i] = hat * w + b;
+    }
 }

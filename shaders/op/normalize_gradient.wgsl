@@ -1,8 +1,9 @@
 // dx = dy · w · rstd, or, THROUGH the statistics, dx = (dy · w − (sums[0] + x̂ · sums[1]) / m) · rstd, share being 1 / m.
 // f64 twin: src/op/normalize/gradient.rs. Sets and parameters as in normalize.wgsl.
-// One invocation an element.  Uses: lib/grid.wgsl
+// One invocation RUN elements, of one set and one parameter.  Uses: lib/grid.wgsl
 
 override SAME: bool = false;
+override RUN: u32 = 1u;
 override THROUGH: bool = false;
 
 struct Params {
@@ -35,22 +36,32 @@ fn normalize_gradient(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let i = linear_index(id, groups);
-    if i >= params.len {
+    let start = RUN * linear_index(id, groups);
+    if start >= params.len {
         return;
     }
-    let own = (params.first + i) / params.set_inner % params.sets;
+    let own = (params.first + start) / params.set_inner % params.sets;
     var parameter = own;
     if !SAME {
-        parameter = (params.first + i) / params.per % params.count;
+        parameter = (params.first + start) / params.per % params.count;
     }
     let at = id.z * params.moments_stride + own;
     let rstd = inverseSqrt(moments[at + params.sets] + params.epsilon);
-    var slope = dy[id.z * params.dy_stride + i] * weight[id.z * params.weight_stride + parameter];
+    let mean = moments[at];
+    let w = weight[id.z * params.weight_stride + parameter];
+    var plain = 0.0;
+    var along = 0.0;
     if THROUGH {
-        let hat = (x[id.z * params.x_stride + i] - moments[at]) * rstd;
         let sum = id.z * params.sums_stride + own;
-        slope -= (sums[sum] + hat * sums[sum + params.sets]) * params.share;
+        plain = sums[sum];
+        along = sums[sum + params.sets];
     }
-    dx[id.z * params.dx_stride + i] = slope * rstd;
+    for (var i = start; i < min(start + RUN, params.len); i++) {
+        var slope = dy[id.z * params.dy_stride + i] * w;
+        if THROUGH {
+            let hat = (x[id.z * params.x_stride + i] - mean) * rstd;
+            slope -= (plain + hat * along) * params.share;
+        }
+        dx[id.z * params.dx_stride + i] = slope * rstd;
+    }
 }

@@ -148,9 +148,11 @@ impl Op for Normalize {
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
         let layout = self.over.of(&plan.output.shape);
+        let run = layout.run(plan.tiling);
         let launch = |(offset, len): (usize, usize)| Launch {
             kernel: Kernel::new(NAME, wgsl!("op/normalize", "lib/grid"), "normalize_by")
-                .constant("SAME", f64::from(u8::from(layout.same()))),
+                .constant("SAME", f64::from(u8::from(layout.same())))
+                .constant("RUN", run as f64),
             params: vec![
                 ("len", len.into()),
                 ("first", offset.into()),
@@ -172,7 +174,7 @@ impl Op for Normalize {
                 Binding::read(Operand::Input(3), layout.params),
                 Binding::Write(Window { operand: Operand::Output, offset, len }),
             ],
-            groups: plan.linear(len, 64),
+            groups: plan.linear(len.div_ceil(run), 64),
             flops: 0,
         };
         let runs = plan.runs(NAME, layout.elements, &[1])?;

@@ -1,6 +1,7 @@
 //! Which elements share a mean and a variance, and which a weight and a bias.
 
 use crate::error::GraphError;
+use crate::kernel::Tiling;
 use crate::op::operand;
 use crate::scalar::Scalar;
 use crate::shape::Shape;
@@ -106,6 +107,15 @@ impl Layout {
     /// Whether sets and parameters are the same classes.
     pub fn same(&self) -> bool {
         (self.set_inner, self.sets) == (self.per, self.params)
+    }
+
+    /// Neighbours of one set and one parameter that an element-wise invocation takes: their place is computed once. A card would rather
+    /// have neighbours in neighbouring invocations.
+    pub fn run(&self, tiling: Tiling) -> usize {
+        let fits = |run: &usize| self.set_inner.is_multiple_of(*run) && self.per.is_multiple_of(*run);
+        let longest = if tiling == Tiling::Register { 16 } else { 1 };
+        // A launch over a part of the elements begins at a multiple of 64.
+        [16, 8, 4, 2].into_iter().filter(|run| *run <= longest).find(fits).unwrap_or(1)
     }
 
     fn segment_len(&self) -> usize {

@@ -77,10 +77,12 @@ impl Op for NormalizeGradient {
         // Where the statistics stand still, the bindings of x and the sums hold dy and the moments, unread.
         let (x, sums) = if self.through { (3, 4) } else { (0, 1) };
         let flag = |flag: bool| f64::from(u8::from(flag));
+        let run = layout.run(plan.tiling);
         let launch = |(offset, len): (usize, usize)| Launch {
             kernel: Kernel::new(NAME, wgsl!("op/normalize_gradient", "lib/grid"), NAME)
                 .constant("SAME", flag(layout.same()))
-                .constant("THROUGH", flag(self.through)),
+                .constant("THROUGH", flag(self.through))
+                .constant("RUN", run as f64),
             params: vec![
                 ("len", len.into()),
                 ("first", offset.into()),
@@ -105,7 +107,7 @@ impl Op for NormalizeGradient {
                 Binding::read(Operand::Input(sums), 2 * layout.sets),
                 Binding::Write(Window { operand: Operand::Output, offset, len }),
             ],
-            groups: plan.linear(len, 64),
+            groups: plan.linear(len.div_ceil(run), 64),
             flops: 0,
         };
         let runs = plan.runs(NAME, layout.elements, &[1])?;
