@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
+use thalweg::Error;
 use thalweg::check::{GradientCheck, Report, gradients_from, ops};
 use thalweg::data::{Dataset, Targets};
 use thalweg::device::gpu::{Gpu, Options};
-use thalweg::error::{DeviceError, TrainError};
+use thalweg::error::DeviceError;
 use thalweg::nn::{Augment, Mode, TargetKind, assemble};
 use thalweg::train::Weights;
 use thalweg::train::config::RunConfig;
-use thalweg::{Error, Shape};
 
 use super::error::CliError;
 use super::output::{event, line};
@@ -109,7 +109,7 @@ fn model(
     let (model, objective) = (config.model()?, config.objective());
     // One step's changes of the images, as one mask of a dropout: the gradients are those of what is trained.
     let model = augment.over(&model);
-    let input = input(config, data)?;
+    let input = config.recipe(None).example(data)?;
     let initial = match &arguments.init {
         None => None,
         Some(file) => {
@@ -124,15 +124,6 @@ fn model(
     };
     let check = arguments.check(config.train.seed);
     Ok(gradients_from(initial, &model, &input, &objective, data, &check, gpu)?)
-}
-
-/// The shape the model takes an example in, if it is as large as the data's.
-fn input(config: &RunConfig, data: &Dataset) -> Result<Shape, CliError> {
-    match &config.model.input {
-        None => Ok(data.shape().clone()),
-        Some(input) if input.elements() == data.shape().elements() => Ok(input.clone()),
-        Some(input) => Err(Error::from(TrainError::Input { input: input.clone(), data: data.shape().clone() }).into()),
-    }
 }
 
 /// The adapter whose kernels are checked, and which or why none.

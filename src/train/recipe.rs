@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::data::Dataset;
 use crate::device::Precision;
-use crate::error::OptimError;
+use crate::error::{OptimError, TrainError};
 use crate::nn::{Augment, Objective};
 use crate::optim::{DynRule, Optimizer};
 use crate::schedule::Schedule;
@@ -61,6 +62,19 @@ impl Default for Recipe {
 }
 
 impl Recipe {
+    /// The shape the model takes an example in: its own, if it is as large as the data's.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Input`] where it is not.
+    pub fn example(&self, data: &Dataset) -> Result<Shape, TrainError> {
+        match &self.input {
+            None => Ok(data.shape().clone()),
+            Some(input) if input.elements() == data.shape().elements() => Ok(input.clone()),
+            Some(input) => Err(TrainError::Input { input: input.clone(), data: data.shape().clone() }),
+        }
+    }
+
     /// Refuses numbers that floats of `precision` do not hold: the rule's, and the rate at both ends of a run of `steps`
     /// steps an epoch, between which each schedule only rises or only falls.
     pub(super) fn check(&self, precision: Precision, steps: usize) -> Result<(), OptimError> {

@@ -3,9 +3,8 @@
 use super::recipe::Recipe;
 use crate::data::{Dataset, Targets, Values};
 use crate::device::{Column, DataId, Device, Engine, ProgramId, Setup, cpu};
-use crate::error::{DeviceError, Error, Result, TrainError};
+use crate::error::{DeviceError, Error, Result};
 use crate::nn::{Assembled, Mode, Model, TargetKind, assemble};
-use crate::shape::Shape;
 
 /// Rows on the device, and how to go over them.
 pub(super) struct Set {
@@ -124,16 +123,7 @@ pub(super) fn build(model: &dyn Model, recipe: &Recipe, data: &Dataset, batch: u
         Targets::Classes { classes, .. } => TargetKind::Classes { classes: *classes },
         Targets::Values { shape, .. } => TargetKind::Values { shape: shape.clone() },
     };
-    Ok(assemble(&recipe.augment.over(model), &input(recipe, data)?, targets, &recipe.objective, batch, mode)?)
-}
-
-/// The shape the model is given: its own, if it is as large as the data's.
-pub(super) fn input(recipe: &Recipe, data: &Dataset) -> Result<Shape> {
-    match &recipe.input {
-        None => Ok(data.shape().clone()),
-        Some(input) if input.elements() == data.shape().elements() => Ok(input.clone()),
-        Some(input) => Err(TrainError::Input { input: input.clone(), data: data.shape().clone() }.into()),
-    }
+    Ok(assemble(&recipe.augment.over(model), &recipe.example(data)?, targets, &recipe.objective, batch, mode)?)
 }
 
 fn column(values: &Values) -> Column<'_> {

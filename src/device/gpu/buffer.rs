@@ -43,6 +43,13 @@ pub(super) struct Bound {
     pub guard: usize,
 }
 
+impl Bound {
+    /// A buffer from its beginning, of which all members share the value.
+    pub(super) fn whole(buffer: Buffer) -> Self {
+        Self { buffer, offset: 0, stride: 0, guard: 0 }
+    }
+}
+
 impl Gpu {
     /// Storage of 4-byte elements, zeroed, padded so that vec4 bindings always fit.
     pub(super) fn storage(&self, what: &str, elements: usize) -> Result<Buffer, DeviceError> {

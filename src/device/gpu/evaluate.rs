@@ -39,7 +39,7 @@ pub fn evaluate(
     let control = control_words(&contexts);
     let buffer = gpu.storage("control words", control.len())?;
     gpu.write(&buffer, 0, &control);
-    let control = Bound { buffer, offset: 0, stride: 0, guard: 0 };
+    let control = Bound::whole(buffer);
 
     let live = graph.live(wanted);
     let mut sources: Vec<Option<Bound>> = vec![None; graph.nodes().len()];

@@ -54,7 +54,7 @@ impl GpuForward {
                 (None, Kind::Input { .. }) => {
                     let buffer = self.gpu.storage("minibatch", node.meta.shape.elements())?;
                     inputs.push((id, buffer.clone()));
-                    Some(bound(buffer))
+                    Some(Bound::whole(buffer))
                 }
                 (None, _) => None,
             };
@@ -111,10 +111,6 @@ impl Gpu {
         let buffer = self.storage(what, words.len())?;
         self.write(&buffer, 0, words);
         self.health()?;
-        Ok(bound(buffer))
+        Ok(Bound::whole(buffer))
     }
-}
-
-fn bound(buffer: Buffer) -> Bound {
-    Bound { buffer, offset: 0, stride: 0, guard: 0 }
 }

@@ -72,7 +72,7 @@ impl Gpu {
                 check(&launch.kernel.name, *window, &lengths, output, &launches.scratch)?;
             }
         }
-        let bound = |buffer: &Buffer| Bound { buffer: buffer.clone(), offset: 0, stride: 0, guard: 0 };
+        let bound = |buffer: &Buffer| Bound::whole(buffer.clone());
         let mut bounds = Vec::with_capacity(inputs.len());
         for &column in inputs {
             let buffer = self.storage("operand", column.len())?;

@@ -5,7 +5,6 @@ use crate::device::{Device, Precision};
 use crate::error::{Result, TrainError};
 use crate::nn::{Model, output_shape};
 use crate::train::recipe::Recipe;
-use crate::train::set::input;
 
 /// Whether a part of the data can go through the model at all, said before anything is put on a device.
 pub(super) fn part(device: &Device, model: &dyn Model, recipe: &Recipe, train: &Dataset, data: &Dataset) -> Result<()> {
@@ -22,7 +21,7 @@ pub(super) fn part(device: &Device, model: &dyn Model, recipe: &Recipe, train: &
     if let Targets::Classes { .. } = data.targets()
         && recipe.objective.loss.takes_classes()
     {
-        let output = output_shape(model, &input(recipe, data)?)?;
+        let output = output_shape(model, &recipe.example(data)?)?;
         let [classes] = output[..] else {
             return Err(TrainError::Output { loss: recipe.objective.loss.name(), found: output }.into());
         };

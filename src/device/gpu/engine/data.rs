@@ -179,7 +179,7 @@ fn parts(gpu: &Gpu, what: &str, rows: usize, width: usize) -> Result<Vec<Part>, 
     let part = |first_row| {
         let count = most.min(rows - first_row);
         let buffer = gpu.storage(what, count * width)?;
-        Ok(Part { bound: Bound { buffer, offset: 0, stride: 0, guard: 0 }, first_row, rows: count })
+        Ok(Part { bound: Bound::whole(buffer), first_row, rows: count })
     };
     (0..rows).step_by(most).map(part).collect()
 }

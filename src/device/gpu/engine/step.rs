@@ -52,12 +52,12 @@ impl GpuEngine {
             let gradient = place(&direct).map(|t| flat(&self.gradients, t));
             gradient.or_else(|| place(&moved).map(|n| kept(&self.kept.next, n)))
         };
-        let control = Bound { buffer: self.control.clone(), offset: 0, stride: 0, guard: 0 };
+        let control = Bound::whole(self.control.clone());
         let around =
             Surroundings { members: members as u32, guard: 0, source: &source, pinned: &pinned, control: &control };
 
         let set = &self.data[data.0];
-        let order = Bound { buffer: set.order.clone(), offset: 0, stride: 0, guard: 0 };
+        let order = Bound::whole(set.order.clone());
         let mut taking = Vec::with_capacity(set.tables.len());
         for table in &set.tables {
             let mut drafts = Drafts::default();
@@ -122,7 +122,7 @@ impl GpuEngine {
 
     fn input(&self, step: &StepGraph, id: NodeId) -> Result<Bound, DeviceError> {
         let buffer = self.gpu.storage("minibatch", step.graph.shape(id).elements())?;
-        Ok(Bound { buffer, offset: 0, stride: 0, guard: 0 })
+        Ok(Bound::whole(buffer))
     }
 
     /// One buffer a setting, shared by all programs. Members lie as far apart as bindings may begin: each may get one of
@@ -188,7 +188,7 @@ impl GpuEngine {
         let members = self.setup.seeds.len();
         let stride = if members > 1 { self.total } else { 0 };
         let flat = |buffer: &super::Buffer| Bound { buffer: buffer.clone(), offset: 0, stride, guard: 0 };
-        let single = |buffer: &super::Buffer| Bound { buffer: buffer.clone(), offset: 0, stride: 0, guard: 0 };
+        let single = |buffer: &super::Buffer| Bound::whole(buffer.clone());
         let (segments, flags) = (single(&self.segments), single(&self.flags));
         let (gradients, parameters) = (flat(&self.gradients), flat(&self.parameters));
         let states: Vec<Bound> = self.states.iter().map(flat).collect();
@@ -226,7 +226,7 @@ impl GpuEngine {
         let loss = scalars[0].clone().expect("a step records its loss");
         let [a, b, c, d] = scalars.map(|s| s.unwrap_or_else(|| loss.clone()));
         let own = kernels::record(members, rows, advance, [a.stride, b.stride, c.stride, d.stride]);
-        let ring = Bound { buffer: self.ring.clone(), offset: 0, stride: 0, guard: 0 };
+        let ring = Bound::whole(self.ring.clone());
         let words = (control, 0, control.buffer.elements());
         let scalar = |place: &Bound| (members - 1) * place.stride + 1;
         let shown = own.shown([
