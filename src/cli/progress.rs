@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use thalweg::train::{EpochEvent, StepEvent};
+use thalweg::train::{Diverged, EpochEvent, StepEvent};
 
 use super::error::CliError;
 use super::output::line;
@@ -68,6 +68,11 @@ impl Progress {
             e.learning_rate,
             e.examples_per_second
         );
+        self.bar.suspend(|| line(text))
+    }
+
+    pub(crate) fn diverged(&mut self, d: &Diverged) -> Result<(), CliError> {
+        let text = format!("member {} stays as it is from step {} on: {}", d.member, d.step, d.reason);
         self.bar.suspend(|| line(text))
     }
 

@@ -114,6 +114,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
                 last = Some(*epoch);
                 if arguments.json { event("epoch", epoch) } else { progress.epoch(epoch) }
             }
+            Event::Diverged(diverged) if arguments.json => event("diverged", diverged),
+            Event::Diverged(diverged) => progress.diverged(diverged),
+            _ => Ok(()),
         };
         if let Err(error) = said {
             trouble = Some(error);

@@ -54,7 +54,8 @@ pub enum PopulationError {
     #[error(
         "{who} would make {rule} keep the states {}, where the others have {}: one run has one set of states. Take numbers that \
          keep the same states (a momentum above 0 in all, or 0 in all), or train apart",
-        list(found), list(expected)
+        list(found),
+        list(expected)
     )]
     States {
         /// The member, or the group, in words.
@@ -111,7 +112,9 @@ pub enum PopulationError {
         reason: String,
     },
     /// No member is left that computes with numbers.
-    #[error("all {members} members of the population have diverged; the last was member {member} at step {step}: {reason}")]
+    #[error(
+        "all {members} members of the population have diverged; the last was member {member} at step {step}: {reason}"
+    )]
     AllDiverged {
         /// How many there are.
         members: usize,

@@ -182,6 +182,7 @@ impl RunConfig {
             drop_last: self.train.drop_last,
             input: self.model.input.clone(),
             augment: self.data.augment(fitted),
+            ..Recipe::default()
         }
     }
 

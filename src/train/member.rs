@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::PopulationError;
 use crate::graph::{Graph, Kind, NodeId};
 
@@ -15,18 +17,23 @@ use crate::graph::{Graph, Kind, NodeId};
 /// let recipe = Recipe { members: members.into(), ..Recipe::default() };
 /// assert_eq!((recipe.population(), recipe.seed_of(2)), (3, 1));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Member {
     /// Of its initial weights, dropout and changes of images; not of the order of the rows, which all members share.
+    #[serde(skip)]
     pub seed: Option<u64>,
     /// Numbers of the update rule, by their names in the TOML form: `learning_rate`, `momentum`, `weight_decay`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub optimizer: BTreeMap<String, f64>,
     /// The penalty's factor λ, finite and at least 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub l2: Option<f64>,
     /// The rate of every dropout of the model, in `[0, 1]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropout: Option<f64>,
     /// Other scalars that the model's graph takes as settings, by their names there: `2.p` for one dropout alone, which goes
     /// before [`dropout`](Self::dropout).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, f64>,
 }
 
@@ -62,17 +69,15 @@ impl Member {
         }
         Ok(own.into_iter().collect())
     }
+}
 
-    /// λ, if it is one.
-    pub(super) fn check(&self, member: usize) -> Result<(), PopulationError> {
-        match self.l2.filter(|&l2| !((l2 as f32).is_finite() && l2 >= 0.0)) {
-            None => Ok(()),
-            Some(found) => {
-                let range = "finite and at least 0, in f32 too";
-                Err(PopulationError::Range { member, name: "l2".into(), range, found })
-            }
-        }
+/// Refuses a λ of a member that is none.
+pub(super) fn check_l2(member: usize, found: f64) -> Result<(), PopulationError> {
+    if (found as f32).is_finite() && found >= 0.0 {
+        return Ok(());
     }
+    let range = "finite and at least 0, in f32 too";
+    Err(PopulationError::Range { member, name: "l2".into(), range, found })
 }
 
 /// The settings that are rates of dropout.

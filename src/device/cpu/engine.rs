@@ -1,13 +1,13 @@
 //! Training on the CPU: the same steps as on a GPU, run at once.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::Program;
 use crate::device::engine::{
     self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph,
 };
 use crate::error::DeviceError;
-use crate::graph::{Context, Dtype, NodeId, TwinIn};
+use crate::graph::{Context, Dtype, Kind, NodeId, TwinIn};
 use crate::optim::DynRule;
 use crate::scalar::Scalar;
 
@@ -21,6 +21,8 @@ pub struct CpuEngine<T> {
     data: Vec<Data<T>>,
     programs: Vec<Step<T>>,
     done: VecDeque<Vec<Record>>,
+    /// Values of settings that members have of their own, by name and member.
+    settings: HashMap<(String, usize), T>,
     /// For each tensor the step at which its gradient and its value first were non-finite.
     flags: Vec<(u32, u32)>,
 }
@@ -69,6 +71,8 @@ struct Step<T> {
     parameters: Vec<(NodeId, usize)>,
     /// The same for its buffers.
     buffers: Vec<(NodeId, usize)>,
+    /// Its settings: node, name, and the graph's value.
+    settings: Vec<(NodeId, String, T)>,
     features: NodeId,
     targets: NodeId,
     record: [Option<NodeId>; 4],
@@ -112,7 +116,15 @@ impl<T: EngineScalar> CpuEngine<T> {
         let member = |_| Member { parameters: zeros(0.0), buffers: buffers(), states: states() };
         let members = setup.seeds.iter().map(member).collect();
         let flags = vec![(u32::MAX, u32::MAX); setup.tensors.len()];
-        Ok(Self { setup, members, data: Vec::new(), programs: Vec::new(), done: VecDeque::new(), flags })
+        Ok(Self {
+            setup,
+            members,
+            data: Vec::new(),
+            programs: Vec::new(),
+            done: VecDeque::new(),
+            settings: HashMap::new(),
+            flags,
+        })
     }
 
     fn step(&mut self, n: u32, cursor: usize, call: &Call) -> Record {
@@ -130,6 +142,9 @@ impl<T: EngineScalar> CpuEngine<T> {
         for (m, (member, &seed)) in self.members.iter_mut().zip(&self.setup.seeds).enumerate() {
             // Parameters and buffers are lent to the program and taken back: nothing is copied.
             step.lend(member);
+            for (node, name, value) in &step.settings {
+                step.program.real_mut(*node)[0] = *self.settings.get(&(name.clone(), m)).unwrap_or(value);
+            }
             step.program.run(&Context { step: n, seed });
             record.push(step.record.map(|id| id.map_or(f64::NAN, |id| step.program.value(id)[0].f64())));
             let lent = step.lent_gradients();
@@ -233,6 +248,11 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         let Setup { tensors, buffers, .. } = &self.setup;
         let parameters = step.graph.parameters().filter_map(|(name, id)| Some((id, place(tensors, name)?))).collect();
         let buffers = step.graph.buffers().filter_map(|(name, id)| Some((id, place(buffers, name)?))).collect();
+        let setting = |(name, id): (&str, NodeId)| match step.graph.node(id).kind {
+            Kind::Setting { value, .. } => (id, name.to_owned(), T::of(value)),
+            _ => unreachable!("settings are of their kind"),
+        };
+        let settings = step.graph.settings().map(setting).collect();
         let rows = step.graph.shape(step.features).first().copied().unwrap_or(0);
         let results = step.record.iter().chain(&step.gradients).chain(&step.updates);
         let wanted: Vec<NodeId> = results.flatten().copied().collect();
@@ -241,6 +261,7 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
             data: data.0,
             parameters,
             buffers,
+            settings,
             features: step.features,
             targets: step.targets,
             record: step.record,
@@ -296,6 +317,12 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         engine::check_values("parameters", &self.setup.tensors, values)?;
         self.flags.fill((u32::MAX, u32::MAX));
         self.members[member].parameters = narrowed(values);
+        Ok(())
+    }
+
+    fn set_setting(&mut self, name: &str, member: usize, value: f64) -> Result<(), DeviceError> {
+        engine::check_setting(&self.setup, name, member, value, T::of(value).is_finite())?;
+        self.settings.insert((name.to_owned(), member), T::of(value));
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use crate::device::engine::{
     self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph,
 };
 use crate::error::DeviceError;
-use crate::kernel::padded;
+use crate::kernel::{ALIGN, padded};
 use crate::optim::{CONTROL_HEADER, HYPER_WORDS, NO_FLAG, control_words, hyper_offset, segment};
 use data::DataSet;
 pub(super) use data::words;
@@ -41,6 +41,8 @@ pub struct GpuEngine {
     control: Buffer,
     ring: Buffer,
     settings: HashMap<String, Bound>,
+    /// Values that members have of their own, by the setting's name and the member.
+    given: HashMap<(String, usize), f32>,
     data: Vec<DataSet>,
     programs: Vec<Program>,
     idle: Vec<Buffer>,
@@ -84,14 +86,14 @@ impl GpuEngine {
         engine::check_setup(&setup)?;
         let (offsets, total) = laid_out(&setup.tensors);
         let members = setup.seeds.len();
-        let mut table = Vec::with_capacity(total / crate::kernel::ALIGN);
+        let mut table = Vec::with_capacity(total / ALIGN);
         for (t, tensor) in setup.tensors.iter().enumerate() {
             let word = segment(t, setup.groups[t]).ok_or_else(|| DeviceError::Feed {
                 name: "parameter groups".into(),
                 expected: "at most 256 groups and 2^24 tensors".into(),
                 found: format!("tensor {t} in group {}", setup.groups[t]),
             })?;
-            table.extend(std::iter::repeat_n(word, padded(tensor.shape.elements()) / crate::kernel::ALIGN));
+            table.extend(std::iter::repeat_n(word, padded(tensor.shape.elements()) / ALIGN));
         }
         let flat = |what: &str| gpu.storage(what, total * members);
         let groups = setup.group_count();
@@ -107,6 +109,7 @@ impl GpuEngine {
             control: gpu.storage("control words", control_words(CAPACITY, members, groups))?,
             ring: gpu.storage("ring of records", CAPACITY * members * RECORDED)?,
             settings: HashMap::new(),
+            given: HashMap::new(),
             data: Vec::new(),
             programs: Vec::new(),
             idle: Vec::new(),
@@ -302,6 +305,16 @@ impl Engine for GpuEngine {
         self.gpu.write(&self.flags, 0, &vec![NO_FLAG; 2 * self.setup.tensors.len()]);
         let buffer = self.parameters.clone();
         self.write_flat("parameters", &buffer, member, values)
+    }
+
+    fn set_setting(&mut self, name: &str, member: usize, value: f64) -> Result<(), DeviceError> {
+        let value32 = value as f32;
+        engine::check_setting(&self.setup, name, member, value, value32.is_finite())?;
+        self.given.insert((name.to_owned(), member), value32);
+        if let Some(bound) = self.settings.get(name) {
+            self.gpu.write(&bound.buffer, member * ALIGN, &[value32.to_bits(); ALIGN]);
+        }
+        self.gpu.health()
     }
 
     fn buffers(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
