@@ -10,6 +10,7 @@ mod predictor;
 mod recipe;
 mod rules;
 mod set;
+mod spread;
 mod trainer;
 mod weights;
 
@@ -18,5 +19,6 @@ pub use group::Group;
 pub use member::Member;
 pub use predictor::{ClassScores, Confusion, Evaluation, Macro, Meaning, Outputs, Predictions, Predictor};
 pub use recipe::Recipe;
+pub use spread::Spread;
 pub use trainer::{End, Trainer};
 pub use weights::Weights;

@@ -8,6 +8,7 @@ use thalweg::train::{Diverged, EpochEvent, StepEvent};
 
 use super::error::CliError;
 use super::output::line;
+use super::population::Population;
 
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -35,6 +36,9 @@ impl Progress {
     }
 
     pub(crate) fn step(&mut self, step: &StepEvent) {
+        if step.member.is_some() {
+            return self.step_of_many(step);
+        }
         let smooth = |before: Option<f64>, now: f64| before.map_or(now, |s| 0.95 * s + 0.05 * now);
         let loss = smooth(self.loss, step.loss);
         self.loss = Some(loss);
@@ -51,6 +55,24 @@ impl Progress {
             percent("held out", self.held_out),
         ));
         self.bar.set_position(step.step);
+    }
+
+    /// A step of one of several members, whose losses no one number stands for.
+    fn step_of_many(&mut self, step: &StepEvent) {
+        self.rows += step.rows;
+        let speed = self.rows as f64 / self.since.elapsed().as_secs_f64().max(1e-9);
+        let best = self.held_out.map_or(String::new(), |a| format!(", best held out {:.1} %", 100.0 * a));
+        self.bar.set_message(format!("epoch {:.2} of {}{best}, {speed:.0} examples/s", step.epoch, self.epochs));
+        self.bar.set_position(step.step);
+    }
+
+    /// An epoch of several members.
+    pub(crate) fn population(&mut self, members: &Population, told: &[EpochEvent]) -> Result<(), CliError> {
+        self.held_out = members.best().and_then(|best| best.val_accuracy);
+        match members.line(told, self.epochs) {
+            Some(text) => self.bar.suspend(|| line(text)),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn epoch(&mut self, e: &EpochEvent) -> Result<(), CliError> {

@@ -1,5 +1,7 @@
 //! What a run says while it trains.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 /// One step, as it was before its update.
@@ -53,6 +55,20 @@ pub struct EpochEvent {
     pub seconds: f64,
     /// Rows trained on a second in that time.
     pub examples_per_second: f64,
+}
+
+impl EpochEvent {
+    /// Which of two members is the better one, and comes first: that of the higher accuracy on the held-out data, among equals or
+    /// without one that of the lower loss there, without such data that of the lower training loss. What is no number
+    /// comes last.
+    pub fn rank(&self, other: &Self) -> Ordering {
+        let key = |e: &Self| {
+            let loss = e.val_loss.unwrap_or(e.train_loss);
+            (-e.val_accuracy.unwrap_or(0.0), if loss.is_nan() { f64::INFINITY } else { loss })
+        };
+        let (a, b) = (key(self), key(other));
+        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
+    }
 }
 
 /// A member of a population that no longer computes with numbers: it stays as it is from that step on, its last good checkpoint
