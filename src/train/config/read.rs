@@ -20,6 +20,11 @@ impl<'a> Section<'a> {
         Ok(root)
     }
 
+    /// A table that says nothing, at `path`.
+    pub(super) fn empty(path: &str) -> Section<'static> {
+        Section { path: path.into(), table: &EMPTY }
+    }
+
     /// The table of `value`, which stands at `path`.
     pub(super) fn at(path: String, value: &'a Value) -> Result<Self, ConfigError> {
         match value {
