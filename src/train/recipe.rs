@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::group::Group;
 use super::member::Member;
+use super::update::UpdateOptions;
 use crate::data::Dataset;
 use crate::device::Precision;
 use crate::error::{OptimError, TrainError};
@@ -40,6 +41,8 @@ pub struct Recipe {
     /// Whether the rows of an epoch that fill no minibatch are left out of it (others in each epoch, with `shuffle`); default
     /// false: they are trained on as a short one.
     pub drop_last: bool,
+    /// What an update does beside its rule: clipping, accumulation, a running average, half states, telemetry; default none.
+    pub update: UpdateOptions,
     /// The shape the model takes an example in; default `None`: the data's.
     pub input: Option<Shape>,
     /// How the images of a minibatch are changed at random; default: not at all. The model must take `[C, H, W]`.
@@ -65,6 +68,7 @@ impl Default for Recipe {
             seed: 1,
             shuffle: true,
             drop_last: false,
+            update: UpdateOptions::default(),
             input: None,
             augment: Augment::default(),
             shuffle_seed: None,
