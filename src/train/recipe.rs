@@ -7,7 +7,7 @@ use crate::device::Precision;
 use crate::error::{OptimError, TrainError};
 use crate::nn::{Augment, Objective};
 use crate::optim::{DynRule, Optimizer};
-use crate::schedule::Schedule;
+use crate::schedule::{Moment, Schedule};
 use crate::shape::Shape;
 
 /// How a model is trained.
@@ -25,7 +25,7 @@ pub struct Recipe {
     pub objective: Objective,
     /// The update rule: one of the library's (`.into()`) or one of your own (`Arc::new`); default Adam as PyTorch has it.
     pub optimizer: Arc<dyn DynRule>,
-    /// The learning rate's course; default constant.
+    /// The course of the learning rate, and of the momentum if it has one; default constant.
     pub schedule: Schedule,
     /// Passes over the data, at least 1; default 20.
     pub epochs: u32,
@@ -75,26 +75,84 @@ impl Recipe {
         }
     }
 
-    /// Refuses numbers that floats of `precision` do not hold: the rule's, and the rate at both ends of a run of `steps`
-    /// steps an epoch, between which each schedule only rises or only falls.
+    /// Steps of an epoch over `rows` rows.
+    pub fn steps_per_epoch(&self, rows: usize) -> usize {
+        let batch = self.batch_size.max(1);
+        if self.drop_last { rows / batch } else { crate::data::steps(rows, batch) }
+    }
+
+    /// Refuses numbers that floats of `precision` do not hold, in a run of `steps` steps an epoch: the rule's, the rate's and
+    /// the momentum's.
     pub(super) fn check(&self, precision: Precision, steps: usize) -> Result<(), OptimError> {
         match precision {
             Precision::F32 => self.optimizer.validate_f32()?,
             Precision::F64 => self.optimizer.validate()?,
         }
         self.schedule.validate()?;
-        let last = u64::from(self.epochs.max(1)) * steps.max(1) as u64 - 1;
-        self.rate(precision, 0, 0)?;
-        self.rate(precision, last, u64::from(self.epochs.max(1)) - 1).map(|_| ())
+        for momentum in self.schedule.momenta().into_iter().flatten() {
+            self.with_momentum(precision, momentum)?;
+        }
+        let (steps, epochs) = (steps.max(1) as u64, u64::from(self.epochs.max(1)));
+        let last = (steps * epochs) - 1;
+        // Each step of most runs. Of longer ones so many, and each sent step is looked at again.
+        let stride = last / LOOKED_AT + 1;
+        for step in (0..last).step_by(usize::try_from(stride).unwrap_or(usize::MAX)).chain([last]) {
+            self.rate(precision, &Moment::new(step, steps, epochs))?;
+        }
+        Ok(())
     }
 
-    /// The learning rate of step `step` in epoch `epoch`, both from 0.
-    pub(super) fn rate(&self, precision: Precision, step: u64, epoch: u64) -> Result<f64, OptimError> {
-        let rate = self.schedule.rate(self.optimizer.learning_rate(), step, epoch);
-        if precision.holds_positive(rate) {
+    /// The learning rate of the update at that moment.
+    pub(super) fn rate(&self, precision: Precision, at: &Moment) -> Result<f64, OptimError> {
+        let rate = self.schedule.rate(self.optimizer.learning_rate(), at);
+        // What a curve that leads to 0 passes just above it may be flushed to 0.
+        let vanishes = self.schedule.reaches_zero() && (0.0..=f64::from(f32::MIN_POSITIVE)).contains(&rate);
+        if vanishes || precision.holds_positive(rate) {
             return Ok(rate);
         }
         let (schedule, floats) = (self.schedule.curve().name(), precision.name());
-        Err(OptimError::Rate { schedule, step: step + 1, epoch: epoch + 1, rate, floats })
+        Err(OptimError::Rate { schedule, step: at.step + 1, epoch: at.epoch + 1, rate, floats })
+    }
+
+    /// The rule of the update at that moment: the optimizer, with the momentum that the schedule sets.
+    pub(super) fn rule(&self, precision: Precision, at: &Moment) -> Result<Arc<dyn DynRule>, OptimError> {
+        match self.schedule.momentum(at) {
+            None => Ok(self.optimizer.clone()),
+            Some(momentum) => self.with_momentum(precision, momentum),
+        }
+    }
+
+    /// The optimizer with another `momentum`, or else `beta1`.
+    fn with_momentum(&self, precision: Precision, momentum: f64) -> Result<Arc<dyn DynRule>, OptimError> {
+        let refused = |why| OptimError::Momentum {
+            schedule: self.schedule.curve().name(),
+            owner: format!("{} in the {} convention", self.optimizer.name(), self.optimizer.convention()),
+            why,
+        };
+        let absent = |error: &OptimError| matches!(error, OptimError::Field { .. });
+        let rule = match self.optimizer.with("momentum", momentum) {
+            Err(error) if absent(&error) => self.optimizer.with("beta1", momentum),
+            other => other,
+        };
+        let rule = rule.map_err(|error| match absent(&error) {
+            true => refused(
+                "has neither `momentum` nor `beta1`. Take a rule that has one, or leave the schedule's momentum out",
+            ),
+            false => error,
+        })?;
+        if (rule.states(), rule.source()) != (self.optimizer.states(), self.optimizer.source()) {
+            return Err(refused(
+                "is another rule with a momentum of 0 than with one above. Let the optimizer's own and the schedule's \
+                 all be above 0",
+            ));
+        }
+        match precision {
+            Precision::F32 => rule.validate_f32()?,
+            Precision::F64 => rule.validate()?,
+        }
+        Ok(rule)
     }
 }
+
+/// Steps whose rates are looked at before a run, besides the last.
+const LOOKED_AT: u64 = 1 << 16;

@@ -3,6 +3,7 @@
 mod admit;
 mod keep;
 mod run;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use crate::device::gpu::GpuEngine;
 use crate::device::{Device, Engine, Precision, Setup, Tensor};
 use crate::error::{Result, TrainError};
 use crate::nn::{Assembled, Mode, Model};
+use crate::schedule::Watch;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +62,8 @@ pub struct Trainer {
     validation: Option<Set>,
     position: Position,
     sums: Sums,
+    /// What a plateau has seen; as at the start under any other schedule.
+    watch: Watch,
     folder: Option<PathBuf>,
     saved: bool,
 }
@@ -119,9 +123,10 @@ impl Trainer {
             }
         }
         data.train.check_batch(recipe.batch_size)?;
-        let (rows, batch) = (data.train.rows(), recipe.batch_size);
-        let steps = if recipe.drop_last { rows / batch } else { crate::data::steps(rows, batch) };
-        recipe.check(device.precision(), steps)?;
+        recipe.check(device.precision(), recipe.steps_per_epoch(data.train.rows()))?;
+        if recipe.schedule.plateau().is_some() && data.validation.is_none() {
+            return Err(TrainError::NoValidation { schedule: recipe.schedule.curve().name() }.into());
+        }
         for part in [Some(&data.train), data.validation.as_ref()].into_iter().flatten() {
             admit::part(device, model, &recipe, &data.train, part)?;
         }
@@ -159,6 +164,7 @@ impl Trainer {
             validation,
             position: Position::default(),
             sums: Sums::default(),
+            watch: Watch::default(),
             folder: None,
             saved: false,
         })

@@ -68,6 +68,7 @@ impl Trainer {
             return Err(CheckpointError::Differs { path, setting, found, expected }.into());
         }
         let (position, sums) = self.standing(&from, &folder.join(checkpoint::OPTIMIZER))?;
+        let watch = super::watch::read(&from, &folder.join(checkpoint::OPTIMIZER))?;
         let values = |tensors: &[checkpoint::Tensor]| tensors.iter().map(|t| t.data.to_f64()).collect::<Vec<_>>();
         self.engine.set_parameters(0, &values(&from.parameters))?;
         self.engine.set_buffers(0, &self.joined(&values(&from.buffers)))?;
@@ -78,7 +79,7 @@ impl Trainer {
         self.model.counted = self.model.built.counters.iter().map(counted).collect();
         let states: Vec<_> = from.states.iter().map(|(_, tensors)| values(tensors)).collect();
         self.engine.set_states(0, &states)?;
-        (self.position, self.sums) = (position, sums);
+        (self.position, self.sums, self.watch) = (position, sums, watch);
         self.moved_from = Some(from.device).filter(|device| !device.is_empty() && *device != self.device);
         rewind_history(folder, from.epoch, from.step)?;
         self.saved = true;
@@ -183,6 +184,7 @@ impl Trainer {
             .into_iter()
             .chain(self.course())
             .chain(self.judged_in())
+            .chain(super::watch::write(&self.watch))
             .map(|(name, value)| (name.to_owned(), value))
             .collect(),
         })

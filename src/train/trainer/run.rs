@@ -7,6 +7,7 @@ use super::{End, Sums, Trainer};
 use crate::data::order;
 use crate::device::Call;
 use crate::error::{Result, TrainError};
+use crate::schedule::Moment;
 use crate::train::event::{EpochEvent, Event, Flow, StepEvent};
 use crate::train::pace::Pace;
 use crate::train::set::Set;
@@ -89,19 +90,26 @@ impl Trainer {
 
     /// Submits up to `most` steps of the epoch from the n-th on; returns how many.
     fn send(&mut self, n: usize, most: usize, sent: &mut VecDeque<Sent>) -> Result<usize> {
-        let rule = &self.recipe.optimizer;
         let begun = self.position.step - self.position.step_in_epoch as u64;
         let count = most.min(self.train.steps() - n).min(self.at_once(&self.train));
         let mut calls = Vec::with_capacity(count);
         for k in n..n + count {
             let step = begun + k as u64;
-            let rate = self.recipe.rate(self.precision, step, u64::from(self.position.epoch))?;
+            let at = self.moment(step);
+            let rate = self.recipe.rate(self.precision, &at)?;
+            let rule = self.recipe.rule(self.precision, &at)?;
             let (program, rows) = self.train.step(k);
             calls.push(Call { program, hyper: vec![rule.hyper(step + 1, rate)] });
             sent.push_back(Sent { rows, learning_rate: rate });
         }
         self.engine.submit((begun + n as u64) as u32, (n * self.train.batch) as u32, &calls)?;
         Ok(count)
+    }
+
+    /// What the schedule asks of a step, counted from 0.
+    fn moment(&self, step: u64) -> Moment {
+        let (steps, epochs) = (self.train.steps() as u64, u64::from(self.recipe.epochs));
+        Moment { cuts: self.watch.cuts, ..Moment::new(step, steps, epochs) }
     }
 
     /// Steps that one submission takes of data that are streamed.
@@ -151,11 +159,16 @@ impl Trainer {
     fn end_epoch(&mut self, seconds: f64, rows: f64) -> Result<EpochEvent> {
         self.check_finite()?;
         let sums = std::mem::take(&mut self.sums);
-        let base = self.recipe.optimizer.learning_rate();
-        let learning_rate = self.recipe.schedule.rate(base, self.position.step - 1, u64::from(self.position.epoch));
+        let at = self.moment(self.position.step - 1);
+        let learning_rate = self.recipe.rate(self.precision, &at)?;
         self.position.epoch += 1;
         self.position.step_in_epoch = 0;
         let validation = self.evaluate()?;
+        if let (Some(plateau), Some((loss, _)), Some(_)) =
+            (self.recipe.schedule.plateau(), validation, self.recipe.schedule.behind(&at))
+        {
+            self.watch = plateau.after(self.recipe.optimizer.learning_rate(), self.watch, loss);
+        }
         Ok(EpochEvent {
             epoch: self.position.epoch,
             steps: self.position.step,
