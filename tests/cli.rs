@@ -20,5 +20,7 @@ mod interchange;
 mod predict;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/schedule.rs"]
+mod schedule;
 #[path = "cli/train.rs"]
 mod train;

@@ -49,7 +49,8 @@ impl Anneal {
     /// What stands at the key `momentum`.
     pub(super) fn read(value: &toml::Value) -> Result<Self, OptimError> {
         let toml::Value::Table(table) = value else {
-            let expected = "a table as { from = 0.5, to = 0.99 }; one value for the whole run is the optimizer's own field";
+            let expected =
+                "a table as { from = 0.5, to = 0.99 }; one value for the whole run is the optimizer's own field";
             return Err(keys::wrong_type("schedule", Self::KEY, expected, value));
         };
         let keys = Keys::within(Self::KEY, table, &["from", "to", "over", "unit", "shape"])?;

@@ -31,12 +31,7 @@ impl<'a> Keys<'a> {
         Self::only(format!("schedule {key}"), &format!("{key}."), table, known.to_vec())
     }
 
-    fn only(
-        owner: String,
-        path: &str,
-        table: &'a toml::Table,
-        known: Vec<&'static str>,
-    ) -> Result<Self, OptimError> {
+    fn only(owner: String, path: &str, table: &'a toml::Table, known: Vec<&'static str>) -> Result<Self, OptimError> {
         match table.keys().find(|key| !known.contains(&key.as_str())) {
             Some(key) => Err(OptimError::Field { owner, found: format!("{path}{key}"), known }),
             None => Ok(Self { owner, table }),

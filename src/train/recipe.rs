@@ -82,8 +82,13 @@ impl Recipe {
     }
 
     /// Refuses numbers that floats of `precision` do not hold, in a run of `steps` steps an epoch: the rule's, the rate's and
-    /// the momentum's.
-    pub(super) fn check(&self, precision: Precision, steps: usize) -> Result<(), OptimError> {
+    /// the momentum's. A trainer begins with it.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError`]: a field out of its range, a rate that is no positive normal number and no 0 that the schedule leads to,
+    /// a momentum that the rule does not have.
+    pub fn check(&self, precision: Precision, steps: usize) -> Result<(), OptimError> {
         match precision {
             Precision::F32 => self.optimizer.validate_f32()?,
             Precision::F64 => self.optimizer.validate()?,

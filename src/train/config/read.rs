@@ -129,9 +129,11 @@ impl<'a> Section<'a> {
                 let range = format!("a curve whose rates are positive normal numbers of {floats}");
                 ConfigError::Range { key: self.key("name"), range, found: format!("{rate:e}") }
             }
-            OptimError::Momentum { owner, why, .. } => {
-                ConfigError::Range { key: self.key("momentum"), range: "left out".into(), found: format!("it: {owner} {why}") }
-            }
+            OptimError::Momentum { owner, why, .. } => ConfigError::Range {
+                key: self.key("momentum"),
+                range: "left out".into(),
+                found: format!("it: {owner} {why}"),
+            },
             OptimError::Clash { fields: [field, other], why, .. } => {
                 let range = format!("left out where there is `{}` ({why})", self.key(other));
                 ConfigError::Range { key: self.key(field), range, found: "both".into() }

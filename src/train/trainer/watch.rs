@@ -22,8 +22,11 @@ pub(super) fn write(watch: &Watch) -> Vec<(&'static str, f64)> {
 
 /// What [`write`] wrote; where it wrote nothing, a plateau begins there.
 pub(super) fn read(from: &Checkpoint, path: &Path) -> Result<Watch, CheckpointError> {
-    let wrong = |what: &'static str, found: f64, expected: &str| {
-        CheckpointError::Inconsistent { path: path.into(), what, found: found.to_string(), expected: expected.into() }
+    let wrong = |what: &'static str, found: f64, expected: &str| CheckpointError::Inconsistent {
+        path: path.into(),
+        what,
+        found: found.to_string(),
+        expected: expected.into(),
     };
     let best = from.scalars.get(BEST).copied().unwrap_or(f64::INFINITY);
     if best.is_nan() {
