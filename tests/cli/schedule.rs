@@ -48,7 +48,7 @@ fn as_text() {
     let folder = with("name = 'step'\nevery = 1\nfactor = 0.1");
     let said = good(folder.path(), &["schedule", "run.toml"]).out;
     assert!(said.starts_with(
-        "step with adam\n2 epochs of 6 steps; learning rate first 0.01, highest 0.01 in epoch 1, last 0.001\n"
+        "step with adam\n2 epochs of 6 steps\nlearning rate: first 0.01, highest 0.01 in epoch 1, last 0.001\n"
     ));
     let rows: Vec<&str> = said.lines().filter(|line| line.contains(['│', '┤'])).collect();
     assert_eq!(rows.len(), 14, "{said}");
@@ -59,7 +59,7 @@ fn as_text() {
     assert!(drawn(rows[0], 0, 31) == 31 && drawn(rows[0], 33, 64) == 0, "{said}");
     let low = rows.iter().position(|row| drawn(row, 33, 64) == 31).unwrap_or_else(|| panic!("no lower stair\n{said}"));
     assert!(low >= 11 && drawn(rows[low], 0, 31) == 0, "{said}");
-    for label in ["learning rate\n", " 0.01 ┤", "0.005 ┤", "    0 ┤", "1.5", "epoch\n"] {
+    for label in ["learning rate\n", " 0.01 ┤", "0.008 ┤", "    0 ┤", "1.5", "epoch\n"] {
         assert!(said.contains(label), "no `{label}`\n{said}");
     }
     assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");

@@ -13,7 +13,7 @@ pub(super) fn plot(panel: &Panel) -> String {
     let cells = draw(panel);
     let row = |y: f64| ((1.0 - panel.y.place(y)) * (4 * ROWS - 1) as f64).round() as usize / 4;
     let mut labels = vec![String::new(); ROWS];
-    for tick in panel.y.ticks(4.0) {
+    for tick in panel.y.ticks(7.0) {
         labels[row(tick)] = short(tick);
     }
     let margin = labels.iter().map(String::len).max().unwrap_or(0);

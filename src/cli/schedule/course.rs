@@ -74,7 +74,7 @@ impl Course {
         let rates = self.rates();
         let highest = rates.iter().fold((0.0, f64::NEG_INFINITY), |top, &at| if at.1 > top.1 { at } else { top });
         format!(
-            "{} epochs of {} steps; learning rate first {}, highest {} in epoch {}, last {}",
+            "{} epochs of {} steps\nlearning rate: first {}, highest {} in epoch {}, last {}",
             self.epochs,
             self.steps_per_epoch,
             short(self.at(0).0),
