@@ -27,7 +27,7 @@
 //! use thalweg::schedule::{Moment, Schedule};
 //!
 //! let halve: Schedule = toml::from_str("name = 'step'\nevery = 5\nfactor = 0.5")?;
-//! let rate = |epoch| halve.rate(0.8, &Moment::new(100 * epoch, 100, 20));
+//! let rate = |epoch: u64| halve.rate(0.8, &Moment::new(100 * epoch, 100, 20));
 //! assert_eq!([0, 4, 5, 9, 10].map(rate), [0.8, 0.8, 0.4, 0.4, 0.2]);
 //! # Ok::<(), toml::de::Error>(())
 //! ```

@@ -25,7 +25,7 @@ use crate::error::OptimError;
 /// use thalweg::schedule::{Moment, Schedule};
 ///
 /// let schedule: Schedule = toml::from_str("name = 'constant'\nmomentum = { from = 0.5, to = 0.99, over = 10 }")?;
-/// let of = |epoch| schedule.momentum(&Moment::new(100 * epoch, 100, 50));
+/// let of = |epoch: u64| schedule.momentum(&Moment::new(100 * epoch, 100, 50));
 /// assert_eq!((of(0), of(5), of(10), of(49)), (Some(0.5), Some(0.745), Some(0.99), Some(0.99)));
 /// # Ok::<(), toml::de::Error>(())
 /// ```

@@ -23,7 +23,7 @@ use crate::error::OptimError;
 /// use thalweg::schedule::{Curve, Moment, Noam};
 ///
 /// let paper = Noam { model_size: 512, warmup_steps: 4000 };
-/// let rate = |step| paper.rate(1.0, &Moment::new(step - 1, 1000, 100));
+/// let rate = |step: u64| paper.rate(1.0, &Moment::new(step - 1, 1000, 100));
 /// assert!((rate(4000) / 6.987_712_429_686_843e-4 - 1.0).abs() < 1e-14); // 1/√(512·4000)
 /// assert!((rate(16_000) / rate(4000) - 0.5).abs() < 1e-14);
 /// ```

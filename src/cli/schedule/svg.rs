@@ -20,7 +20,7 @@ pub(super) fn plot(title: &str, panels: &[Panel], note: Option<&str>) -> String 
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" font-size=\"13\">\n\
          <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"white\"/>\n"
     );
-    text(&mut svg, (WIDTH / 2.0, 24.0), "middle", "font-size=\"16\"", title);
+    text(&mut svg, (WIDTH / 2.0, 24.0), "middle", " font-size=\"16\"", title);
     for (n, one) in panels.iter().enumerate() {
         panel(&mut svg, one, TITLE + HEIGHT * n as f64);
     }
@@ -56,7 +56,7 @@ fn panel(svg: &mut String, panel: &Panel, top: f64) {
     line(svg, [LEFT, top, LEFT, bottom], "black");
     text(svg, ((LEFT + right) / 2.0, bottom + 38.0), "middle", "", "epoch");
     let middle = (top + bottom) / 2.0;
-    text(svg, (18.0, middle), "middle", &format!("transform=\"rotate(-90 18 {middle})\""), panel.what);
+    text(svg, (18.0, middle), "middle", &format!(" transform=\"rotate(-90 18 {middle})\""), panel.what);
     let mut points = String::new();
     let mut before = None;
     for (epoch, value) in thinned(&panel.points) {
@@ -105,7 +105,7 @@ fn line(svg: &mut String, [x1, y1, x2, y2]: [f64; 4], colour: &str) {
 
 fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, more: &str, words: &str) {
     let words = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    put_line(svg, format_args!("<text x=\"{x:.2}\" y=\"{y:.2}\" text-anchor=\"{anchor}\" {more}>{words}</text>"));
+    put_line(svg, format_args!("<text x=\"{x:.2}\" y=\"{y:.2}\" text-anchor=\"{anchor}\"{more}>{words}</text>"));
 }
 
 fn put_line(svg: &mut String, words: std::fmt::Arguments<'_>) {
