@@ -80,7 +80,7 @@ pub(super) fn assign(groups: &[Group], tensors: &[Tensor]) -> Result<Vec<usize>,
     }
     groups.iter().try_for_each(Group::check)?;
     let owner: Vec<Option<usize>> = tensors.iter().map(|t| of(groups, &t.name)).collect();
-    if let Some((_, group)) = groups.iter().enumerate().find(|(g, _)| !owner.contains(&Some(*g))) {
+    if let Some((g, group)) = groups.iter().enumerate().find(|(g, _)| !owner.contains(&Some(*g))) {
         let pattern = group.pattern.clone();
         let mut taken: Vec<usize> =
             tensors.iter().zip(&owner).filter(|(t, _)| group.matches(&t.name)).filter_map(|(_, o)| *o).collect();

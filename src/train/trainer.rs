@@ -9,6 +9,7 @@ mod run;
 mod running;
 mod telemetry;
 mod trouble;
+mod watch;
 
 pub use evaluate::Judged;
 
@@ -104,11 +105,13 @@ impl Trainer {
             }
         }
         data.train.check_batch(recipe.batch_size)?;
-        let (rows, batch) = (data.train.rows(), recipe.batch_size);
-        let steps = if recipe.drop_last { rows / batch } else { crate::data::steps(rows, batch) };
+        let updates = recipe.updates_per_epoch(data.train.rows());
         recipe.update.check()?;
         let rules = Rules::new(&recipe)?;
-        rules.check(&recipe, device.precision(), recipe.update.updates(steps))?;
+        rules.check(&recipe, device.precision(), updates)?;
+        if recipe.schedule.plateau().is_some() && data.validation.is_none() {
+            return Err(TrainError::NoValidation { schedule: recipe.schedule.curve().name() }.into());
+        }
         for m in 0..recipe.members.len() {
             check_l2(m, recipe.l2_of(m))?;
         }

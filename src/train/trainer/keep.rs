@@ -98,6 +98,7 @@ impl Trainer {
             .zip(held)
             .map(|(state, values)| ((*state).to_owned(), named(values, tensors, self.precision)))
             .collect();
+        let watched = super::watch::write(&own.watch);
         let averages = named(self.engine.averages(member)?, tensors, self.precision);
         let sums = own.sums;
         Ok(Checkpoint {
@@ -123,6 +124,7 @@ impl Trainer {
             .into_iter()
             .chain(self.course())
             .chain(self.judged_in())
+            .chain(watched)
             .map(|(name, value)| (name.to_owned(), value))
             .collect(),
         })

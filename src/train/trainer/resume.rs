@@ -117,6 +117,7 @@ impl Trainer {
             let (found, expected) = (said(!from.averages.is_empty()), said(self.recipe.update.average.is_some()));
             return Err(CheckpointError::Differs { path, setting, found, expected });
         }
+        super::watch::read(from, &folder.join(checkpoint::OPTIMIZER))?;
         self.standing(from, &folder.join(checkpoint::OPTIMIZER))
     }
 
@@ -127,6 +128,7 @@ impl Trainer {
 
     /// A member goes on from a checkpoint that was found to be good.
     fn take_member(&mut self, member: usize, from: &Checkpoint, sums: Sums, folder: &Path) -> Result<()> {
+        let watch = super::watch::read(from, &folder.join(checkpoint::OPTIMIZER))?;
         self.put(member, from)?;
         let states: Vec<_> = from.states.iter().map(|(_, tensors)| values(tensors)).collect();
         self.engine.set_states(member, &states)?;
@@ -139,7 +141,7 @@ impl Trainer {
         };
         let own = &mut self.members[member];
         own.counted = self.model.built.counters.iter().map(counted).collect();
-        (own.sums, own.saved) = (sums, true);
+        (own.sums, own.watch, own.saved) = (sums, watch, true);
         rewind_history(folder, from.epoch, from.step)?;
         Ok(())
     }

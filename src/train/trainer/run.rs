@@ -7,6 +7,7 @@ use super::{End, Trainer};
 use crate::data::order;
 use crate::device::{Call, Part, Record};
 use crate::error::{Result, TrainError};
+use crate::schedule::Moment;
 use crate::train::event::{EpochEvent, Event, Flow, StepEvent};
 use crate::train::pace::Pace;
 use crate::train::set::Set;
@@ -102,10 +103,9 @@ impl Trainer {
             let (program, rows) = self.train.step(k);
             let (part, share) = self.part(k);
             let update = self.update_of(self.position.epoch, k);
-            let at = (update, u64::from(self.position.epoch));
             let (mut hyper, mut learning_rates) = (Vec::new(), Vec::with_capacity(self.members.len()));
             for m in 0..self.members.len() {
-                let (rate, numbers) = self.rules.hyper(&self.recipe, self.precision, m, at)?;
+                let (rate, numbers) = self.rules.hyper(&self.recipe, self.precision, m, &self.moment(m, update))?;
                 learning_rates.push(rate);
                 hyper.extend(numbers);
             }
@@ -124,6 +124,13 @@ impl Trainer {
     pub(super) fn update_of(&self, epoch: u32, k: usize) -> u64 {
         let update = &self.recipe.update;
         u64::from(epoch) * update.updates(self.train.steps()) as u64 + (k / update.accumulate) as u64
+    }
+
+    /// What the schedule of a member is asked of an update, counted from 0.
+    fn moment(&self, member: usize, update: u64) -> Moment {
+        let updates = self.recipe.update.updates(self.train.steps()) as u64;
+        let cuts = self.members[member].watch.cuts;
+        Moment { cuts, ..Moment::new(update, updates, u64::from(self.recipe.epochs)) }
     }
 
     /// Which part of its update's rows the k-th step of an epoch has, and how much of them.
@@ -194,15 +201,22 @@ impl Trainer {
     fn end_epoch(&mut self, seconds: f64, rows: f64, watch: &mut dyn FnMut(&Event) -> Flow) -> Result<Flow> {
         let mut flow = self.check_finite(watch)?;
         let last = self.update_of(self.position.epoch, self.train.steps() - 1);
-        let last = (last, u64::from(self.position.epoch));
         self.position.epoch += 1;
         self.position.step_in_epoch = 0;
         let validation = self.evaluate_all()?;
         let averaged = self.evaluate_averages()?;
         let mut events = Vec::with_capacity(self.members.len());
-        for m in (0..self.members.len()).filter(|&m| self.goes_on(m)) {
-            let sums = self.members[m].sums;
+        let going: Vec<usize> = (0..self.members.len()).filter(|&m| self.goes_on(m)).collect();
+        for m in going {
+            let (sums, at) = (self.members[m].sums, self.moment(m, last));
+            let (learning_rate, _) = self.rules.hyper(&self.recipe, self.precision, m, &at)?;
             let validation = validation.as_ref().map(|all| all[m]);
+            if let (Some(plateau), Some((loss, _)), Some(_)) =
+                (self.recipe.schedule.plateau(), validation, self.recipe.schedule.behind(&at))
+            {
+                let own = &mut self.members[m];
+                own.watch = plateau.after(self.rules.base(m), own.watch, loss);
+            }
             let averaged = averaged.as_ref().map(|all| all[m]);
             events.push(EpochEvent {
                 member: self.named(m),
@@ -215,7 +229,7 @@ impl Trainer {
                 average_val_loss: averaged.map(|v| v.0),
                 average_val_accuracy: averaged.and_then(|v| v.1),
                 penalty: sums.mean(sums.penalty),
-                learning_rate: self.recipe.schedule.rate(self.rules.base(m), last.0, last.1),
+                learning_rate,
                 seconds,
                 examples_per_second: rows / seconds,
             });
