@@ -2,9 +2,7 @@
 
 use crate::device::Tensor;
 use crate::error::PopulationError;
-
-/// Reserved for tensors that nothing updates.
-pub(super) const FROZEN: usize = 255;
+use crate::optim::{FROZEN, MAX_GROUPS};
 
 /// Tensors whose PyTorch names match a pattern, and what an update does otherwise with them than with the rest: an entry of
 /// PyTorch's list of `params` groups, chosen by name.
@@ -77,8 +75,9 @@ fn of(groups: &[Group], name: &str) -> Option<usize> {
 
 /// For each tensor the engine's number of its group: 0 for none, [`FROZEN`], or its place in the list and 1.
 pub(super) fn assign(groups: &[Group], tensors: &[Tensor]) -> Result<Vec<usize>, PopulationError> {
-    if groups.len() >= FROZEN {
-        return Err(PopulationError::TooManyGroups { found: groups.len(), most: FROZEN - 1 });
+    // One number is that of the tensors without a group.
+    if groups.len() >= MAX_GROUPS {
+        return Err(PopulationError::TooManyGroups { found: groups.len(), most: MAX_GROUPS - 1 });
     }
     groups.iter().try_for_each(Group::check)?;
     let owner: Vec<Option<usize>> = tensors.iter().map(|t| of(groups, &t.name)).collect();

@@ -21,7 +21,7 @@ use super::set::{Set, build};
 use crate::data::Split;
 use crate::device::cpu::CpuEngine;
 use crate::device::gpu::GpuEngine;
-use crate::device::{Device, Engine, Precision, Setup, Tensor};
+use crate::device::{Device, Engine, Precision, Setup, Tensor, Update};
 use crate::error::{Result, TrainError};
 use crate::nn::{Assembled, Mode, Model};
 
@@ -119,6 +119,7 @@ impl Trainer {
             tensors: tensors.clone(),
             buffers: built.kept(),
             rule: rules.rule().clone(),
+            update: Update::default(),
             seeds: (0..population).map(|m| recipe.seed_of(m)).collect(),
         };
         let rules = rules.for_groups(setup.group_count());

@@ -27,12 +27,12 @@ impl Trainer {
         let mut n = 0;
         while n < set.steps() {
             let count = self.engine.capacity().min(set.steps() - n).min(self.at_once(set));
-            let call = |k| Call { program: set.step(k).0, hyper: Vec::new() };
+            let call = |k| Call::evaluate(set.step(k).0);
             let calls: Vec<Call> = (n..n + count).map(call).collect();
             self.engine.submit(self.position.step as u32, (n * set.batch) as u32, &calls)?;
             for (k, record) in self.engine.collect()?.iter().enumerate() {
                 let rows = set.step(n + k).1;
-                sums.iter_mut().zip(record).for_each(|(sums, record)| sums.add(record, rows));
+                sums.iter_mut().zip(&record.scalars).for_each(|(sums, record)| sums.add(record, rows));
             }
             n += count;
         }

@@ -94,6 +94,12 @@ impl Trainer {
     fn send(&mut self, n: usize, most: usize, sent: &mut VecDeque<Sent>) -> Result<usize> {
         let begun = self.position.step - self.position.step_in_epoch as u64;
         let count = most.min(self.train.steps() - n).min(self.at_once(&self.train));
+        // A member that has diverged stays; where all go on there is nothing to say.
+        let active = if self.diverged().next().is_none() {
+            Vec::new()
+        } else {
+            (0..self.members.len()).map(|m| self.goes_on(m)).collect()
+        };
         let mut calls = Vec::with_capacity(count);
         for k in n..n + count {
             let at = (begun + k as u64, u64::from(self.position.epoch));
@@ -104,7 +110,7 @@ impl Trainer {
                 learning_rates.push(rate);
                 hyper.extend(numbers);
             }
-            calls.push(Call { program, hyper });
+            calls.push(Call { active: active.clone(), ..Call::new(program, hyper) });
             sent.push_back(Sent { rows, learning_rates });
         }
         self.engine.submit((begun + n as u64) as u32, (n * self.train.batch) as u32, &calls)?;
@@ -122,7 +128,7 @@ impl Trainer {
         self.position.step_in_epoch += 1;
         let epoch = f64::from(self.position.epoch) + self.rows_done() as f64 / self.train.used() as f64;
         let mut flow = Flow::Continue;
-        for (m, record) in record.iter().enumerate() {
+        for (m, record) in record.scalars.iter().enumerate() {
             if !self.goes_on(m) {
                 continue;
             }

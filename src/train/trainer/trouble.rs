@@ -64,7 +64,7 @@ impl Trainer {
     /// What of a member's gradients, parameters and buffers is no number.
     fn not_finite(&mut self, member: usize) -> Result<Option<TrainError>> {
         let checkpoint = self.kept(member);
-        if let Some(first) = self.first_non_finite(member)? {
+        if let Some(first) = self.engine.first_non_finite(member)? {
             return Ok(Some(TrainError::NonFiniteTensor { first: describe(&first), checkpoint }));
         }
         let held = self.rows(member)?;
@@ -79,22 +79,9 @@ impl Trainer {
 
     /// Why a member's loss is no number.
     pub(super) fn not_a_loss(&mut self, member: usize, loss: f64) -> Result<TrainError> {
-        let first = self.first_non_finite(member)?.map(|found| describe(&found));
+        let first = self.engine.first_non_finite(member)?.map(|found| describe(&found));
         let (step, checkpoint) = (self.position.step, self.kept(member));
         Ok(TrainError::NonFiniteLoss { step, loss, first, checkpoint })
-    }
-
-    /// The tensor of a member in which something non-finite was seen first.
-    fn first_non_finite(&mut self, member: usize) -> Result<Option<NonFinite>> {
-        let found = self.engine.first_non_finite()?;
-        if found.is_none() || self.members.len() == 1 {
-            return Ok(found);
-        }
-        // The flags are shared by all members, so its own tensors are looked at.
-        let values = self.engine.parameters(member)?;
-        let bad = self.model.tensors.iter().zip(&values).rfind(|(_, v)| v.iter().any(|x| !x.is_finite()));
-        let step = u32::try_from(self.position.step).unwrap_or(u32::MAX);
-        Ok(bad.map(|(tensor, _)| NonFinite { tensor: tensor.name.clone(), what: "parameter", step }))
     }
 }
 
