@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use thalweg::data::{Dataset, Split, Targets, Values};
-use thalweg::device::{Call, Column, Device, Engine, Precision, Setup, StepGraph, Tensor, Update};
+use thalweg::device::{Call, Column, Device, Engine, Precision, Setup, StepGraph, Tensor};
 use thalweg::device::{cpu::CpuEngine, gpu::GpuEngine};
 use thalweg::graph::Graph;
 use thalweg::loss::Loss;
@@ -203,8 +203,14 @@ pub fn engines_take_settings_at_any_time(device: &Device) {
     };
     let tensors = vec![Tensor { name: "w".into(), shape: [1].into() }];
     let rule = optimizer("name = 'sgd'\nlearning_rate = 0.1").into_rule();
-    let setup =
-        Setup { tensors, buffers: Vec::new(), groups: vec![0], rule, update: Update::default(), seeds: vec![1, 2, 3] };
+    let setup = Setup {
+        tensors,
+        buffers: Vec::new(),
+        groups: vec![0],
+        rule,
+        update: thalweg::device::Update::default(),
+        seeds: vec![1, 2, 3],
+    };
     let mut engine: Box<dyn Engine> = match device {
         Device::Cpu(Precision::F32) => Box::new(CpuEngine::<f32>::new(setup).expect("an engine")),
         Device::Cpu(Precision::F64) => Box::new(CpuEngine::<f64>::new(setup).expect("an engine")),

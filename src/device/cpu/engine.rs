@@ -21,9 +21,9 @@ pub struct CpuEngine<T> {
     data: Vec<Data<T>>,
     programs: Vec<Step<T>>,
     done: VecDeque<Vec<Record>>,
+    scratch: Scratch<T>,
     /// Values of settings that members have of their own, by name and member.
     settings: HashMap<(String, usize), T>,
-    scratch: Scratch<T>,
 }
 
 struct Data<T> {
@@ -82,10 +82,15 @@ impl<T: EngineScalar> CpuEngine<T> {
     /// name, or with a rule of more than 3 states.
     pub fn new(setup: Setup) -> Result<Self, DeviceError> {
         engine::check_setup(&setup)?;
-        let members = setup.seeds.iter().map(|&seed| Member::new(&setup, seed)).collect();
-        let scratch = Scratch::default();
-        let settings = HashMap::new();
-        Ok(Self { setup, members, data: Vec::new(), programs: Vec::new(), done: VecDeque::new(), settings, scratch })
+        Ok(Self {
+            members: setup.seeds.iter().map(|&seed| Member::new(&setup, seed)).collect(),
+            setup,
+            data: Vec::new(),
+            programs: Vec::new(),
+            done: VecDeque::new(),
+            settings: HashMap::new(),
+            scratch: Scratch::default(),
+        })
     }
 
     fn step(&mut self, n: u32, cursor: usize, call: &Call) -> Record {
