@@ -5,6 +5,9 @@ use super::running::Sums;
 use crate::device::Call;
 use crate::error::Result;
 
+/// Loss, and accuracy for losses over classes.
+type Judged = (f64, Option<f64>);
+
 impl Trainer {
     /// Loss and accuracy on the validation data, of a population those of member 0; `None` without such data.
     ///
@@ -20,7 +23,7 @@ impl Trainer {
     /// # Errors
     ///
     /// A lost device.
-    pub fn evaluate_all(&mut self) -> Result<Option<Vec<(f64, Option<f64>)>>> {
+    pub fn evaluate_all(&mut self) -> Result<Option<Vec<Judged>>> {
         self.settle()?;
         let Some(set) = &self.validation else { return Ok(None) };
         let mut sums = vec![Sums::default(); self.members.len()];
