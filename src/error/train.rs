@@ -50,7 +50,8 @@ pub enum TrainError {
     },
     /// The loss on the held-out data is no number, though training's was.
     #[error(
-        "the loss on the held-out data is {loss} after epoch {epoch}, though that on the training data is a number. {} Look for          very large numbers in the held-out data, and, after `--init`, for a negative running variance",
+        "the loss on the held-out data is {loss} after epoch {epoch}, though that on the training data is a number. {} Look for very large \
+         numbers in the held-out data, and, after `--init`, for a negative running variance",
         kept(.checkpoint)
     )]
     NonFiniteValidation {

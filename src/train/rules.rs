@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::group::Group;
 use super::recipe::Recipe;
 use crate::device::Precision;
 use crate::error::{OptimError, PopulationError, Result};
@@ -25,6 +26,7 @@ impl Rules {
     /// The rules of all members and groups, each validated, all of the same states.
     pub fn new(recipe: &Recipe) -> Result<Self> {
         recipe.optimizer.validate()?;
+        recipe.groups.iter().try_for_each(Group::check)?;
         let mut members = Vec::with_capacity(recipe.population());
         for m in 0..recipe.population() {
             let mut rule = recipe.optimizer.clone();

@@ -62,15 +62,12 @@ impl Trainer {
             let (position, _) = self.check_member(m, &from, &own)?;
             before.get_or_insert((position, self.other(&from.device)));
         }
-        let mut last = None;
         for m in 0..self.members.len() {
             let own = checkpoint::member_folder(folder, m);
             self.members[m].diverged = note.members[m].diverged.clone();
             if going(&m) {
                 let from = Checkpoint::load(&own)?;
-                let (position, sums) = self.check_member(m, &from, &own)?;
-                last = Some(position);
-                self.position = position;
+                let (_, sums) = self.check_member(m, &from, &own)?;
                 self.take_member(m, &from, sums, &own)?;
             } else if own.join(checkpoint::OPTIMIZER).exists() {
                 // Where it was when its numbers last were numbers: nothing goes on from there, but it may be read.
@@ -81,7 +78,7 @@ impl Trainer {
             }
         }
         if let Some((position, device)) = before {
-            (self.position, self.moved_from) = (last.unwrap_or(position), device);
+            (self.position, self.moved_from) = (position, device);
         }
         Ok(())
     }

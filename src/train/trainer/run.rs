@@ -98,6 +98,12 @@ impl Trainer {
     fn send(&mut self, n: usize, most: usize, sent: &mut VecDeque<Sent>) -> Result<usize> {
         let begun = self.position.step - self.position.step_in_epoch as u64;
         let count = most.min(self.train.steps() - n).min(self.at_once(&self.train));
+        // A member that has diverged stays; where all go on there is nothing to say.
+        let active = if self.diverged().next().is_none() {
+            Vec::new()
+        } else {
+            (0..self.members.len()).map(|m| self.goes_on(m)).collect()
+        };
         let mut calls = Vec::with_capacity(count);
         for k in n..n + count {
             let (program, rows) = self.train.step(k);
@@ -109,11 +115,10 @@ impl Trainer {
                 learning_rates.push(rate);
                 hyper.extend(numbers);
             }
-            let active = (0..self.members.len()).map(|m| self.goes_on(m)).collect();
             let telemetry = part.updates() && self.recipe.update.tells(update);
             let average = self.recipe.update.share(update);
             let hyper = if part.updates() { hyper } else { Vec::new() };
-            calls.push(Call { program, hyper, part, share, average, telemetry, active });
+            calls.push(Call { program, hyper, part, share, average, telemetry, active: active.clone() });
             sent.push_back(Sent { rows, learning_rates });
         }
         self.engine.submit((begun + n as u64) as u32, (n * self.train.batch) as u32, &calls)?;
