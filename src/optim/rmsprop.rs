@@ -34,7 +34,8 @@ use crate::scalar::Number;
 /// `initial_scale`: 1 is what TensorFlow 1 started with.
 ///
 /// `v − m²`, a variance, may come out below 0 by cancellation: it is clamped, which no library does. Under a constant
-/// gradient it tends to 0 and the step to ηg/ε: give a centred rule a larger ε.
+/// gradient it tends to 0 and the step to ηg/ε: give a centred rule a larger ε. With `bias_correction` it is 0 at the first
+/// step, whatever the gradient.
 ///
 /// # On the GPU
 ///
@@ -71,7 +72,7 @@ pub struct RmsProp {
     pub epsilon: f64,
     /// Whether ε stands inside the root. Off in `Cs231n` and `PyTorch`, on in the others; `Optax` only can choose.
     pub epsilon_in_root: bool,
-    /// Whether the root is of the variance instead of the mean square. Default off (paper: on); not in `Cs231n`.
+    /// Whether the root is of the variance instead of the mean square. Default off; always off in `Cs231n`, on in `Paper`.
     pub centered: bool,
     /// μ. In `[0, 1)`. Default 0, which keeps no buffer (paper: 0.9); not in `Cs231n`.
     pub momentum: f64,
@@ -86,9 +87,6 @@ pub struct RmsProp {
     /// `PyTorch` only.
     pub weight_decay: f64,
 }
-
-/// The conventions that know centring and momentum.
-const FULL: &[Convention] = &[Convention::Paper, Convention::Keras, Convention::Optax, Convention::PyTorch];
 
 impl Configurable for RmsProp {
     const NAME: &'static str = "rmsprop";
@@ -123,8 +121,17 @@ impl Configurable for RmsProp {
             Field::number("decay", &mut self.decay),
             Field::number("epsilon", &mut self.epsilon),
             Field::flag("epsilon_in_root", &mut self.epsilon_in_root).only(&[Convention::Optax]),
-            Field::flag("centered", &mut self.centered).only(FULL),
-            Field::number("momentum", &mut self.momentum).only(FULL),
+            Field::flag("centered", &mut self.centered).only(&[
+                Convention::Keras,
+                Convention::Optax,
+                Convention::PyTorch,
+            ]),
+            Field::number("momentum", &mut self.momentum).only(&[
+                Convention::Paper,
+                Convention::Keras,
+                Convention::Optax,
+                Convention::PyTorch,
+            ]),
             Field::flag("nesterov", &mut self.nesterov).only(&[Convention::Optax]),
             Field::flag("bias_correction", &mut self.bias_correction).only(&[Convention::Optax]),
             Field::number("initial_scale", &mut self.initial_scale).only(&[Convention::Optax]),

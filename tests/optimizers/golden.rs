@@ -1,4 +1,5 @@
-//! Trajectories of torch.optim and of the snippets of CS231n's notes in numpy: see `golden/optim/generate.py`.
+//! Trajectories of torch.optim, keras.optimizers and optax, and of the snippets of CS231n's notes and the papers' algorithms in
+//! numpy: see `golden/optim/generate.py`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,6 +46,7 @@ fn replay(case: &Case) {
     table.insert("convention".into(), case.convention.clone().into());
     let optimizer = Optimizer::from_table(&table).unwrap();
     let rule = optimizer.rule();
+    assert_eq!(rule.learning_rate(), case.rates[0], "{table:?}: the rate of the first step");
     let mut run = Run::new(rule, &case.start);
     assert_eq!(case.gradients.len(), 24);
     for (t, ((gradients, rate), golden)) in case.gradients.iter().zip(&case.rates).zip(&case.parameters).enumerate() {
@@ -89,8 +91,36 @@ fn every_rule_follows_its_convention() {
 #[test]
 fn a_changed_number_leaves_the_golden_trajectory() {
     let text = include_str!("../golden/optim/adam.json");
-    let mut file: File = serde_json::from_str(text).unwrap();
-    let case = &mut file.cases[0];
-    case.fields.insert("beta2".into(), 0.9991.into());
-    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| replay(case))).is_err());
+    let file: File = serde_json::from_str(text).unwrap();
+    for (field, x) in [("beta2", 0.9991), ("epsilon", 1.1e-8), ("learning_rate", 1.1e-3)] {
+        let mut changed = file.cases[0].fields.clone();
+        changed.insert(field.into(), x.into());
+        let case = Case { fields: changed, ..serde_json::from_str::<File>(text).unwrap().cases.swap_remove(0) };
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| replay(&case))).is_err(), "{field}");
+    }
+}
+
+/// Each convention's own defaults are run through, and each of its fields is somewhere away from them.
+#[test]
+fn every_field_of_every_convention_is_in_a_golden_case() {
+    for entry in ALL {
+        let path = format!("{}/tests/golden/optim/{}.json", env!("CARGO_MANIFEST_DIR"), entry.name);
+        let file: File = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        for &convention in entry.conventions {
+            let defaults = (entry.defaults)(convention).to_table();
+            let cases = || file.cases.iter().filter(|case| case.convention == convention.name());
+            for field in (entry.defaults)(convention).fields() {
+                let away = |case: &Case| case.fields.get(field.name).is_some_and(|x| *x != defaults[field.name]);
+                let whose = format!("{} {convention}", entry.name);
+                assert!(cases().any(away), "{whose}: no case with another {}", field.name);
+                let own = |case: &Case| case.fields.get(field.name).is_none_or(|x| *x == defaults[field.name]);
+                // Notes and papers cannot be run without numbers, nor Optax without a learning rate.
+                let given = match convention.name() {
+                    "cs231n" | "paper" => true,
+                    other => other == "optax" && field.name == "learning_rate",
+                };
+                assert!(given || cases().any(own), "{whose}: no case with the default {}", field.name);
+            }
+        }
+    }
 }

@@ -84,8 +84,9 @@ pub fn follows_the_formula(gpu: &Gpu, optimizer: &Optimizer) -> thalweg::Result<
     for (tensor, values) in start(0).into_iter().enumerate() {
         for (i, p) in values.into_iter().enumerate() {
             let mut near = Near::exact(p);
-            let mut state = [Near::ZERO; 3];
-            let (mut exact, mut exact_state) = ([p], [[0.0]; 3]);
+            let initial = |s: usize| if s < states { rule.initial_state(s) } else { 0.0 };
+            let mut state = [0, 1, 2].map(|s| Near::rounded(initial(s)));
+            let (mut exact, mut exact_state) = ([p], [0, 1, 2].map(|s| [initial(s)]));
             for t in 0..STEPS {
                 let hyper = call_hyper(optimizer, t)[groups[tensor]];
                 let g = given[t as usize][tensor][i];
