@@ -30,8 +30,8 @@ use crate::scalar::Number;
 /// | `optax` | `m̂ / (√(v̂ + ε′) + ε)` | asked for; 1e-3 here | 0.9, 0.999 | 1e-8, ε′ = 0 | |
 /// | `pytorch` | `m̂ / (√v̂ + ε)` | 1e-3 | 0.9, 0.999 | 1e-8 | 0 |
 ///
-/// Keras's ε is the ε̂ of the paper's shorter form, before its section 2.1: as large as `ε √(1 − β₂ᵗ)` of the others, which at
-/// the first step is 32 times as much as it looks. The uncorrected form of CS231n and of the paper's section 6.4, m for m̂ and v
+/// Keras's ε is the ε̂ of the paper's shorter form, before its section 2.1. It does what `ε / √(1 − β₂ᵗ)` does in the
+/// others, 32 times as much at the first step. The uncorrected form of CS231n and of the paper's section 6.4, m for m̂ and v
 /// for v̂, is `bias_correction = false`.
 ///
 /// # On the GPU

@@ -15,7 +15,7 @@ use crate::scalar::Number;
 ///
 /// ```text
 /// g ← g + λ p                                  (pytorch)
-/// p ← p − η λ p                                (keras)
+/// p ← p − η λ p                                (keras; pytorch, if decoupled)
 /// m ← β₁ m + (1 − β₁) g                        starts at 0
 /// v ← β₂ v + (1 − β₂) g²                       starts at 0
 /// u ← max(u, v)                                starts at 0 (optax: u ← max(u, v̂))
@@ -31,10 +31,10 @@ use crate::scalar::Number;
 /// | `optax` | `m̂ / (√(u + ε′) + ε)` | asked for; 1e-3 here | 0.9, 0.999 | 1e-8, ε′ = 0 | |
 /// | `pytorch` | `m̂ / (√(u / c₂) + ε)` | 1e-3 | 0.9, 0.999 | 1e-8 | 0 |
 ///
-/// The conventions differ in more than ε: Optax keeps the largest *corrected* mean square, and because v̂ of the first steps is
-/// as large as their g², its rate falls earlier than PyTorch's and Keras's, which correct the largest mean square. The paper has no
-/// correction, no projection where all of space is allowed, and no ε: Adam's 1e-8 stands in. Optax gives the paper's form
-/// with both of its `bias_correction` flags off.
+/// The conventions differ in more than ε. Optax keeps the largest *corrected* mean square, and v̂ of the first steps is as large
+/// as their g²: large gradients at the start slow it down for good. PyTorch and Keras correct the largest mean square. The paper
+/// has no correction and no ε, for which Adam's 1e-8 stands in; its projection is onto all of space. Optax gives the paper's
+/// form with both of its `bias_correction` flags off.
 ///
 /// # On the GPU
 ///
@@ -80,6 +80,8 @@ pub struct AmsGrad {
     /// λ, added to the gradient as `λp` (keras: taken from the parameter as `ηλp`). Not negative. Default 0; `Keras` and
     /// `PyTorch` only.
     pub weight_decay: f64,
+    /// Whether the decay is taken from the parameter as `ηλp` instead: `AdamW(amsgrad=True)`. Default off; `PyTorch` only.
+    pub decoupled_weight_decay: bool,
 }
 
 impl Configurable for AmsGrad {
@@ -99,6 +101,7 @@ impl Configurable for AmsGrad {
             bias_correction_mu: corrected,
             bias_correction_nu: corrected,
             weight_decay: 0.0,
+            decoupled_weight_decay: false,
         }
     }
 
@@ -112,6 +115,7 @@ impl Configurable for AmsGrad {
             Field::flag("bias_correction_mu", &mut self.bias_correction_mu).only(&[Convention::Optax]),
             Field::flag("bias_correction_nu", &mut self.bias_correction_nu).only(&[Convention::Optax]),
             Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::Keras, Convention::PyTorch]),
+            Field::flag("decoupled_weight_decay", &mut self.decoupled_weight_decay).only(&[Convention::PyTorch]),
         ]
     }
 }
@@ -152,7 +156,10 @@ impl Rule for AmsGrad {
         // Optax corrects what is compared, the others the largest.
         let (before, after) = if convention == Convention::Optax { (c2, 1.0) } else { (1.0, c2) };
         let (alpha, root) = rates(convention, learning_rate, c1, after);
-        let (coupled, decoupled) = convention.decays(learning_rate, self.weight_decay);
+        let (coupled, decoupled) = match self.decoupled_weight_decay {
+            true => (0.0, learning_rate * self.weight_decay),
+            false => convention.decays(learning_rate, self.weight_decay),
+        };
         let (rest1, rest2) = (1.0 - beta1, 1.0 - beta2);
         let (inside, scale) = (self.epsilon_root, 1.0 / before);
         super::rule::hyper([alpha, root, beta1, rest1, beta2, rest2, epsilon, coupled, decoupled, inside, scale])

@@ -80,7 +80,7 @@ fn where_the_learning_rate_stands() {
     }
 }
 
-/// Keras's ε is the ε̂ of the paper's shorter form: `ε √(1 − β₂ᵗ)` of the other conventions.
+/// Keras's ε is the ε̂ of the paper's shorter form: it does what `ε / √(1 − β₂ᵗ)` does in the other conventions.
 #[test]
 fn adams_two_epsilons() {
     let keras = Adam { epsilon: 1e-2, ..Adam::defaults(Convention::Keras) };

@@ -1,5 +1,7 @@
 //! What holds for every rule.
 
+use std::collections::BTreeSet;
+
 use thalweg::optim::{ALL, FieldValue, Optimizer, bytes_per_parameter};
 
 use crate::{Run, every_form, noise};
@@ -51,6 +53,17 @@ fn states_are_few_and_the_traffic_is_the_floor() {
         assert!(rule.states().len() <= 3, "{rule:?}");
     }
     assert_eq!([0, 1, 2, 3].map(bytes_per_parameter), [12, 20, 28, 36]);
+}
+
+/// Conventions are numbers to a kernel: only other states make another.
+#[test]
+fn a_rule_has_one_kernel_for_each_set_of_states() {
+    for entry in ALL {
+        let forms: Vec<_> = every_form().into_iter().filter(|form| form.rule().name() == entry.name).collect();
+        let kernels: BTreeSet<_> = forms.iter().map(|form| form.rule().source()).collect();
+        let states: BTreeSet<_> = forms.iter().map(|form| form.rule().states()).collect();
+        assert_eq!(kernels.len(), states.len(), "{}", entry.name);
+    }
 }
 
 /// A gradient of 0 at parameter 0 is what padding looks like: it stays 0, never 0/0.

@@ -367,6 +367,10 @@ def torch_cases():
             yield from cases("pytorch", run_torch, (name, f, make, ADAM))
         make = lambda p: T.Adam(p, lr=0.05, betas=(0.7, 0.95), eps=1e-3, weight_decay=wd, amsgrad=True)
         yield from cases("pytorch", run_torch, ("amsgrad", f, make, amsgrad))
+    f = {**f, "decoupled_weight_decay": True}
+    make = lambda p: T.AdamW(p, lr=0.05, betas=(0.7, 0.95), eps=1e-3, weight_decay=0.03, amsgrad=True)
+    yield from cases("pytorch", run_torch, ("amsgrad", f, make, amsgrad))
+    for wd in (0.0, 0.03):
         for centered in (False, True):
             for mu in (0.0, 0.8):
                 f = {"learning_rate": 0.02, "decay": 0.95, "epsilon": 1e-4}
@@ -523,9 +527,9 @@ def cs231n_cases():
     yield from case("adagrad", f, adagrad(1e-4), lambda p: T.Adagrad(p, lr=0.1, eps=1e-4))
     f = {"learning_rate": 0.02, "decay": 0.9, "epsilon": 1e-5}
     yield from case("rmsprop", f, rmsprop(0.9, 1e-5), lambda p: T.RMSprop(p, lr=0.02, alpha=0.9, eps=1e-5))
-    for decay, eps in ((0.95, 1e-6), (0.8, 1e-5)):
-        f = {"learning_rate": 1.0, "decay": decay, "epsilon": eps}
-        yield from case("adadelta", f, adadelta(decay, eps), lambda p: T.Adadelta(p, lr=1.0, rho=decay, eps=eps))
+    for rate, decay, eps in ((1.0, 0.95, 1e-6), (0.5, 0.8, 1e-5)):
+        f = {"learning_rate": rate, "decay": decay, "epsilon": eps}
+        yield from case("adadelta", f, adadelta(decay, eps), lambda p: T.Adadelta(p, rho=decay, eps=eps))
     for b1, b2, eps in ((0.9, 0.999, 1e-8), (0.7, 0.95, 1e-3)):
         f = {"learning_rate": 0.05, "beta1": b1, "beta2": b2, "epsilon": eps}
         yield from case("adam", f, adam(b1, b2, eps, True), lambda p: T.Adam(p, lr=0.05, betas=(b1, b2), eps=eps))
@@ -551,8 +555,8 @@ def paper_cases():
             make = lambda: K.RMSprop(rho=aleph, momentum=beth, epsilon=daleth, centered=True)
             same = lambda b, falling: run_keras(make, b, falling, {})
             yield from case("rmsprop", {"learning_rate": gimel, **fields}, graves(*numbers), same)
-    for decay, eps in ((0.95, 1e-6), (0.8, 1e-5)):
-        f = {"learning_rate": 1.0, "decay": decay, "epsilon": eps}
+    for rate, decay, eps in ((1.0, 0.95, 1e-6), (0.5, 0.8, 1e-5)):
+        f = {"learning_rate": rate, "decay": decay, "epsilon": eps}
         yield from case("adadelta", f, adadelta(decay, eps), by_torch(lambda p: T.Adadelta(p, rho=decay, eps=eps)))
     for b1, b2, eps in ((0.9, 0.999, 1e-8), (0.7, 0.95, 1e-3)):
         f = {"learning_rate": 0.05, "beta1": b1, "beta2": b2, "epsilon": eps}
