@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use thalweg::optim::{ALL, Optimizer};
+use thalweg::optim::Optimizer;
 
 #[derive(Deserialize)]
 struct File {
@@ -46,9 +46,4 @@ pub fn of(rule: &str) -> Vec<Case> {
     let file: File = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"));
     assert!(file.cases.iter().all(|case| case.name == rule), "{path}: the cases are of that rule");
     file.cases
-}
-
-/// Every case of every rule.
-pub fn all() -> Vec<Case> {
-    ALL.iter().flat_map(|entry| of(entry.name)).collect()
 }

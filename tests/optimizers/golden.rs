@@ -46,7 +46,7 @@ fn replay(case: &Case) {
 
 #[test]
 fn every_rule_follows_its_convention() {
-    case::all().iter().for_each(replay);
+    ALL.iter().flat_map(|entry| case::of(entry.name)).for_each(|case| replay(&case));
 }
 
 /// A golden test that cannot fail proves nothing: the same data must refuse a rule with one number changed.
