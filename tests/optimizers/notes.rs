@@ -171,9 +171,15 @@ fn bias_corrections_of_the_second_step() {
 /// `v − (m² + ε)` was NaN at step 153 of a constant gradient, and without a clamp cancellation goes negative.
 #[test]
 fn centred_rmsprop_outlives_a_constant_gradient() {
-    for momentum in [0.0, 0.9] {
+    let centred: Vec<RmsProp> = [Convention::Paper, Convention::Keras, Convention::Optax, Convention::PyTorch]
+        .into_iter()
+        .map(|convention| RmsProp { centered: true, epsilon: 1e-8, ..RmsProp::defaults(convention) })
+        .collect();
+    let corrected = RmsProp { bias_correction: true, ..centred[2] };
+    let outside = RmsProp { epsilon_in_root: false, ..corrected };
+    for (base, momentum) in centred.into_iter().chain([corrected, outside]).flat_map(|r| [(r, 0.0), (r, 0.9)]) {
         for decay in [0.9, 0.99, 0.999] {
-            let rule = RmsProp { centered: true, momentum, decay, epsilon: 1e-8, ..RmsProp::default() };
+            let rule = RmsProp { momentum, decay, ..base };
             for g in [1e-3, 0.1, 0.3, 1.0, 7.0] {
                 let mut run = Run::new(&rule, &[1.0]);
                 let (mut p, mut states) = ([1.0_f32], [[0.0_f32]; 3]);
