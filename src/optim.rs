@@ -64,7 +64,7 @@ pub use layout::{
     ACTIVE, BLOCK, Block, CONTROL_HEADER, FROZEN, HYPER_WORDS, MAX_GROUPS, MAX_STATES, MAX_TENSORS, NO_FLAG,
     STEP_WORDS, Span, Tables, WORK_WORDS,
 };
-pub use link::{link, link_apply};
+pub use link::{link, link_apply, link_tensors};
 pub use optimizer::Entry;
 pub use rule::{Hyper, Rule, bytes_per_parameter, hyper};
 pub use storage::Storage;

@@ -45,6 +45,11 @@ pub fn link_apply(average: bool) -> String {
     format!("{source}{}", averaged(average.then_some(BEFORE)))
 }
 
+/// The kernels over tensors: `clip_all`, `clip_each`, `trust` and `telemetry`.
+pub fn link_tensors() -> &'static str {
+    wgsl!("optim/tensors", "optim/totals", "lib/control", "lib/grid")
+}
+
 fn states_of(count: usize, storage: Storage) -> String {
     let mut text = String::from("\n// ---- states\n");
     let names = &["a", "b", "c"][..count];

@@ -8,7 +8,7 @@ use crate::device::engine::{Call, Telemetry};
 use crate::error::DeviceError;
 use crate::graph::NodeId;
 use crate::kernel::{Kernel, Tiling, fold, wgsl};
-use crate::optim::{ACTIVE, BLOCK, Block, Clip, NO_FLAG, Span, Storage, WORK_WORDS, link, link_apply};
+use crate::optim::{ACTIVE, BLOCK, Block, Clip, NO_FLAG, Span, Storage, WORK_WORDS, link, link_apply, link_tensors};
 
 /// Words of telemetry a tensor.
 pub(super) const TOLD: usize = 8;
@@ -95,7 +95,6 @@ impl GpuEngine {
     /// A launch with a workgroup a tensor, or one for all.
     fn over_tensors(&self, all: &mut Drafts, entry: &'static str, control: &Bound) -> Result<(), DeviceError> {
         let clip = self.setup.update.clip;
-        let source = wgsl!("optim/tensors", "optim/totals", "lib/control", "lib/grid");
         let params = [
             ("work_stride", self.tables.work_words().into()),
             ("scales_at", (WORK_WORDS * self.tables.blocks).into()),
@@ -110,7 +109,7 @@ impl GpuEngine {
         let tensors = if entry == "clip_all" { 1 } else { self.tables.tensors };
         let [x, y] = fold(tensors, self.gpu.max_groups());
         let groups = [x, y, self.setup.seeds.len() as u32];
-        all.add(&self.gpu, Kernel::new("tensors", source, entry), &params, &shown, groups, 1)
+        all.add(&self.gpu, Kernel::new("tensors", link_tensors(), entry), &params, &shown, groups, 1)
     }
 
     /// The update without and with telemetry.
