@@ -117,7 +117,7 @@ fn one_that_diverges() {
     let again = good(folder.path(), &["train", "many.toml", "--device", "cpu", "--out", "told"]);
     assert!(again.out.contains("member 1 stays as it is from step "), "{}", again.out);
     assert!(
-        again.out.contains("1 members of 2, best 0") && again.out.contains("member 1 diverged at step "),
+        again.out.contains("| 1 of 2 members, best 0") && again.out.contains("member 1 diverged at step "),
         "{}",
         again.out
     );
