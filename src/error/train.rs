@@ -62,6 +62,15 @@ pub enum TrainError {
         /// The run's folder, with the weights after that epoch.
         checkpoint: Option<PathBuf>,
     },
+    /// A schedule that waits for a loss that nothing is held out for.
+    #[error(
+        "the schedule `{schedule}` follows the loss on validation data, and this run has none: set `data.validation` to a part \
+         above 0, or take another schedule"
+    )]
+    NoValidation {
+        /// The schedule.
+        schedule: &'static str,
+    },
     /// The model wants examples of another size than the data have.
     #[error("`model.input` is {input} ({} numbers), but each example of the data has shape {data} ({} numbers)", .input.elements(), .data.elements())]
     Input {

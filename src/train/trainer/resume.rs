@@ -108,6 +108,13 @@ impl Trainer {
             let (found, expected) = (found.join(", "), expected.join(", "));
             return Err(CheckpointError::Differs { path, setting, found, expected });
         }
+        if from.averages.is_empty() == self.recipe.update.average.is_some() {
+            let (path, setting) = (folder.join(checkpoint::OPTIMIZER), "running average");
+            let said = |kept: bool| if kept { "kept" } else { "not kept" }.to_owned();
+            let (found, expected) = (said(!from.averages.is_empty()), said(self.recipe.update.average.is_some()));
+            return Err(CheckpointError::Differs { path, setting, found, expected });
+        }
+        super::watch::read(from, &folder.join(checkpoint::OPTIMIZER))?;
         self.standing(from, &folder.join(checkpoint::OPTIMIZER))
     }
 
@@ -118,16 +125,20 @@ impl Trainer {
 
     /// A member goes on from a checkpoint that was found to be good.
     fn take_member(&mut self, member: usize, from: &Checkpoint, sums: Sums, folder: &Path) -> Result<()> {
+        let watch = super::watch::read(from, &folder.join(checkpoint::OPTIMIZER))?;
         self.put(member, from)?;
         let states: Vec<_> = from.states.iter().map(|(_, tensors)| values(tensors)).collect();
         self.engine.set_states(member, &states)?;
+        if self.recipe.update.average.is_some() {
+            self.engine.set_averages(member, &values(&from.averages))?;
+        }
         let counted = |name: &String| {
             let kept = from.counters.iter().find(|c| c.name == *name).map_or(0, |c| c.value);
             i64::try_from(kept).unwrap_or(i64::MAX) - from.step as i64
         };
         let own = &mut self.members[member];
         own.counted = self.model.built.counters.iter().map(counted).collect();
-        (own.sums, own.saved) = (sums, true);
+        (own.sums, own.watch, own.saved) = (sums, watch, true);
         rewind_history(folder, from.epoch, from.step)?;
         Ok(())
     }
