@@ -3,10 +3,15 @@
 
 #[path = "training/augment.rs"]
 mod augment;
+#[path = "training/bounds.rs"]
+#[expect(dead_code, reason = "rules' own bounds are for a GPU")]
+mod bounds;
 #[path = "training/common.rs"]
 mod common;
 #[path = "training/embedding.rs"]
 mod embedding;
+#[path = "training/fused.rs"]
+mod fused;
 #[path = "training/given.rs"]
 mod given;
 #[path = "training/kept.rs"]

@@ -9,6 +9,8 @@ mod bounds;
 mod common;
 #[path = "training/embedding.rs"]
 mod embedding;
+#[path = "training/fused.rs"]
+mod fused;
 #[path = "training/given.rs"]
 mod given;
 #[path = "training/kept.rs"]
@@ -62,6 +64,36 @@ fn main() {
     }
     common::on_any_device!(as_on_the_cpu);
     as_on_the_cpu!(limits::a_population_is_its_members);
+    for (name, options) in updates::options().into_iter().skip(1) {
+        macro_rules! fused {
+            ($($test:ident),* $(,)?) => {$(
+                let options = options.clone();
+                trials.push(support::trial(format!("fused::{} {name}", stringify!($test)), move || {
+                    fused::$test(&Device::Gpu(support::open(options)?));
+                    Ok(())
+                }));
+            )*};
+        }
+        fused!(
+            parts_are_a_whole,
+            a_running_average_follows_its_formula,
+            averages_are_swapped_and_reset,
+            clipping_follows_the_formula,
+            clipping_hides_no_bad_number,
+            frozen_gradients_count_for_nothing,
+            half_states_are_held_as_they_say,
+            odd_numbers_are_held,
+            half_states_go_on_where_they_were,
+            long_means_move_in_bf16,
+            what_stands_keeps_every_bit,
+            trust_ratios_follow_the_formula,
+            trust_ratios_beyond_the_floats_are_none,
+            bare_tensors_take_their_gradient,
+            telemetry_is_what_happened,
+            telemetry_comes_when_asked,
+            everything_at_once,
+        );
+    }
     for (i, optimizer) in bounds::forms().into_iter().enumerate() {
         let (rule, convention) = (optimizer.rule().name(), optimizer.rule().convention());
         let name = format!("{i} {rule} {convention}");
