@@ -48,7 +48,8 @@ fn apply(
             worst = max(worst, sizes(next));
             if TELEMETRY {
                 w += p * p;
-                d += (next - p) * (next - p);
+                let change = stored(next, member) - p;
+                d += change * change;
             }
         }
     }

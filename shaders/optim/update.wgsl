@@ -86,7 +86,8 @@ fn update(
             if TELEMETRY {
                 if !TRUST {
                     w += p * p;
-                    d += (next - p) * (next - p);
+                    let change = stored(next, member) - p;
+                    d += change * change;
                 }
                 gg += raw * raw;
                 bad += not_finite(size_g);

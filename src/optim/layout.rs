@@ -16,7 +16,7 @@ pub const HYPER_WORDS: usize = 12;
 /// of the new parameters.
 pub const STEP_WORDS: usize = 4;
 
-/// Bit of a member that is updated at this step.
+/// Bit of a member that is updated at this step. The next bit is always 0, and shaders count on it.
 pub const ACTIVE: u32 = 1;
 
 /// Tensors that a block can name.
@@ -128,6 +128,15 @@ impl Block {
 
     /// The same with states in that number type. Of two bytes it takes twice as many to where a binding may begin, which is why
     /// a block of 64 takes 128 of them.
+    ///
+    /// ```
+    /// use thalweg::optim::{BLOCK, Block, Storage};
+    ///
+    /// let tensors = [(70, 0, true), (1, 0, false), (5, 0, true)];
+    /// let states = |storage| Block::held_as(tensors, BLOCK, storage).iter().map(|b| (b.state, b.state_len)).collect::<Vec<_>>();
+    /// assert_eq!(states(Storage::F32), [(Some(0), 128), (None, 0), (Some(128), 64)]);
+    /// assert_eq!(states(Storage::Bf16), [(Some(0), 128), (None, 0), (Some(128), 128)]);
+    /// ```
     pub fn held_as(
         tensors: impl IntoIterator<Item = (usize, usize, bool)>,
         most: usize,

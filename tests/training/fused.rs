@@ -69,6 +69,11 @@ pub fn sgd() -> Sgd {
     Sgd { learning_rate: 0.125, ..Sgd::default() }
 }
 
+/// b ← b/2 + g/4; p ← p − b/8; and of a tensor without states p ← ¾p − g/2.
+pub fn quarter() -> Hyper {
+    hyper([0.5, 0.25, -0.125, 0.0])
+}
+
 /// p ← p − g/8.
 pub fn eighth() -> Hyper {
     hyper([0.125, 0.0])

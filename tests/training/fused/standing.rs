@@ -3,7 +3,7 @@
 use thalweg::device::{Call, Device, Telemetry, Update};
 use thalweg::optim::{Clip, FROZEN, Storage};
 
-use super::{Plan, halving, momentum, same};
+use super::{Plan, momentum, quarter, same};
 
 /// Frozen tensors of all members and all tensors of a member that is not active keep every bit, and the others have theirs.
 pub fn what_stands_keeps_every_bit(device: &Device) {
@@ -15,7 +15,7 @@ pub fn what_stands_keeps_every_bit(device: &Device) {
         let open = || {
             let mut rig = plan.open(device);
             rig.begin(|m| plan.noise(m), |m| plan.noise(10 + m));
-            let call = Call { average: 0.25, telemetry: true, ..rig.call(halving()) };
+            let call = Call { average: 0.25, telemetry: true, ..rig.call(quarter()) };
             (rig, call)
         };
         let (mut rig, call) = open();

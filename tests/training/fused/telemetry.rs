@@ -4,7 +4,7 @@ use thalweg::device::{Call, Device, Precision, Record, Telemetry, Update};
 use thalweg::optim::{Clip, FROZEN, Hyper, Storage};
 
 use super::trust::{Layerwise, numbers};
-use super::{Plan, halving, momentum, same, squares, within};
+use super::{Plan, momentum, quarter, same, squares, within};
 use crate::bounds::Near;
 
 /// ‖v‖ of numbers known to within their errors; what is told is the root of a sum of f32, taken in f64.
@@ -44,7 +44,7 @@ fn forms(members: usize) -> Vec<Form> {
     let of = |name, clip, storage, bare: &[usize], groups: [usize; 6]| Form {
         name,
         plan: Plan { groups: groups.to_vec(), ..Plan::new(momentum(), update(clip, storage, bare), members) },
-        numbers: halving(),
+        numbers: quarter(),
     };
     let common = Some(Clip::Norm { maximum: 3.0, epsilon: 1e-6 });
     let own = Some(Clip::TensorNorm { maximum: 1.0, epsilon: 0.0 });
@@ -100,7 +100,27 @@ pub fn telemetry_is_what_happened(device: &Device) {
             }
         }
     }
+    vanishing(device);
     counts(device);
+}
+
+/// ‖Δw‖ is of what the parameters became: steps below their last bit are none.
+fn vanishing(device: &Device) {
+    let update = |bare: &[usize]| Update { telemetry: true, bare: bare.to_vec(), ..Update::default() };
+    let plans = [Plan::new(momentum(), update(&[2]), 3), Plan::new(Layerwise(0.0), update(&[2]), 3)];
+    for (plan, mut h) in plans.into_iter().zip([super::halving(), numbers(2f64.powi(-40))]) {
+        h[1] = 0.0;
+        h[11] = 0.0;
+        let mut rig = plan.open(device);
+        let ones = super::mapped(&plan.noise(0), |_| 1.0);
+        rig.begin(|_| ones.clone(), |_| super::mapped(&ones, |_| 2f64.powi(-40)));
+        let record = rig.run(0, &[Call { telemetry: true, ..rig.call(h) }]).remove(0);
+        for (m, told) in record.telemetry.iter().enumerate() {
+            let unchanged = rig.parameters(m) == ones;
+            assert_eq!(unchanged, device.precision() == Precision::F32);
+            assert!(told.iter().all(|t| (t.update == 0.0) == unchanged), "{told:?}");
+        }
+    }
 }
 
 /// Elements that are no numbers are counted, where they are; a sum of squares that f32 does not hold is infinite.
@@ -118,7 +138,7 @@ fn counts(device: &Device) {
             bad[5][8200] = f64::NEG_INFINITY;
             bad[3][77] = f64::INFINITY;
             rig.give(1, &bad);
-            let record = rig.run(0, &[Call { telemetry: true, ..rig.call(halving()) }]).remove(0);
+            let record = rig.run(0, &[Call { telemetry: true, ..rig.call(quarter()) }]).remove(0);
             for (m, told) in record.telemetry.iter().enumerate() {
                 let counts: Vec<_> = told.iter().map(|t| t.non_finite).collect();
                 assert_eq!(counts, if m == 1 { [0, 0, 0, 1, 0, 5] } else { [0; 6] }, "{clip:?}");
@@ -142,7 +162,7 @@ pub fn telemetry_comes_when_asked(device: &Device) {
     let run = |cuts: &[usize]| -> Vec<Record> {
         let mut rig = plan.open(device);
         rig.begin(|m| plan.noise(m), gradients);
-        let training = rig.call(halving());
+        let training = rig.call(quarter());
         // An evaluation that asks, with numbers of an update or without.
         let calls: Vec<Call> = (0..12)
             .map(|n| match n {
@@ -163,7 +183,8 @@ pub fn telemetry_comes_when_asked(device: &Device) {
         records
     };
     let all = run(&[]);
-    assert_eq!(all, run(&[1, 4, 5, 9]), "in one submission and in several");
+    let told = |all: &[Record]| all.iter().map(|r| (r[0][0], r[2][0], r.telemetry.clone())).collect::<Vec<_>>();
+    assert_eq!(told(&all), told(&run(&[1, 4, 5, 9])), "in one submission and in several");
     for (n, record) in all.iter().enumerate() {
         assert_eq!(record.scalars.len(), 3);
         assert_eq!(record.telemetry.len(), if n % 2 == 0 { 3 } else { 0 }, "step {n}");
