@@ -56,8 +56,8 @@ pub fn averages_are_swapped_and_reset(device: &Device) {
         let record = rig.run(0, &[Call::evaluate(rig.evaluation)]).remove(0);
         (0..3).map(|m| record[m][0]).collect::<Vec<_>>()
     };
-    let of = |which: fn(&(Vec<Vec<f64>>, Vec<Vec<f64>>)) -> f64| before.iter().map(which).collect::<Vec<_>>();
-    assert_eq!(judged(&mut rig), of(|(p, _)| p[0][0]));
+    let was: Vec<[f64; 2]> = before.iter().map(|(p, a)| [p[0][0], a[0][0]]).collect();
+    assert_eq!(judged(&mut rig), was.iter().map(|was| was[0]).collect::<Vec<_>>());
     rig.engine.swap_averages().expect("a swap");
     let swapped = read(&mut rig);
     for ((p, a), (was_p, was_a)) in swapped.iter().zip(&before) {
@@ -65,7 +65,7 @@ pub fn averages_are_swapped_and_reset(device: &Device) {
         same("averages", a, was_p);
     }
     assert_ne!(before[0].0, before[0].1);
-    assert_eq!(judged(&mut rig), of(|(_, a)| a[0][0]));
+    assert_eq!(judged(&mut rig), was.iter().map(|was| was[1]).collect::<Vec<_>>());
     rig.engine.swap_averages().expect("a swap");
     assert_eq!(read(&mut rig), before);
     // Of one member alone.

@@ -137,7 +137,7 @@ pub fn half_states_go_on_where_they_were(device: &Device) {
             same("states", &rest.states(m)[0], &states[0]);
         }
         let any = plan.noise(40);
-        whole.engine.set_states(1, &[any.clone()]).expect("states");
+        whole.engine.set_states(1, std::slice::from_ref(&any)).expect("states");
         same("any numbers", &whole.states(1)[0], &mapped(&any, |x| storage.nearest(x)));
         let state = whole.states(2);
         same("another member's", &state[0], &rest.states(2)[0]);

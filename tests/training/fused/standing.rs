@@ -22,22 +22,22 @@ pub fn what_stands_keeps_every_bit(device: &Device) {
         let (mut all, _) = open();
         let kept: Vec<_> = (0..3).map(|m| (rig.parameters(m), rig.states(m), rig.averages(m))).collect();
         for rig in [&mut rig, &mut all] {
-            rig.run(0, &[call.clone()]);
+            rig.run(0, std::slice::from_ref(&call));
         }
         let first: Vec<_> = (0..3).map(|m| (rig.parameters(m), rig.states(m), rig.averages(m))).collect();
         let some = Call { active: vec![true, false, true], ..call.clone() };
         let records = rig.run(1, &[some.clone(), some]);
         let others = all.run(1, &[call.clone(), call.clone()]);
-        for m in 0..3 {
+        for (m, kept) in kept.iter().enumerate() {
             let found = (rig.parameters(m), rig.states(m), rig.averages(m));
             let wanted = if m == 1 { first[1].clone() } else { (all.parameters(m), all.states(m), all.averages(m)) };
             same(&format!("parameters of {m}"), &found.0, &wanted.0);
             same(&format!("states of {m}"), &found.1[0], &wanted.1[0]);
             same(&format!("averages of {m}"), &found.2, &wanted.2);
             for t in [1, 3] {
-                same("frozen", &[found.0[t].clone()], &[kept[m].0[t].clone()]);
-                same("frozen", &[found.1[0][t].clone()], &[kept[m].1[0][t].clone()]);
-                same("frozen", &[found.2[t].clone()], &[kept[m].2[t].clone()]);
+                same("frozen", &[found.0[t].clone()], &[kept.0[t].clone()]);
+                same("frozen", &[found.1[0][t].clone()], &[kept.1[0][t].clone()]);
+                same("frozen", &[found.2[t].clone()], &[kept.2[t].clone()]);
             }
             for (record, other) in records.iter().zip(&others) {
                 for (t, told) in record.telemetry[m].iter().enumerate() {

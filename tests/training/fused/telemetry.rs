@@ -83,7 +83,7 @@ pub fn telemetry_is_what_happened(device: &Device) {
                 let record = rig.run(n, &[Call { telemetry: true, ..rig.call(numbers) }]).remove(0);
                 quiet.run(n, &[quiet.call(numbers)]);
                 assert_eq!(record.telemetry.len(), members);
-                for m in 0..members {
+                for (m, before) in before.iter().enumerate() {
                     let (after, mut gradients) = (rig.parameters(m), plan.noise(10 + m));
                     plan.silent.iter().for_each(|&t| gradients[t].fill(0.0));
                     same(name, &after, &quiet.parameters(m));
@@ -93,7 +93,7 @@ pub fn telemetry_is_what_happened(device: &Device) {
                             assert_eq!(*told, Telemetry::default(), "{name}");
                         } else {
                             assert!(told.update > 0.0, "{name}, tensor {t}");
-                            is_what_happened(device, told, [&before[m][t], &after[t], &gradients[t]]);
+                            is_what_happened(device, told, [&before[t], &after[t], &gradients[t]]);
                         }
                     }
                 }

@@ -104,7 +104,7 @@ pub fn trust_ratios_follow_the_formula(device: &Device) {
         let call = Call { average: 1.0, ..rig.call(numbers(0.1)) };
         let told = Call { telemetry: true, ..call.clone() };
         rig.run(0, &[call.clone(), told]);
-        rig.run(2, &[call.clone()]);
+        rig.run(2, std::slice::from_ref(&call));
         for m in 0..members {
             let mut p = near(&start(m));
             let mut mean = near(&mapped(&start(m), |_| 0.0));
