@@ -3,12 +3,17 @@
 
 #[path = "training/augment.rs"]
 mod augment;
+#[path = "training/bounds.rs"]
+#[expect(dead_code, reason = "rules' own bounds are for a GPU")]
+mod bounds;
 #[path = "optimizers/case.rs"]
 mod case;
 #[path = "training/common.rs"]
 mod common;
 #[path = "training/embedding.rs"]
 mod embedding;
+#[path = "training/fused.rs"]
+mod fused;
 #[path = "training/given.rs"]
 mod given;
 #[path = "training/golden.rs"]

@@ -319,7 +319,7 @@ pub trait Engine: Send {
     /// A lost device.
     fn states(&mut self, member: usize) -> Result<Vec<Vec<Vec<f64>>>, DeviceError>;
 
-    /// Replaces the optimizer's states of a member.
+    /// Replaces the optimizer's states of a member; numbers that [`Update::storage`] does not hold by the nearest that it does.
     ///
     /// # Errors
     ///

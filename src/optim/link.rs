@@ -84,7 +84,7 @@ fn averaged(binding: Option<usize>) -> String {
         None => format!("{head}{signature} {{}}\n"),
         Some(at) => format!(
             "{head}@group(0) @binding({at}) var<storage, read_write> average: array<vec4<f32>>;\n\
-             {signature} {{\n    average[at] += share * (p - average[at]);\n}}\n"
+             {signature} {{\n    let a = average[at];\n    average[at] = select(a + share * (p - a), p, share == 1.0);\n}}\n"
         ),
     }
 }

@@ -116,7 +116,7 @@ pub trait Rule: Debug + Clone + Send + Sync + 'static {
 
     /// Whether the first result of [`update`](Self::update) is not the new parameter but a direction u, which the engine
     /// scales by the tensor's trust ratio r (LAMB): `p ← (1 − h₁₁)p`, then `p ← p − h₁₀ r u` with `r = ‖p‖/‖u‖`, or 1 where
-    /// either norm is 0.
+    /// either norm is 0. Where the device's floats do not hold a norm's square, r is NaN and so the parameters are: it is seen.
     fn trust_ratio(&self) -> bool {
         false
     }

@@ -307,7 +307,9 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
     fn set_states(&mut self, member: usize, values: &[Vec<Vec<f64>>]) -> Result<(), DeviceError> {
         engine::check_member(&self.setup, member)?;
         engine::check_states(&self.setup, values)?;
-        self.members[member].states = values.iter().map(|s| narrowed(s)).collect();
+        let storage = self.setup.update.storage;
+        let held = |tensor: &Vec<f64>| tensor.iter().map(|&x| T::of(storage.nearest(x))).collect();
+        self.members[member].states = values.iter().map(|s| s.iter().map(held).collect()).collect();
         Ok(())
     }
 
@@ -340,7 +342,9 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
     fn bytes(&self) -> u64 {
         let tensors: usize = self.setup.tensors.iter().map(|t| t.shape.elements()).sum();
         let buffers: usize = self.setup.buffers.iter().map(|t| t.shape.elements()).sum();
-        let copies = self.members.len() * (1 + self.setup.rule.states().len());
+        let update = &self.setup.update;
+        let further = usize::from(update.average) + usize::from(update.accumulate);
+        let copies = self.members.len() * (1 + self.setup.rule.states().len() + further);
         let data: usize = self.data.iter().map(|d| d.features.kind().0).sum();
         let values: usize = self.programs.iter().map(|p| p.program.elements()).sum();
         ((tensors * copies + self.members.len() * buffers + data + values) * size_of::<T>()) as u64

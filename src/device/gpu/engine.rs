@@ -98,17 +98,17 @@ impl GpuEngine {
         let members = setup.seeds.len();
         let held = |t: usize| !setup.update.bare.contains(&t);
         let taken = setup.tensors.iter().enumerate().map(|(t, own)| (own.shape.elements(), setup.groups[t], held(t)));
-        let blocks = Block::of(taken, gpu.max_elements());
+        let blocks = Block::held_as(taken, gpu.max_elements(), setup.update.storage);
         let (groups, tensors) = (setup.group_count(), setup.tensors.len());
         let tables = Tables { members, groups, blocks: blocks.len(), tensors };
         let told = members * tensors * update::TOLD;
         let mut capacity =
             CAPACITY.min(gpu.max_elements().saturating_sub(tables.steps_at()) / tables.slot_words()).max(1);
         if setup.update.telemetry {
-            capacity = capacity.min(TELEMETRY / told.max(1)).max(1);
+            capacity = capacity.min(TELEMETRY.min(gpu.max_elements()) / told.max(1)).max(1);
         }
         let flat = |what: &str| gpu.storage(what, total * members);
-        let states = blocks.iter().filter(|b| b.state.is_some()).map(|b| b.len).sum::<usize>() * members;
+        let states = blocks.iter().map(|b| b.state_len).sum::<usize>() * members;
         // Two states of two bytes lie in one word.
         let state = |name: &&str| gpu.storage(name, states * setup.state_bytes() / 4);
         let (places, kept) = laid_out(&setup.buffers);
