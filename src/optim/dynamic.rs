@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use super::second::SecondOrder;
 use super::{Convention, Hyper, MAX_STATES, Rule};
 use crate::error::OptimError;
 use crate::scalar::Scalar;
@@ -30,6 +31,10 @@ pub trait DynRule: Debug + Send + Sync + 'static {
     fn hyper(&self, step: u64, learning_rate: f64) -> Hyper;
     /// [`Rule::source`]
     fn source(&self) -> &'static str;
+    /// [`Rule::second_order`]
+    fn second_order(&self) -> Option<SecondOrder> {
+        None
+    }
 
     /// One step of many elements in f32, `hyper` rounded once as on the GPU.
     ///
@@ -74,6 +79,9 @@ impl<R: Rule> DynRule for R {
     }
     fn source(&self) -> &'static str {
         Rule::source(self)
+    }
+    fn second_order(&self) -> Option<SecondOrder> {
+        Rule::second_order(self)
     }
     fn update_f32(&self, hyper: &Hyper, gradients: &[f32], parameters: &mut [f32], states: &mut [&mut [f32]]) {
         update(self, hyper, gradients, parameters, states);

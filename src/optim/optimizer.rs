@@ -1,7 +1,7 @@
 //! From a run's `[optimizer]` table to a rule and back.
 
 use super::fields::{self, owner};
-use super::{ALL, Convention, Optimizer};
+use super::{ALL, Convention, Optimizer, SECOND};
 use crate::error::OptimError;
 
 /// A rule's place in the registry.
@@ -22,10 +22,11 @@ impl Entry {
     ///
     /// [`OptimError::Name`], which lists the names there are.
     pub fn find(name: &str) -> Result<&'static Self, OptimError> {
-        ALL.iter().find(|entry| entry.name == name).ok_or_else(|| OptimError::Name {
+        let all = || ALL.iter().chain(SECOND);
+        all().find(|entry| entry.name == name).ok_or_else(|| OptimError::Name {
             kind: "optimizer",
             found: name.into(),
-            known: ALL.iter().map(|entry| entry.name).collect(),
+            known: all().map(|entry| entry.name).collect(),
         })
     }
 

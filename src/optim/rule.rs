@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use super::Convention;
+use super::second::SecondOrder;
 use super::fields::{POSITIVE_F32, positive_f32};
 use crate::error::OptimError;
 use crate::scalar::Scalar;
@@ -94,6 +95,13 @@ pub trait Rule: Debug + Clone + Send + Sync + 'static {
     /// The WGSL, linked: `optim/updateN` for N states, `optim/update`, the rule, `lib/control`, `lib/grid`. Its entry
     /// point is `update`. Outside the crate, [`link`](super::link) makes it.
     fn source(&self) -> &'static str;
+
+    /// The second-order optimizer that this stands for: its update then gathers the gradient over all rows and moves nothing
+    /// ([`second::gather`](super::second::gather)), and the trainer does the rest. `None` for a rule of one element, as nearly all
+    /// are.
+    fn second_order(&self) -> Option<SecondOrder> {
+        None
+    }
 }
 
 /// The least memory traffic of one f32 parameter with `states` states, in bytes: the gradient is read, the parameter

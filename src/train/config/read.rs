@@ -129,6 +129,11 @@ impl<'a> Section<'a> {
                 let range = format!("a curve whose rates are positive normal numbers of {floats}");
                 ConfigError::Range { key: self.key("name"), range, found: format!("{rate:e}") }
             }
+            OptimError::TooLarge { parameters, limit, .. } => ConfigError::Range {
+                key: self.key("max_parameters"),
+                range: format!("at least the model's {parameters}"),
+                found: limit.to_string(),
+            },
             OptimError::Type { field, expected, found, .. } => {
                 ConfigError::Type { key: self.key(&field), expected, found }
             }
