@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use super::Convention;
-use super::second::SecondOrder;
 use super::fields::{POSITIVE_F32, positive_f32};
+use super::second::SecondOrder;
 use crate::error::OptimError;
 use crate::scalar::Scalar;
 

@@ -2,8 +2,8 @@
 
 use super::super::fields::{self, Configurable, Field};
 use super::super::{Convention, Hyper, Rule};
-use super::wolfe::{Line, Work, search};
 use super::gather::{self, gather};
+use super::wolfe::{Line, Work, search};
 use super::{Ended, Report, SecondOrder, Space};
 use crate::error::OptimError;
 use crate::scalar::Scalar;
@@ -222,12 +222,7 @@ impl Lbfgs {
     }
 
     /// Takes the last iteration's pair into the memory; nothing before the second.
-    fn remember<S: Space>(
-        &self,
-        space: &mut S,
-        memory: &mut Memory<S::Vector>,
-        g: &S::Vector,
-    ) -> Result<(), S::Error> {
+    fn remember<S: Space>(&self, space: &mut S, memory: &mut Memory<S::Vector>, g: &S::Vector) -> Result<(), S::Error> {
         let Some(last) = &memory.last else { return Ok(()) };
         let mut free = || memory.spare.pop().map_or_else(|| space.vector(), Ok);
         let (mut s, mut y) = (free()?, free()?);
