@@ -12,7 +12,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use thalweg::device::Column;
 use thalweg::device::gpu::{Gpu, Prepared};
 use thalweg::kernel::{Binding, Kernel, Launch, Operand, Tiling, fold};
-use thalweg::optim::{ALL, Convention, DynRule, Span, bytes_per_parameter, hyper_offset, segment};
+use thalweg::optim::{ALL, Convention, DynRule, Span, bytes_per_parameter, hyper_offset, link, segment};
 
 const SIZES: [usize; 2] = [1 << 20, 1 << 24];
 /// Workgroups along one axis at WebGPU's default limits.
@@ -91,7 +91,11 @@ fn update(gpu: &Gpu, rule: &dyn DynRule, size: usize) -> Prepared {
     let per = if gpu.tiling() == Tiling::Register { 16 } else { 1 };
     let launch = Launch {
         // As the engine launches it.
-        kernel: Kernel::new(rule.name(), rule.source(), "update").constant("PER", per as f64),
+        kernel: Kernel {
+            source: link(rule).expect("at most 3 states").into(),
+            ..Kernel::new(rule.name(), "", "update")
+        }
+        .constant("PER", per as f64),
         params: span.params(),
         bindings,
         groups: groups(span.invocations(per, 64)),
@@ -107,7 +111,7 @@ fn update(gpu: &Gpu, rule: &dyn DynRule, size: usize) -> Prepared {
 /// cancels: all sums are of one sign, and the step is a chain of at most 20 products, sums, quotients and roots. The least
 /// exact of them is WGSL's `sqrt`, 1 / inverseSqrt: 2 + 2.5 ulp, which is 9 roundings. The parameter itself is
 /// rounded three times: as the difference, and by AdamW's factor 1 − ηλ as number and as product.
-fn verify(rule: &dyn DynRule, hyper: &[f64; 8], g: &[f32], p: &[f32], prepared: &Prepared) {
+fn verify(rule: &dyn DynRule, hyper: &[f64; 12], g: &[f32], p: &[f32], prepared: &Prepared) {
     const ROUNDING: f64 = f32::EPSILON as f64 / 2.0;
     const CHAIN: f64 = 20.0 * 9.0 * ROUNDING;
     let wide = |v: &[f32]| v.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();

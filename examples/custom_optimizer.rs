@@ -4,15 +4,15 @@
 //!
 //! `cargo run --example custom_optimizer`
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use thalweg::data::Source;
 use thalweg::device::Precision;
 use thalweg::device::gpu::{Gpu, Options, adapters};
 use thalweg::error::OptimError;
 use thalweg::nn::{Flatten, Linear, Relu};
-use thalweg::optim::{Convention, Hyper, Rule, link};
-use thalweg::{Device, Event, Flow, Recipe, Result, Scalar, Sequential, Trainer};
+use thalweg::optim::{Convention, Hyper, Rule, hyper};
+use thalweg::{Device, Event, Flow, Number, Recipe, Result, Sequential, Trainer};
 
 const RATE: f64 = 1e-3;
 
@@ -42,15 +42,12 @@ impl Default for Lion {
 }
 
 /// What a GPU runs: the same equation on four elements at once. WGSL's `sign(0)` is 0.
-static WGSL: LazyLock<String> = LazyLock::new(|| {
-    let rule = "
-        fn rule(h: array<f32, 8>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated {
-            let u = sign(h[1] * s.a + h[2] * g);
-            let m = h[3] * s.a + h[4] * g;
-            return Updated(p - h[0] * (u + h[5] * p), State(m, s.b, s.c));
-        }";
-    link(1, rule).expect("a rule may have one state")
-});
+const WGSL: &str = "
+    fn rule(h: array<f32, 12>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated {
+        let u = sign(h[1] * s.a + h[2] * g);
+        let m = h[3] * s.a + h[4] * g;
+        return Updated(p - h[0] * (u + h[5] * p), State(m, s.b, s.c));
+    }";
 
 impl Rule for Lion {
     fn name(&self) -> &'static str {
@@ -85,19 +82,17 @@ impl Rule for Lion {
     }
 
     fn hyper(&self, _: u64, rate: f64) -> Hyper {
-        [rate, self.beta1, 1.0 - self.beta1, self.beta2, 1.0 - self.beta2, self.weight_decay, 0.0, 0.0]
+        hyper([rate, self.beta1, 1.0 - self.beta1, self.beta2, 1.0 - self.beta2, self.weight_decay])
     }
 
-    fn update<T: Scalar>(&self, h: &[T; 8], g: T, p: T, [m, x, y]: [T; 3]) -> (T, [T; 3]) {
+    fn update<T: Number>(&self, h: &[T; 12], g: T, p: T, [m, x, y]: [T; 3]) -> (T, [T; 3]) {
         let &[rate, beta1, rest1, beta2, rest2, decay, ..] = h;
         let u = beta1 * m + rest1 * g;
-        // Rust's signum(0) is 1.
-        let u = if u == T::zero() { u } else { u.signum() };
-        (p - rate * (u + decay * p), [beta2 * m + rest2 * g, x, y])
+        (p - rate * (u.sign() + decay * p), [beta2 * m + rest2 * g, x, y])
     }
 
     fn source(&self) -> &'static str {
-        WGSL.as_str()
+        WGSL
     }
 }
 

@@ -136,7 +136,7 @@ pub use device::Device;
 pub use error::{Error, Result};
 pub use graph::{Graph, NodeId};
 pub use nn::Sequential;
-pub use scalar::Scalar;
+pub use scalar::{Number, Scalar};
 pub use shape::Shape;
 pub use train::{Event, Flow, Recipe, Trainer};
 

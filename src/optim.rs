@@ -53,7 +53,7 @@ pub use layout::{
 };
 pub use link::link;
 pub use optimizer::Entry;
-pub use rule::{Hyper, Rule, bytes_per_parameter};
+pub use rule::{Hyper, Rule, bytes_per_parameter, hyper};
 
 macro_rules! rules {
     ($($module:ident :: $first:ident),* $(,)?; $($second:ident),* $(,)?) => {
@@ -109,6 +109,11 @@ macro_rules! rules {
             /// The arithmetic, on its own.
             pub fn into_rule(self) -> std::sync::Arc<dyn DynRule> {
                 match self { $(Self::$rule(rule) => std::sync::Arc::new(rule)),* }
+            }
+
+            /// [`Rule::update`] of the rule.
+            pub fn update<T: crate::scalar::Number>(&self, h: &[T; 12], g: T, p: T, s: [T; 3]) -> (T, [T; 3]) {
+                match self { $(Self::$rule(rule) => rule.update(h, g, p, s)),* }
             }
 
             /// The fields that the rule has in its convention, by their names in the TOML form.

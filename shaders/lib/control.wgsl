@@ -7,7 +7,7 @@
 //         3  first word of the hyper table
 //         4  members     5  parameter groups     6, 7  reserved
 //         8  seeds: low and high word of each member
-//         …  hyper table, f32 bits: [slot][member][group][8]
+//         …  hyper table, f32 bits: [slot][member][group][12]
 
 // Steps completed: 0 during the first.
 fn control_step() -> u32 {
@@ -26,8 +26,8 @@ fn control_seed(member: u32) -> vec2<u32> {
     return vec2(control[8u + 2u * member], control[9u + 2u * member]);
 }
 
-// Number n (of 8) of a parameter group of a member at the step in that slot.
+// Number n (of 12) of a parameter group of a member at the step in that slot.
 fn hyper_word(slot: u32, member: u32, group: u32, n: u32) -> f32 {
     let entry = (slot * control[4] + member) * control[5] + group;
-    return bitcast<f32>(control[control[3] + 8u * entry + n]);
+    return bitcast<f32>(control[control[3] + 12u * entry + n]);
 }

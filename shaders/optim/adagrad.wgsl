@@ -1,7 +1,7 @@
 // c += g²; p −= ηg/(√c + ε), g with λp. Hyper: η, ε, λ.
 // f64 twin: src/optim/adagrad.rs.  Uses: optim/update.wgsl
 
-fn rule(h: array<f32, 8>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated {
+fn rule(h: array<f32, 12>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated {
     let d = g + h[2] * p;
     let sum = s.a + d * d;
     return Updated(p - h[0] * d / (sqrt(sum) + h[1]), State(sum, s.b, s.c));

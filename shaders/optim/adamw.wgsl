@@ -2,7 +2,7 @@
 // Hyper: η/(1−β₁ᵗ), 1/√(1−β₂ᵗ), β₁, 1−β₁, β₂, 1−β₂, ε, ηλ.
 // f64 twin: src/optim/adamw.rs.  Uses: optim/update.wgsl
 
-fn rule(h: array<f32, 8>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated {
+fn rule(h: array<f32, 12>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated {
     let q = p - h[7] * p;
     let m = h[2] * s.a + h[3] * g;
     let v = h[4] * s.b + h[5] * g * g;

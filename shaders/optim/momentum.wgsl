@@ -1,7 +1,7 @@
 // b = μb + a(g + λp); p += cb. Hyper: μ, a, c, λ; (a, c) = (1, −η) for pytorch, (−η, 1) for cs231n.
 // f64 twin: src/optim/momentum.rs.  Uses: optim/update.wgsl
 
-fn rule(h: array<f32, 8>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated {
+fn rule(h: array<f32, 12>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated {
     let d = g + h[3] * p;
     let b = h[0] * s.a + h[1] * d;
     return Updated(p + h[2] * b, State(b, s.b, s.c));

@@ -1,6 +1,6 @@
 // What the update kernels with 0, 1, 2 and 3 states (update0 … update3.wgsl) share. A rule is a function
 //
-//   fn rule(h: array<f32, 8>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated
+//   fn rule(h: array<f32, 12>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated
 //
 // with the arithmetic of `Rule::update` in src/optim/, on four elements at once; states it lacks are 0 and ignored.
 // Uses: lib/control.wgsl, and the kernel's `params`, `segments` and `flags`.
@@ -44,7 +44,7 @@ fn segment_of(i: u32) -> u32 {
     return segments[(params.first4 + i) / 16u];
 }
 
-fn hyper_of(group: u32, z: u32) -> array<f32, 8> {
+fn hyper_of(group: u32, z: u32) -> array<f32, 12> {
     let slot = control_slot();
     let member = params.first_member + z;
     return array(
@@ -52,6 +52,8 @@ fn hyper_of(group: u32, z: u32) -> array<f32, 8> {
         hyper_word(slot, member, group, 2u), hyper_word(slot, member, group, 3u),
         hyper_word(slot, member, group, 4u), hyper_word(slot, member, group, 5u),
         hyper_word(slot, member, group, 6u), hyper_word(slot, member, group, 7u),
+        hyper_word(slot, member, group, 8u), hyper_word(slot, member, group, 9u),
+        hyper_word(slot, member, group, 10u), hyper_word(slot, member, group, 11u),
     );
 }
 

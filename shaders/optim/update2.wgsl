@@ -16,7 +16,7 @@ fn update(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    var h: array<f32, 8>;
+    var h: array<f32, 12>;
     var known = NO_GROUP;
     let first = first_of(linear_index(id, groups));
     for (var n = 0u; n < PER; n++) {

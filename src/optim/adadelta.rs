@@ -4,7 +4,7 @@ use super::fields::{self, Configurable, Field};
 use super::{Convention, Hyper, Rule};
 use crate::error::OptimError;
 use crate::kernel::wgsl;
-use crate::scalar::Scalar;
+use crate::scalar::Number;
 
 /// Adadelta: the step is in units of the parameter, so that no learning rate need be chosen.
 ///
@@ -57,7 +57,7 @@ pub struct Adadelta {
 
 impl Configurable for Adadelta {
     const NAME: &'static str = "adadelta";
-    const CONVENTIONS: &'static [Convention] = Convention::ALL;
+    const CONVENTIONS: &'static [Convention] = &[Convention::Cs231n, Convention::PyTorch];
 
     fn defaults(convention: Convention) -> Self {
         let decay = if convention == Convention::Cs231n { 0.95 } else { 0.9 };
@@ -69,7 +69,7 @@ impl Configurable for Adadelta {
             Field::number("learning_rate", &mut self.learning_rate),
             Field::number("decay", &mut self.decay),
             Field::number("epsilon", &mut self.epsilon),
-            Field::number("weight_decay", &mut self.weight_decay).only(Convention::PyTorch),
+            Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::PyTorch]),
         ]
     }
 }
@@ -91,6 +91,10 @@ impl Rule for Adadelta {
         fields::validate_f32(self)
     }
 
+    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
+        fields::with(self, field, value)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
@@ -100,11 +104,11 @@ impl Rule for Adadelta {
     }
 
     fn hyper(&self, _: u64, learning_rate: f64) -> Hyper {
-        [learning_rate, self.decay, 1.0 - self.decay, self.epsilon, self.weight_decay, 0.0, 0.0, 0.0]
+        super::rule::hyper([learning_rate, self.decay, 1.0 - self.decay, self.epsilon, self.weight_decay])
     }
 
     #[inline]
-    fn update<T: Scalar>(&self, h: &[T; 8], g: T, p: T, [v, d, x]: [T; 3]) -> (T, [T; 3]) {
+    fn update<T: Number>(&self, h: &[T; 12], g: T, p: T, [v, d, x]: [T; 3]) -> (T, [T; 3]) {
         let &[rate, rho, rest, epsilon, decay, ..] = h;
         let g = g + decay * p;
         let v = rho * v + rest * g * g;
@@ -114,7 +118,7 @@ impl Rule for Adadelta {
     }
 
     fn source(&self) -> &'static str {
-        wgsl!("optim/update2", "optim/update", "optim/adadelta", "lib/control", "lib/grid")
+        wgsl!("optim/adadelta")
     }
 }
 

@@ -4,7 +4,7 @@ use super::fields::{self, Configurable, Field};
 use super::{Convention, Hyper, Rule};
 use crate::error::OptimError;
 use crate::kernel::wgsl;
-use crate::scalar::Scalar;
+use crate::scalar::Number;
 
 /// Adagrad: each parameter's rate falls with the sum of its squared gradients.
 ///
@@ -58,7 +58,7 @@ pub struct Adagrad {
 
 impl Configurable for Adagrad {
     const NAME: &'static str = "adagrad";
-    const CONVENTIONS: &'static [Convention] = Convention::ALL;
+    const CONVENTIONS: &'static [Convention] = &[Convention::Cs231n, Convention::PyTorch];
 
     fn defaults(convention: Convention) -> Self {
         let epsilon = if convention == Convention::Cs231n { 1e-8 } else { 1e-10 };
@@ -68,9 +68,9 @@ impl Configurable for Adagrad {
     fn fields(&mut self) -> Vec<Field<'_>> {
         vec![
             Field::number("learning_rate", &mut self.learning_rate),
-            Field::number("lr_decay", &mut self.lr_decay).only(Convention::PyTorch),
+            Field::number("lr_decay", &mut self.lr_decay).only(&[Convention::PyTorch]),
             Field::number("epsilon", &mut self.epsilon),
-            Field::number("weight_decay", &mut self.weight_decay).only(Convention::PyTorch),
+            Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::PyTorch]),
         ]
     }
 }
@@ -92,6 +92,10 @@ impl Rule for Adagrad {
         fields::validate_f32(self)
     }
 
+    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
+        fields::with(self, field, value)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
@@ -102,18 +106,18 @@ impl Rule for Adagrad {
 
     fn hyper(&self, step: u64, learning_rate: f64) -> Hyper {
         let rate = learning_rate / (1.0 + step.saturating_sub(1) as f64 * self.lr_decay);
-        [rate, self.epsilon, self.weight_decay, 0.0, 0.0, 0.0, 0.0, 0.0]
+        super::rule::hyper([rate, self.epsilon, self.weight_decay])
     }
 
     #[inline]
-    fn update<T: Scalar>(&self, &[rate, epsilon, decay, ..]: &[T; 8], g: T, p: T, [c, x, y]: [T; 3]) -> (T, [T; 3]) {
+    fn update<T: Number>(&self, &[rate, epsilon, decay, ..]: &[T; 12], g: T, p: T, [c, x, y]: [T; 3]) -> (T, [T; 3]) {
         let g = g + decay * p;
         let c = c + g * g;
         (p - rate * g / (c.sqrt() + epsilon), [c, x, y])
     }
 
     fn source(&self) -> &'static str {
-        wgsl!("optim/update1", "optim/update", "optim/adagrad", "lib/control", "lib/grid")
+        wgsl!("optim/adagrad")
     }
 }
 

@@ -4,7 +4,7 @@ use super::fields::{self, Configurable, Field};
 use super::{Convention, Hyper, Rule};
 use crate::error::OptimError;
 use crate::kernel::wgsl;
-use crate::scalar::Scalar;
+use crate::scalar::Number;
 
 /// Adam: the running mean of the gradient divided by the root of its running mean square, both corrected for their start.
 ///
@@ -64,7 +64,7 @@ pub struct Adam {
 
 impl Configurable for Adam {
     const NAME: &'static str = "adam";
-    const CONVENTIONS: &'static [Convention] = Convention::ALL;
+    const CONVENTIONS: &'static [Convention] = &[Convention::Cs231n, Convention::PyTorch];
 
     fn defaults(convention: Convention) -> Self {
         let (learning_rate, beta1, beta2, epsilon) = (1e-3, 0.9, 0.999, 1e-8);
@@ -77,8 +77,8 @@ impl Configurable for Adam {
             Field::number("beta1", &mut self.beta1),
             Field::number("beta2", &mut self.beta2),
             Field::number("epsilon", &mut self.epsilon),
-            Field::flag("bias_correction", &mut self.bias_correction).only(Convention::Cs231n),
-            Field::number("weight_decay", &mut self.weight_decay).only(Convention::PyTorch),
+            Field::flag("bias_correction", &mut self.bias_correction).only(&[Convention::Cs231n]),
+            Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::PyTorch]),
         ]
     }
 }
@@ -105,6 +105,10 @@ impl Rule for Adam {
         fields::validate_f32(self)
     }
 
+    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
+        fields::with(self, field, value)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
@@ -119,12 +123,12 @@ impl Rule for Adam {
             true => (correction(beta1, step), correction(beta2, step)),
             false => (1.0, 1.0),
         };
-        [learning_rate / c1, 1.0 / c2.sqrt(), beta1, 1.0 - beta1, beta2, 1.0 - beta2, epsilon, weight_decay]
+        super::rule::hyper([learning_rate / c1, 1.0 / c2.sqrt(), beta1, 1.0 - beta1, beta2, 1.0 - beta2, epsilon, weight_decay])
     }
 
     #[inline]
-    fn update<T: Scalar>(&self, h: &[T; 8], g: T, p: T, [m, v, x]: [T; 3]) -> (T, [T; 3]) {
-        let &[rate, root, beta1, rest1, beta2, rest2, epsilon, decay] = h;
+    fn update<T: Number>(&self, h: &[T; 12], g: T, p: T, [m, v, x]: [T; 3]) -> (T, [T; 3]) {
+        let &[rate, root, beta1, rest1, beta2, rest2, epsilon, decay, ..] = h;
         let g = g + decay * p;
         let m = beta1 * m + rest1 * g;
         let v = beta2 * v + rest2 * g * g;
@@ -132,7 +136,7 @@ impl Rule for Adam {
     }
 
     fn source(&self) -> &'static str {
-        wgsl!("optim/update2", "optim/update", "optim/adam", "lib/control", "lib/grid")
+        wgsl!("optim/adam")
     }
 }
 

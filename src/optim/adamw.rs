@@ -5,7 +5,7 @@ use super::fields::{self, Configurable, Field};
 use super::{Convention, Hyper, Rule};
 use crate::error::OptimError;
 use crate::kernel::wgsl;
-use crate::scalar::Scalar;
+use crate::scalar::Number;
 
 /// AdamW: Adam with the weight decay taken out of the gradient.
 ///
@@ -99,6 +99,10 @@ impl Rule for AdamW {
         fields::validate_f32(self)
     }
 
+    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
+        fields::with(self, field, value)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
@@ -111,12 +115,12 @@ impl Rule for AdamW {
         let &Self { beta1, beta2, epsilon, .. } = self;
         let (c1, c2) = (correction(beta1, step), correction(beta2, step));
         let decay = learning_rate * self.weight_decay;
-        [learning_rate / c1, 1.0 / c2.sqrt(), beta1, 1.0 - beta1, beta2, 1.0 - beta2, epsilon, decay]
+        super::rule::hyper([learning_rate / c1, 1.0 / c2.sqrt(), beta1, 1.0 - beta1, beta2, 1.0 - beta2, epsilon, decay])
     }
 
     #[inline]
-    fn update<T: Scalar>(&self, h: &[T; 8], g: T, p: T, [m, v, x]: [T; 3]) -> (T, [T; 3]) {
-        let &[rate, root, beta1, rest1, beta2, rest2, epsilon, decay] = h;
+    fn update<T: Number>(&self, h: &[T; 12], g: T, p: T, [m, v, x]: [T; 3]) -> (T, [T; 3]) {
+        let &[rate, root, beta1, rest1, beta2, rest2, epsilon, decay, ..] = h;
         let p = p - decay * p;
         let m = beta1 * m + rest1 * g;
         let v = beta2 * v + rest2 * g * g;
@@ -124,7 +128,7 @@ impl Rule for AdamW {
     }
 
     fn source(&self) -> &'static str {
-        wgsl!("optim/update2", "optim/update", "optim/adamw", "lib/control", "lib/grid")
+        wgsl!("optim/adamw")
     }
 }
 

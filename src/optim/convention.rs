@@ -13,6 +13,12 @@ pub enum Convention {
     /// The notes of the course CS231n: the learning rate stands inside the velocity, L2 is part of the loss. Defaults
     /// are those of the course's exercises where they give one, else of the rule's paper.
     Cs231n,
+    /// The paper that defined the rule, its formulas taken literally. Defaults are the paper's.
+    Paper,
+    /// Keras 3: ε̂, folded into the bias correction; weight decay is taken from the parameter before the step.
+    Keras,
+    /// Optax: chains of transformations; the learning rate comes last.
+    Optax,
     /// `torch.optim`: the learning rate stands outside the momentum buffer; weight decay is added to the gradient
     /// (AdamW: taken from the parameter).
     #[default]
@@ -21,12 +27,15 @@ pub enum Convention {
 
 impl Convention {
     /// Every convention there is.
-    pub const ALL: &'static [Self] = &[Self::Cs231n, Self::PyTorch];
+    pub const ALL: &'static [Self] = &[Self::Cs231n, Self::Paper, Self::Keras, Self::Optax, Self::PyTorch];
 
     /// As it is written: `"cs231n"`, `"pytorch"`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cs231n => "cs231n",
+            Self::Paper => "paper",
+            Self::Keras => "keras",
+            Self::Optax => "optax",
             Self::PyTorch => "pytorch",
         }
     }

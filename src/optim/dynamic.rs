@@ -1,11 +1,12 @@
 //! Rules as objects, and the loops over slices.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use super::second::SecondOrder;
 use super::{Convention, Hyper, MAX_STATES, Rule};
 use crate::error::OptimError;
-use crate::scalar::Scalar;
+use crate::scalar::Number;
 
 /// A [`Rule`] behind a pointer; every `Rule` is one. The methods of the same names do the same.
 pub trait DynRule: Debug + Send + Sync + 'static {
@@ -29,6 +30,12 @@ pub trait DynRule: Debug + Send + Sync + 'static {
     fn learning_rate(&self) -> f64;
     /// [`Rule::hyper`]
     fn hyper(&self, step: u64, learning_rate: f64) -> Hyper;
+    /// # Errors
+    ///
+    /// As [`Rule::with`].
+    fn with(&self, field: &str, value: f64) -> Result<Arc<dyn DynRule>, OptimError>;
+    /// [`Rule::trust_ratio`]
+    fn trust_ratio(&self) -> bool;
     /// [`Rule::source`]
     fn source(&self) -> &'static str;
     /// [`Rule::second_order`]
@@ -77,6 +84,12 @@ impl<R: Rule> DynRule for R {
     fn hyper(&self, step: u64, learning_rate: f64) -> Hyper {
         Rule::hyper(self, step, learning_rate)
     }
+    fn with(&self, field: &str, value: f64) -> Result<Arc<dyn DynRule>, OptimError> {
+        Ok(Arc::new(Rule::with(self, field, value)?))
+    }
+    fn trust_ratio(&self) -> bool {
+        Rule::trust_ratio(self)
+    }
     fn source(&self) -> &'static str {
         Rule::source(self)
     }
@@ -91,10 +104,10 @@ impl<R: Rule> DynRule for R {
     }
 }
 
-fn update<R: Rule, T: Scalar>(rule: &R, hyper: &Hyper, g: &[T], p: &mut [T], states: &mut [&mut [T]]) {
+fn update<R: Rule, T: Number>(rule: &R, hyper: &Hyper, g: &[T], p: &mut [T], states: &mut [&mut [T]]) {
     assert_eq!(states.len(), rule.states().len(), "{} has the states {:?}", rule.name(), rule.states());
-    let lengths = || states.iter().map(|s| s.len()).chain([p.len()]);
-    assert!(lengths().all(|n| n == g.len()), "{} gradients, parameters and states of {:?}", g.len(), lengths());
+    let lengths: Vec<usize> = states.iter().map(|s| s.len()).chain([p.len()]).collect();
+    assert!(lengths.iter().all(|&n| n == g.len()), "{} gradients, parameters and states of {lengths:?}", g.len());
     let h = hyper.map(T::of);
     match states {
         [] => zero(rule, &h, g, p),
@@ -108,30 +121,30 @@ fn update<R: Rule, T: Scalar>(rule: &R, hyper: &Hyper, g: &[T], p: &mut [T], sta
 // One function for each number of states: slices that are arguments of their own are known not to overlap, and the
 // loops become vector code.
 
-fn zero<R: Rule, T: Scalar>(rule: &R, h: &[T; 8], g: &[T], p: &mut [T]) {
-    let z = T::zero();
+fn zero<R: Rule, T: Number>(rule: &R, h: &[T; 12], g: &[T], p: &mut [T]) {
+    let z = T::of(0.0);
     for (p, &g) in p.iter_mut().zip(g) {
         *p = rule.update(h, g, *p, [z; 3]).0;
     }
 }
 
-fn one<R: Rule, T: Scalar>(rule: &R, h: &[T; 8], g: &[T], p: &mut [T], a: &mut [T]) {
-    let z = T::zero();
+fn one<R: Rule, T: Number>(rule: &R, h: &[T; 12], g: &[T], p: &mut [T], a: &mut [T]) {
+    let z = T::of(0.0);
     for ((p, &g), a) in p.iter_mut().zip(g).zip(a) {
         let (new, [x, ..]) = rule.update(h, g, *p, [*a, z, z]);
         (*p, *a) = (new, x);
     }
 }
 
-fn two<R: Rule, T: Scalar>(rule: &R, h: &[T; 8], g: &[T], p: &mut [T], a: &mut [T], b: &mut [T]) {
-    let z = T::zero();
+fn two<R: Rule, T: Number>(rule: &R, h: &[T; 12], g: &[T], p: &mut [T], a: &mut [T], b: &mut [T]) {
+    let z = T::of(0.0);
     for (((p, &g), a), b) in p.iter_mut().zip(g).zip(a).zip(b) {
         let (new, [x, y, _]) = rule.update(h, g, *p, [*a, *b, z]);
         (*p, *a, *b) = (new, x, y);
     }
 }
 
-fn three<R: Rule, T: Scalar>(rule: &R, h: &[T; 8], g: &[T], p: &mut [T], a: &mut [T], b: &mut [T], c: &mut [T]) {
+fn three<R: Rule, T: Number>(rule: &R, h: &[T; 12], g: &[T], p: &mut [T], a: &mut [T], b: &mut [T], c: &mut [T]) {
     for ((((p, &g), a), b), c) in p.iter_mut().zip(g).zip(a).zip(b).zip(c) {
         let (new, [x, y, z]) = rule.update(h, g, *p, [*a, *b, *c]);
         (*p, *a, *b, *c) = (new, x, y, z);

@@ -21,8 +21,8 @@ pub struct Field<'a> {
     pub name: &'static str,
     /// Where it is.
     pub value: FieldValue<'a>,
-    /// The one convention that has it; `None` if all have.
-    pub only: Option<Convention>,
+    /// The conventions that have it; `None` if all have.
+    pub only: Option<&'static [Convention]>,
 }
 
 impl<'a> Field<'a> {
@@ -41,9 +41,9 @@ impl<'a> Field<'a> {
         Self { name, value: FieldValue::Count(place), only: None }
     }
 
-    /// Which only `convention` has.
-    pub fn only(self, convention: Convention) -> Self {
-        Self { only: Some(convention), ..self }
+    /// Which only `conventions` have.
+    pub fn only(self, conventions: &'static [Convention]) -> Self {
+        Self { only: Some(conventions), ..self }
     }
 
     /// # Errors
@@ -147,7 +147,7 @@ pub(super) fn owner(name: &str, convention: Convention) -> String {
 pub(super) fn visible<R: Configurable>(rule: &mut R) -> Vec<Field<'_>> {
     let convention = rule.convention();
     let mut fields = rule.fields();
-    fields.retain(|field| field.only.is_none_or(|only| only == convention));
+    fields.retain(|field| field.only.is_none_or(|only| only.contains(&convention)));
     fields
 }
 
@@ -174,6 +174,23 @@ pub(super) fn validate<R: Configurable>(rule: &R) -> Result<(), OptimError> {
         }
     }
     Ok(())
+}
+
+/// [`Rule::with`] of every rule here.
+pub(super) fn with<R: Configurable>(rule: &R, name: &str, value: f64) -> Result<R, OptimError> {
+    let mut changed = rule.clone();
+    let owner = owner(R::NAME, rule.convention());
+    let mut fields = visible(&mut changed);
+    match fields.iter_mut().find(|field| field.name == name) {
+        Some(field) => field.set(&owner, &toml::Value::Float(value))?,
+        None => {
+            let known = fields.iter().map(|field| field.name).collect();
+            return Err(OptimError::Field { owner, found: name.into(), known });
+        }
+    }
+    drop(fields);
+    changed.validate()?;
+    Ok(changed)
 }
 
 /// [`Rule::validate_f32`] of every rule here.

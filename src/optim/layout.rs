@@ -8,7 +8,7 @@ use crate::kernel::{ALIGN, Word};
 pub const CONTROL_HEADER: usize = 8;
 
 /// Words of one entry of the hyper table.
-pub const HYPER_WORDS: usize = 8;
+pub const HYPER_WORDS: usize = 12;
 
 /// Tensors that a segment can name.
 pub const MAX_TENSORS: usize = 1 << 24;
@@ -27,7 +27,7 @@ pub const fn hyper_offset(members: usize) -> usize {
     CONTROL_HEADER + 2 * members
 }
 
-/// Word of number `n` of the hyper table, from the table's start: `[slot][member][group][8]`.
+/// Word of number `n` of the hyper table, from the table's start: `[slot][member][group][12]`.
 pub const fn hyper_index(slot: usize, member: usize, group: usize, n: usize, members: usize, groups: usize) -> usize {
     ((slot * members + member) * groups + group) * HYPER_WORDS + n
 }

@@ -4,7 +4,7 @@ use super::fields::{self, Configurable, Field};
 use super::{Convention, Hyper, Rule};
 use crate::error::OptimError;
 use crate::kernel::wgsl;
-use crate::scalar::Scalar;
+use crate::scalar::Number;
 
 /// Momentum: a step along a decaying sum of the gradients.
 ///
@@ -57,7 +57,7 @@ pub struct Momentum {
 
 impl Configurable for Momentum {
     const NAME: &'static str = "momentum";
-    const CONVENTIONS: &'static [Convention] = Convention::ALL;
+    const CONVENTIONS: &'static [Convention] = &[Convention::Cs231n, Convention::PyTorch];
 
     fn defaults(convention: Convention) -> Self {
         let learning_rate = if convention == Convention::Cs231n { 1e-2 } else { 1e-3 };
@@ -68,8 +68,8 @@ impl Configurable for Momentum {
         vec![
             Field::number("learning_rate", &mut self.learning_rate),
             Field::number("momentum", &mut self.momentum),
-            Field::number("dampening", &mut self.dampening).only(Convention::PyTorch),
-            Field::number("weight_decay", &mut self.weight_decay).only(Convention::PyTorch),
+            Field::number("dampening", &mut self.dampening).only(&[Convention::PyTorch]),
+            Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::PyTorch]),
         ]
     }
 }
@@ -77,7 +77,7 @@ impl Configurable for Momentum {
 /// μ, a, c, λ of `b ← μ b + a g; p ← p + c b`.
 pub(super) fn hyper(convention: Convention, rate: f64, momentum: f64, decay: f64) -> Hyper {
     let (a, c) = if convention == Convention::Cs231n { (-rate, 1.0) } else { (1.0, -rate) };
-    [momentum, a, c, decay, 0.0, 0.0, 0.0, 0.0]
+    super::rule::hyper([momentum, a, c, decay])
 }
 
 impl Rule for Momentum {
@@ -97,6 +97,10 @@ impl Rule for Momentum {
         fields::validate_f32(self)
     }
 
+    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
+        fields::with(self, field, value)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
@@ -114,14 +118,14 @@ impl Rule for Momentum {
     }
 
     #[inline]
-    fn update<T: Scalar>(&self, &[mu, a, c, decay, ..]: &[T; 8], g: T, p: T, [b, x, y]: [T; 3]) -> (T, [T; 3]) {
+    fn update<T: Number>(&self, &[mu, a, c, decay, ..]: &[T; 12], g: T, p: T, [b, x, y]: [T; 3]) -> (T, [T; 3]) {
         let g = g + decay * p;
         let b = mu * b + a * g;
         (p + c * b, [b, x, y])
     }
 
     fn source(&self) -> &'static str {
-        wgsl!("optim/update1", "optim/update", "optim/momentum", "lib/control", "lib/grid")
+        wgsl!("optim/momentum")
     }
 }
 

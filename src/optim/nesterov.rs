@@ -4,7 +4,7 @@ use super::fields::{self, Configurable, Field};
 use super::{Convention, Hyper, Momentum, Rule};
 use crate::error::OptimError;
 use crate::kernel::wgsl;
-use crate::scalar::Scalar;
+use crate::scalar::Number;
 
 /// Nesterov momentum: the gradient is meant where the velocity will have carried the parameter.
 ///
@@ -58,7 +58,7 @@ pub struct Nesterov {
 
 impl Configurable for Nesterov {
     const NAME: &'static str = "nesterov";
-    const CONVENTIONS: &'static [Convention] = Convention::ALL;
+    const CONVENTIONS: &'static [Convention] = &[Convention::Cs231n, Convention::PyTorch];
 
     fn defaults(convention: Convention) -> Self {
         let Momentum { convention, learning_rate, momentum, weight_decay, .. } = Momentum::defaults(convention);
@@ -69,7 +69,7 @@ impl Configurable for Nesterov {
         vec![
             Field::number("learning_rate", &mut self.learning_rate),
             Field::number("momentum", &mut self.momentum),
-            Field::number("weight_decay", &mut self.weight_decay).only(Convention::PyTorch),
+            Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::PyTorch]),
         ]
     }
 }
@@ -91,6 +91,10 @@ impl Rule for Nesterov {
         fields::validate_f32(self)
     }
 
+    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
+        fields::with(self, field, value)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
@@ -104,14 +108,14 @@ impl Rule for Nesterov {
     }
 
     #[inline]
-    fn update<T: Scalar>(&self, &[mu, a, c, decay, ..]: &[T; 8], g: T, p: T, [b, x, y]: [T; 3]) -> (T, [T; 3]) {
+    fn update<T: Number>(&self, &[mu, a, c, decay, ..]: &[T; 12], g: T, p: T, [b, x, y]: [T; 3]) -> (T, [T; 3]) {
         let g = g + decay * p;
         let b = mu * b + a * g;
         (p + c * (mu * b + a * g), [b, x, y])
     }
 
     fn source(&self) -> &'static str {
-        wgsl!("optim/update1", "optim/update", "optim/nesterov", "lib/control", "lib/grid")
+        wgsl!("optim/nesterov")
     }
 }
 

@@ -30,6 +30,12 @@ impl Entry {
         })
     }
 
+    /// The convention that is meant where none is named: PyTorch's, and the last of a rule that PyTorch does not have.
+    pub fn usual(&self) -> Convention {
+        let usual = Convention::default();
+        if self.conventions.contains(&usual) { usual } else { self.conventions.last().copied().unwrap_or(usual) }
+    }
+
     /// The convention of that name, if the rule is defined in it.
     ///
     /// # Errors
@@ -79,7 +85,7 @@ impl Optimizer {
             expected: "the rule, for example \"adam\"",
         })?;
         let entry = Entry::find(name)?;
-        let convention = entry.convention(text("convention")?.unwrap_or(Convention::default().name()))?;
+        let convention = entry.convention(text("convention")?.unwrap_or(entry.usual().name()))?;
         let mut optimizer = (entry.defaults)(convention);
         let owner = owner(entry.name, convention);
         for (key, value) in table.iter().filter(|(key, _)| !["name", "convention"].contains(&key.as_str())) {

@@ -4,7 +4,7 @@ use super::fields::{self, Configurable, Field};
 use super::{Convention, Hyper, Rule};
 use crate::error::OptimError;
 use crate::kernel::wgsl;
-use crate::scalar::Scalar;
+use crate::scalar::Number;
 
 /// RMSprop: the gradient divided by the root of its running mean square.
 ///
@@ -62,7 +62,7 @@ pub struct RmsProp {
 
 impl Configurable for RmsProp {
     const NAME: &'static str = "rmsprop";
-    const CONVENTIONS: &'static [Convention] = Convention::ALL;
+    const CONVENTIONS: &'static [Convention] = &[Convention::Cs231n, Convention::PyTorch];
 
     fn defaults(convention: Convention) -> Self {
         let (learning_rate, decay, epsilon) = (1e-2, 0.99, 1e-8);
@@ -74,9 +74,9 @@ impl Configurable for RmsProp {
             Field::number("learning_rate", &mut self.learning_rate),
             Field::number("decay", &mut self.decay),
             Field::number("epsilon", &mut self.epsilon),
-            Field::flag("centered", &mut self.centered).only(Convention::PyTorch),
-            Field::number("momentum", &mut self.momentum).only(Convention::PyTorch),
-            Field::number("weight_decay", &mut self.weight_decay).only(Convention::PyTorch),
+            Field::flag("centered", &mut self.centered).only(&[Convention::PyTorch]),
+            Field::number("momentum", &mut self.momentum).only(&[Convention::PyTorch]),
+            Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::PyTorch]),
         ]
     }
 }
@@ -98,6 +98,10 @@ impl Rule for RmsProp {
         fields::validate_f32(self)
     }
 
+    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
+        fields::with(self, field, value)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
@@ -113,11 +117,11 @@ impl Rule for RmsProp {
 
     fn hyper(&self, _: u64, learning_rate: f64) -> Hyper {
         let rho = self.decay;
-        [learning_rate, rho, 1.0 - rho, self.epsilon, self.momentum, self.weight_decay, 0.0, 0.0]
+        super::rule::hyper([learning_rate, rho, 1.0 - rho, self.epsilon, self.momentum, self.weight_decay])
     }
 
     #[inline]
-    fn update<T: Scalar>(&self, h: &[T; 8], g: T, p: T, [v, x, y]: [T; 3]) -> (T, [T; 3]) {
+    fn update<T: Number>(&self, h: &[T; 12], g: T, p: T, [v, x, y]: [T; 3]) -> (T, [T; 3]) {
         let &[rate, rho, rest, epsilon, mu, decay, ..] = h;
         let g = g + decay * p;
         let v = rho * v + rest * g * g;
@@ -129,7 +133,7 @@ impl Rule for RmsProp {
             }
             (true, momentum) => {
                 let m = rho * x + rest * g;
-                let variance = (v - m * m).max(T::zero());
+                let variance = (v - m * m).max(T::of(0.0));
                 if momentum {
                     let b = mu * y + g / (variance.sqrt() + epsilon);
                     (p - rate * b, [v, m, b])
@@ -142,11 +146,11 @@ impl Rule for RmsProp {
 
     fn source(&self) -> &'static str {
         match (self.centered, self.momentum > 0.0) {
-            (false, false) => wgsl!("optim/update1", "optim/update", "optim/rmsprop", "lib/control", "lib/grid"),
-            (false, true) => wgsl!("optim/update2", "optim/update", "optim/rmsprop_momentum", "lib/control", "lib/grid"),
-            (true, false) => wgsl!("optim/update2", "optim/update", "optim/rmsprop_centered", "lib/control", "lib/grid"),
+            (false, false) => wgsl!("optim/rmsprop"),
+            (false, true) => wgsl!("optim/rmsprop_momentum"),
+            (true, false) => wgsl!("optim/rmsprop_centered"),
             (true, true) => {
-                wgsl!("optim/update3", "optim/update", "optim/rmsprop_centered_momentum", "lib/control", "lib/grid")
+                wgsl!("optim/rmsprop_centered_momentum")
             }
         }
     }

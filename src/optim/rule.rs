@@ -6,12 +6,20 @@ use super::Convention;
 use super::fields::{POSITIVE_F32, positive_f32};
 use super::second::SecondOrder;
 use crate::error::OptimError;
-use crate::scalar::Scalar;
+use crate::scalar::Number;
 
 /// Numbers that are equal for all elements of a parameter group at one step. Computed once a step on the host in f64 and
 /// rounded once to f32 for the GPU: WGSL lets `log2` be wrong by 2⁻²¹ near 1, so `pow(β, t)` in a shader could put
 /// `1 − βᵗ` 3·10⁻⁴ off. What stands where is the rule's business; unused places are 0.
-pub type Hyper = [f64; 8];
+pub type Hyper = [f64; 12];
+
+/// `numbers`, and 0 in the places that are left.
+pub fn hyper<const N: usize>(numbers: [f64; N]) -> Hyper {
+    const { assert!(N <= 12, "a rule has at most 12 numbers") };
+    let mut all = [0.0; 12];
+    all[..N].copy_from_slice(&numbers);
+    all
+}
 
 /// An update rule: what one step does to one element.
 ///
@@ -22,9 +30,9 @@ pub type Hyper = [f64; 8];
 /// The sign of the gradient alone, which needs no state:
 ///
 /// ```
-/// use thalweg::Scalar;
+/// use thalweg::Number;
 /// use thalweg::error::OptimError;
-/// use thalweg::optim::{Convention, DynRule, Hyper, Rule};
+/// use thalweg::optim::{Convention, DynRule, Hyper, Rule, hyper};
 ///
 /// #[derive(Clone, Debug)]
 /// struct SignDescent(f64);
@@ -35,9 +43,13 @@ pub type Hyper = [f64; 8];
 ///     fn states(&self) -> &'static [&'static str] { &[] }
 ///     fn validate(&self) -> Result<(), OptimError> { Ok(()) }
 ///     fn learning_rate(&self) -> f64 { self.0 }
-///     fn hyper(&self, _: u64, rate: f64) -> Hyper { [rate, 0., 0., 0., 0., 0., 0., 0.] }
-///     fn update<T: Scalar>(&self, h: &[T; 8], g: T, p: T, s: [T; 3]) -> (T, [T; 3]) { (p - h[0] * g.signum(), s) }
-///     fn source(&self) -> &'static str { "" } // for the GPU: see `thalweg::optim::link`
+///     fn hyper(&self, _: u64, rate: f64) -> Hyper { hyper([rate]) }
+///     fn update<T: Number>(&self, h: &[T; 12], g: T, p: T, s: [T; 3]) -> (T, [T; 3]) { (p - h[0] * g.sign(), s) }
+///     fn source(&self) -> &'static str {
+///         "fn rule(h: array<f32, 12>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated {
+///             return Updated(p - h[0] * sign(g), s);
+///         }"
+///     }
 /// }
 ///
 /// let rule: &dyn DynRule = &SignDescent(0.25);
@@ -90,10 +102,34 @@ pub trait Rule: Debug + Clone + Send + Sync + 'static {
 
     /// The equation for one element: the new parameter and the new states. States that the rule does not have are
     /// passed as 0 and ignored.
-    fn update<T: Scalar>(&self, hyper: &[T; 8], gradient: T, parameter: T, state: [T; 3]) -> (T, [T; 3]);
+    fn update<T: Number>(&self, hyper: &[T; 12], gradient: T, parameter: T, state: [T; 3]) -> (T, [T; 3]);
 
-    /// The WGSL, linked: `optim/updateN` for N states, `optim/update`, the rule, `lib/control`, `lib/grid`. Its entry
-    /// point is `update`. Outside the crate, [`link`](super::link) makes it.
+    /// The same rule with one of its numbers changed, for parameter groups, members of a population and momentum that
+    /// changes with the step. Without a definition of its own it refuses all.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError::Field`] for a number that the rule does not have, [`OptimError::Range`] for a value it refuses.
+    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
+        let _ = value;
+        Err(OptimError::Field { owner: self.name().into(), found: field.into(), known: Vec::new() })
+    }
+
+    /// Whether the first result of [`update`](Self::update) is not the new parameter but a direction u, which the engine
+    /// scales by the tensor's trust ratio r (LAMB): `p ← (1 − h₁₁)p`, then `p ← p − h₁₀ r u` with `r = ‖p‖/‖u‖`, or 1 where
+    /// either norm is 0.
+    fn trust_ratio(&self) -> bool {
+        false
+    }
+
+    /// The WGSL of one function, which does on four elements at once what [`update`](Self::update) does on one:
+    ///
+    /// ```text
+    /// fn rule(h: array<f32, 12>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated
+    /// ```
+    ///
+    /// where `State` has the vec4s `a`, `b`, `c` (those that the rule lacks are 0 and ignored) and `Updated` is `(p, s)`.
+    /// Functions beside it may have any names that begin with `rule_`.
     fn source(&self) -> &'static str;
 
     /// The second-order optimizer that this stands for: its update then gathers the gradient over all rows and moves nothing

@@ -4,7 +4,7 @@ use super::fields::{self, Configurable, Field};
 use super::{Convention, Hyper, Rule};
 use crate::error::OptimError;
 use crate::kernel::wgsl;
-use crate::scalar::Scalar;
+use crate::scalar::Number;
 
 /// Stochastic gradient descent: a step against the gradient.
 ///
@@ -47,7 +47,7 @@ pub struct Sgd {
 
 impl Configurable for Sgd {
     const NAME: &'static str = "sgd";
-    const CONVENTIONS: &'static [Convention] = Convention::ALL;
+    const CONVENTIONS: &'static [Convention] = &[Convention::Cs231n, Convention::PyTorch];
 
     fn defaults(convention: Convention) -> Self {
         let learning_rate = if convention == Convention::Cs231n { 1e-2 } else { 1e-3 };
@@ -57,7 +57,7 @@ impl Configurable for Sgd {
     fn fields(&mut self) -> Vec<Field<'_>> {
         vec![
             Field::number("learning_rate", &mut self.learning_rate),
-            Field::number("weight_decay", &mut self.weight_decay).only(Convention::PyTorch),
+            Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::PyTorch]),
         ]
     }
 }
@@ -79,6 +79,10 @@ impl Rule for Sgd {
         fields::validate_f32(self)
     }
 
+    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
+        fields::with(self, field, value)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
@@ -88,17 +92,17 @@ impl Rule for Sgd {
     }
 
     fn hyper(&self, _: u64, learning_rate: f64) -> Hyper {
-        [learning_rate, self.weight_decay, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+        super::rule::hyper([learning_rate, self.weight_decay])
     }
 
     #[inline]
-    fn update<T: Scalar>(&self, &[rate, decay, ..]: &[T; 8], g: T, p: T, state: [T; 3]) -> (T, [T; 3]) {
+    fn update<T: Number>(&self, &[rate, decay, ..]: &[T; 12], g: T, p: T, state: [T; 3]) -> (T, [T; 3]) {
         let g = g + decay * p;
         (p - rate * g, state)
     }
 
     fn source(&self) -> &'static str {
-        wgsl!("optim/update0", "optim/update", "optim/sgd", "lib/control", "lib/grid")
+        wgsl!("optim/sgd")
     }
 }
 

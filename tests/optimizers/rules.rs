@@ -1,7 +1,6 @@
 //! What holds for every rule.
 
-use thalweg::Scalar;
-use thalweg::optim::{ALL, FieldValue, Optimizer, Rule, bytes_per_parameter};
+use thalweg::optim::{ALL, FieldValue, Optimizer, bytes_per_parameter};
 
 use crate::{Run, every_form, noise};
 
@@ -61,21 +60,6 @@ fn padding_stays_zero() {
     }
 }
 
-/// The rule for one element, by name: `DynRule` hides it.
-fn element<T: Scalar>(optimizer: &Optimizer, h: &[T; 8], g: T, p: T, s: [T; 3]) -> (T, [T; 3]) {
-    match optimizer {
-        Optimizer::Sgd(rule) => rule.update(h, g, p, s),
-        Optimizer::Momentum(rule) => rule.update(h, g, p, s),
-        Optimizer::Nesterov(rule) => rule.update(h, g, p, s),
-        Optimizer::Adagrad(rule) => rule.update(h, g, p, s),
-        Optimizer::RmsProp(rule) => rule.update(h, g, p, s),
-        Optimizer::Adadelta(rule) => rule.update(h, g, p, s),
-        Optimizer::Adam(rule) => rule.update(h, g, p, s),
-        Optimizer::AdamW(rule) => rule.update(h, g, p, s),
-        other => panic!("{other:?} is not in this list"),
-    }
-}
-
 #[test]
 fn the_f32_loop_is_the_rule_on_each_element_bit_for_bit() {
     for optimizer in every_form() {
@@ -92,7 +76,7 @@ fn the_f32_loop_is_the_rule_on_each_element_bit_for_bit() {
                 let mut views: Vec<_> = states.iter_mut().map(Vec::as_mut_slice).collect();
                 rule.update_f32(&hyper, &g, &mut p, &mut views);
                 for i in 0..n {
-                    let (new, mut s) = element(&optimizer, &hyper.map(|x| x as f32), g[i], q[i], held[i]);
+                    let (new, mut s) = optimizer.update(&hyper.map(|x| x as f32), g[i], q[i], held[i]);
                     s[count..].fill(0.0);
                     (q[i], held[i]) = (new, s);
                 }

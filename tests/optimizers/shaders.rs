@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use naga::back::{glsl, hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::proc::BoundsCheckPolicies;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
-use thalweg::optim::{CONTROL_HEADER, Span, control_words, hyper_index, hyper_offset, segment};
+use thalweg::optim::{
+    CONTROL_HEADER, HYPER_WORDS, Optimizer, Span, control_words, hyper_index, hyper_offset, link, segment,
+};
 
 use crate::every_form;
 
 /// Each distinct source, with the number of states it is for.
-fn sources() -> BTreeMap<&'static str, usize> {
-    every_form().iter().map(|optimizer| (optimizer.rule().source(), optimizer.rule().states().len())).collect()
+fn sources() -> BTreeMap<String, usize> {
+    let linked = |optimizer: &Optimizer| (link(optimizer.rule()).unwrap(), optimizer.rule().states().len());
+    every_form().iter().map(linked).collect()
 }
 
 fn parse(source: &str) -> naga::Module {
@@ -22,9 +25,9 @@ fn parse(source: &str) -> naga::Module {
 fn every_kernel_validates_and_translates() {
     assert_eq!(sources().len(), 11, "8 rules, and 3 more forms of RMSprop");
     for source in sources().into_keys() {
-        let module = parse(source);
+        let module = parse(&source);
         let mut validator = Validator::new(ValidationFlags::all(), Capabilities::default());
-        let info = validator.validate(&module).unwrap_or_else(|e| panic!("{}", e.emit_to_string(source)));
+        let info = validator.validate(&module).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&source)));
         for workgroup in [1.0, 64.0, 256.0] {
             let constants = [("WORKGROUP".to_owned(), workgroup)].into_iter().collect();
             let stage = Some((naga::ShaderStage::Compute, "update"));
@@ -55,7 +58,7 @@ fn every_kernel_validates_and_translates() {
 #[test]
 fn bindings_and_parameters_are_where_the_host_puts_them() {
     for (source, states) in sources() {
-        let module = parse(source);
+        let module = parse(&source);
         let mut bound = BTreeMap::new();
         for (_, variable) in module.global_variables.iter() {
             if let Some(at) = variable.binding {
@@ -96,21 +99,6 @@ fn bindings_and_parameters_are_where_the_host_puts_them() {
     }
 }
 
-/// From outside the crate, with any number of states.
-#[test]
-fn a_foreign_rule_links() {
-    for states in 0..=3 {
-        let rule = "fn rule(h: array<f32, 8>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated {
-            return Updated(p - h[0] * sign(g + s.a), State(g, s.b, s.c));
-        }";
-        let source = thalweg::optim::link(states, rule).unwrap();
-        let module = parse(&source);
-        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::default());
-        validator.validate(&module).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&source)));
-    }
-    assert_eq!(thalweg::optim::link(4, ""), None);
-}
-
 /// `[slot][member][group][8]` after 8 words and 2 a member, without holes or overlaps.
 #[test]
 fn the_control_buffer_is_dense() {
@@ -120,7 +108,7 @@ fn the_control_buffer_is_dense() {
     for slot in 0..slots {
         for member in 0..members {
             for group in 0..groups {
-                for n in 0..8 {
+                for n in 0..HYPER_WORDS {
                     assert_eq!(hyper_offset(members) + hyper_index(slot, member, group, n, members, groups), next);
                     next += 1;
                 }

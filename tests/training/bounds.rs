@@ -1,10 +1,11 @@
-//! A number with the most by which a correct f32 computation may miss it, and the update rules written in such numbers.
+//! A number with the most by which a correct f32 computation may miss it.
 //!
-//! The rules stand here a second time, from their formulas: what an update may be off by follows from their operations, each
-//! within WGSL's accuracy, and from nothing that a device was seen to do.
+//! The rules' formulas are run in such numbers: what an update may be off by follows from their operations, each within WGSL's
+//! accuracy, and from nothing that a device was seen to do.
 
-use std::ops::{Add, Mul, Sub};
+use std::ops::{Add, Div, Mul, Neg, Sub};
 
+use thalweg::Number;
 use thalweg::op::rounding::{DIVIDE, SQRT, TINY, round};
 use thalweg::optim::{Hyper, Optimizer};
 
@@ -38,22 +39,65 @@ impl Near {
         Self { value, error: carried + round(value.abs() + carried) }
     }
 
-    pub fn sqrt(self) -> Self {
+    fn root(self) -> Self {
         let root = self.value.max(0.0).sqrt();
         let (low, high) = ((self.value - self.error).max(0.0).sqrt(), (self.value + self.error).max(0.0).sqrt());
         Self::made(root, (root - low).max(high - root), SQRT)
     }
 
     /// Infinite where the divisor may be 0.
-    pub fn over(self, by: Self) -> Self {
+    fn over(self, by: Self) -> Self {
         let value = self.value / by.value;
         let least = by.value.abs() - by.error;
         let carried = if least > 0.0 { (self.error + value.abs() * by.error) / least } else { f64::INFINITY };
         Self::made(value, carried, DIVIDE)
     }
+}
 
-    pub fn max0(self) -> Self {
-        Self { value: self.value.max(0.0), error: self.error }
+impl Number for Near {
+    fn of(x: f64) -> Self {
+        Self::rounded(x)
+    }
+    fn sqrt(self) -> Self {
+        self.root()
+    }
+    fn abs(self) -> Self {
+        Self { value: self.value.abs(), error: self.error }
+    }
+    fn max(self, b: Self) -> Self {
+        Self { value: self.value.max(b.value), error: self.error.max(b.error) }
+    }
+    /// Unknown where 0 is within the error.
+    fn sign(self) -> Self {
+        let error = if self.value.abs() > self.error || self.error == 0.0 { 0.0 } else { 2.0 };
+        Self { value: Number::sign(self.value), error }
+    }
+}
+
+/// By the values: a comparison that the error could turn has no bound, and rules compare with 0 alone.
+impl PartialEq for Near {
+    fn eq(&self, b: &Self) -> bool {
+        self.value == b.value
+    }
+}
+
+impl PartialOrd for Near {
+    fn partial_cmp(&self, b: &Self) -> Option<std::cmp::Ordering> {
+        self.value.partial_cmp(&b.value)
+    }
+}
+
+impl Neg for Near {
+    type Output = Self;
+    fn neg(self) -> Self {
+        Self { value: -self.value, error: self.error }
+    }
+}
+
+impl Div for Near {
+    type Output = Self;
+    fn div(self, b: Self) -> Self {
+        self.over(b)
     }
 }
 
@@ -79,61 +123,9 @@ impl Mul for Near {
     }
 }
 
-/// One step of one element by the rule's formula: the new parameter and states.
-pub fn update(optimizer: &Optimizer, hyper: &Hyper, g: Near, p: Near, [x, y, z]: [Near; 3]) -> (Near, [Near; 3]) {
-    let h = hyper.map(Near::rounded);
-    match optimizer {
-        Optimizer::Sgd(_) => (p - h[0] * (g + h[1] * p), [x, y, z]),
-        Optimizer::Momentum(_) => {
-            let b = h[0] * x + h[1] * (g + h[3] * p);
-            (p + h[2] * b, [b, y, z])
-        }
-        Optimizer::Nesterov(_) => {
-            let g = g + h[3] * p;
-            let b = h[0] * x + h[1] * g;
-            (p + h[2] * (h[0] * b + h[1] * g), [b, y, z])
-        }
-        Optimizer::Adagrad(_) => {
-            let g = g + h[2] * p;
-            let sum = x + g * g;
-            (p - (h[0] * g).over(sum.sqrt() + h[1]), [sum, y, z])
-        }
-        Optimizer::RmsProp(rule) => {
-            let g = g + h[5] * p;
-            let v = h[1] * x + h[2] * g * g;
-            let (variance, mean) = if rule.centered {
-                let mean = h[1] * y + h[2] * g;
-                ((v - mean * mean).max0(), mean)
-            } else {
-                (v, y)
-            };
-            let root = variance.sqrt() + h[3];
-            if rule.momentum > 0.0 {
-                let b = h[4] * if rule.centered { z } else { y } + g.over(root);
-                (p - h[0] * b, if rule.centered { [v, mean, b] } else { [v, b, z] })
-            } else {
-                (p - (h[0] * g).over(root), [v, mean, z])
-            }
-        }
-        Optimizer::Adadelta(_) => {
-            let g = g + h[4] * p;
-            let v = h[1] * x + h[2] * g * g;
-            let step = (y + h[3]).sqrt().over((v + h[3]).sqrt()) * g;
-            (p - h[0] * step, [v, h[1] * y + h[2] * step * step, z])
-        }
-        Optimizer::Adam(_) => {
-            let g = g + h[7] * p;
-            adam(&h, g, p, x, y)
-        }
-        Optimizer::AdamW(_) => adam(&h, g, p - h[7] * p, x, y),
-        other => panic!("{other:?} is new: write its formula here"),
-    }
-}
-
-fn adam(h: &[Near; 8], g: Near, p: Near, m: Near, v: Near) -> (Near, [Near; 3]) {
-    let m = h[2] * m + h[3] * g;
-    let v = h[4] * v + h[5] * g * g;
-    (p - (h[0] * m).over(v.sqrt() * h[1] + h[6]), [m, v, Near::ZERO])
+/// One step of one element by the rule's formula, with its errors: the new parameter and states.
+pub fn update(optimizer: &Optimizer, hyper: &Hyper, g: Near, p: Near, states: [Near; 3]) -> (Near, [Near; 3]) {
+    optimizer.update(&hyper.map(Near::rounded), g, p, states)
 }
 
 /// Every rule in every convention, and those with states or terms that the defaults leave out.

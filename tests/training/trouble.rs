@@ -259,9 +259,9 @@ impl thalweg::optim::Rule for Hoarder {
         1.0
     }
     fn hyper(&self, _: u64, _: f64) -> thalweg::optim::Hyper {
-        [0.0; 8]
+        [0.0; 12]
     }
-    fn update<T: thalweg::Scalar>(&self, _: &[T; 8], _: T, p: T, s: [T; 3]) -> (T, [T; 3]) {
+    fn update<T: thalweg::Number>(&self, _: &[T; 12], _: T, p: T, s: [T; 3]) -> (T, [T; 3]) {
         (p, s)
     }
     fn source(&self) -> &'static str {

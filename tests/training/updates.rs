@@ -38,7 +38,7 @@ pub fn options() -> [(&'static str, Options); 3] {
     [
         ("whole", Options::default()),
         // The control words of three members fit; the 6272 elements of a member's flat buffers need two windows.
-        ("windows", Options { max_elements: Some(3200), checked: true, ..Options::default() }),
+        ("windows", Options { max_elements: Some(4736), checked: true, ..Options::default() }),
         ("folded", Options { max_groups: Some(1), ..Options::default() }),
     ]
 }

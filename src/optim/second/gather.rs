@@ -3,7 +3,7 @@
 
 use super::super::Hyper;
 use crate::kernel::wgsl;
-use crate::scalar::Scalar;
+use crate::scalar::Number;
 
 pub(super) const STATES: &[&str] = &["gathered"];
 
@@ -20,16 +20,16 @@ pub(super) const STATES: &[&str] = &["gathered"];
 /// assert_eq!((p, sum), ([7.0], [5.0]));
 /// ```
 pub fn gather(share: f64, first: bool) -> Hyper {
-    [share, f64::from(u8::from(!first)), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    super::super::hyper([share, f64::from(u8::from(!first))])
 }
 
 /// `s ← s + w g`, or `w g` where the sum begins; `p` stays.
 #[inline]
-pub(super) fn update<T: Scalar>(&[share, goes_on, ..]: &[T; 8], g: T, p: T, [s, b, c]: [T; 3]) -> (T, [T; 3]) {
-    let before = if goes_on > T::zero() { s } else { T::zero() };
+pub(super) fn update<T: Number>(&[share, goes_on, ..]: &[T; 12], g: T, p: T, [s, b, c]: [T; 3]) -> (T, [T; 3]) {
+    let before = if goes_on > T::of(0.0) { s } else { T::of(0.0) };
     (p, [before + share * g, b, c])
 }
 
 pub(super) fn source() -> &'static str {
-    wgsl!("optim/update1", "optim/update", "optim/second/gather", "lib/control", "lib/grid")
+    wgsl!("optim/second/gather")
 }

@@ -6,7 +6,7 @@ use super::gather::{self, gather};
 use super::wolfe::{Line, Work, search};
 use super::{Ended, Report, SecondOrder, Space};
 use crate::error::OptimError;
-use crate::scalar::Scalar;
+use crate::scalar::Number;
 
 /// L-BFGS: Newton's method with an inverse Hessian guessed from the last gradients, over the whole training set.
 ///
@@ -289,6 +289,10 @@ impl Rule for Lbfgs {
         fields::validate_f32(self)
     }
 
+    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
+        fields::with(self, field, value)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
@@ -302,7 +306,7 @@ impl Rule for Lbfgs {
     }
 
     #[inline]
-    fn update<T: Scalar>(&self, hyper: &[T; 8], g: T, p: T, state: [T; 3]) -> (T, [T; 3]) {
+    fn update<T: Number>(&self, hyper: &[T; 12], g: T, p: T, state: [T; 3]) -> (T, [T; 3]) {
         gather::update(hyper, g, p, state)
     }
 

@@ -8,7 +8,7 @@ use super::gather::{self, gather};
 use super::host::{dot, norms};
 use super::{Curved, Ended, Report, SecondOrder};
 use crate::error::OptimError;
-use crate::scalar::Scalar;
+use crate::scalar::Number;
 
 /// Newton's method for few parameters: the exact Hessian, factored, and a line search.
 ///
@@ -61,7 +61,7 @@ use crate::scalar::Scalar;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Newton {
-    /// Default `PyTorch`, as everywhere; PyTorch has no such optimizer, and nothing depends on it.
+    /// Whose arithmetic. Default `Paper`, the only one: no library has this optimizer.
     pub convention: Convention,
     /// η, the part of the Newton step that each line search tries first. Positive. Default 1.
     pub learning_rate: f64,
@@ -139,7 +139,7 @@ impl Newton {
 
 impl Configurable for Newton {
     const NAME: &'static str = "newton";
-    const CONVENTIONS: &'static [Convention] = &[Convention::PyTorch];
+    const CONVENTIONS: &'static [Convention] = &[Convention::Paper];
 
     fn defaults(convention: Convention) -> Self {
         Self {
@@ -181,6 +181,10 @@ impl Rule for Newton {
         fields::validate_f32(self)
     }
 
+    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
+        fields::with(self, field, value)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
@@ -194,7 +198,7 @@ impl Rule for Newton {
     }
 
     #[inline]
-    fn update<T: Scalar>(&self, hyper: &[T; 8], g: T, p: T, state: [T; 3]) -> (T, [T; 3]) {
+    fn update<T: Number>(&self, hyper: &[T; 12], g: T, p: T, state: [T; 3]) -> (T, [T; 3]) {
         gather::update(hyper, g, p, state)
     }
 
@@ -209,6 +213,6 @@ impl Rule for Newton {
 
 impl Default for Newton {
     fn default() -> Self {
-        Self::defaults(Convention::PyTorch)
+        Self::defaults(Convention::Paper)
     }
 }

@@ -10,7 +10,7 @@ use crate::device::memory;
 use crate::error::DeviceError;
 use crate::graph::{Graph, Kind, NodeId};
 use crate::kernel::{ALIGN, Kernel, Tiling, fold};
-use crate::optim::Span;
+use crate::optim::{Span, link};
 
 impl GpuEngine {
     pub(super) fn compile_step(&mut self, step: &StepGraph, data: DataId) -> Result<Program, DeviceError> {
@@ -206,7 +206,9 @@ impl GpuEngine {
             shown.push(write(&flags, 2 * self.setup.tensors.len()));
             // A software adapter pays for every read; a card wants as many invocations as there are.
             let per = if self.gpu.tiling() == Tiling::Register { 16 } else { 1 };
-            let kernel = Kernel::new(self.setup.rule.name(), self.setup.rule.source(), "update");
+            let rule = self.setup.rule.as_ref();
+            let source = link(rule).expect("check_setup refuses rules of more states");
+            let kernel = Kernel { source: source.into(), ..Kernel::new(rule.name(), "", "update") };
             let groups = self.linear(span.invocations(per, 64), members as u32);
             let kernel = kernel.constant("PER", per as f64);
             all.add(&self.gpu, kernel, &span.params(), &shown, groups, members as u32)?;
