@@ -5,8 +5,11 @@ mod engine;
 mod forward;
 pub mod gpu;
 mod memory;
+mod vectors;
 
 pub use engine::{Call, Column, DataId, Engine, NonFinite, ProgramId, Record, Setup, StepGraph, Tensor};
+
+pub use vectors::{VectorId, Vectors};
 
 pub(crate) use forward::{Compiled, Forward};
 

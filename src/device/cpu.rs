@@ -3,6 +3,7 @@
 mod engine;
 mod forward;
 mod room;
+mod vectors;
 
 pub use engine::CpuEngine;
 pub(super) use forward::CpuForward;

@@ -10,6 +10,7 @@ pub(super) use check::{
 
 use std::sync::Arc;
 
+use super::vectors::Vectors;
 use crate::error::DeviceError;
 use crate::graph::{Graph, NodeId};
 use crate::optim::{DynRule, Hyper};
@@ -219,6 +220,9 @@ pub trait Engine: Send {
     ///
     /// A lost device.
     fn first_non_finite(&mut self) -> Result<Option<NonFinite>, DeviceError>;
+
+    /// Vectors as long as the parameters, for an optimizer that needs more than the fused update.
+    fn vectors(&mut self) -> &mut dyn Vectors;
 
     /// Bytes held on the device.
     fn bytes(&self) -> u64;

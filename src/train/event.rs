@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::optim::second::Report;
+
 /// One step, as it was before its update.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StepEvent {
@@ -47,6 +49,9 @@ pub struct EpochEvent {
     pub seconds: f64,
     /// Rows trained on a second in that time.
     pub examples_per_second: f64,
+    /// What a second-order optimizer's step did, which such an epoch is; `None` of a rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_order: Option<Report>,
 }
 
 /// Something a run says.

@@ -3,6 +3,7 @@
 mod admit;
 mod keep;
 mod run;
+mod second;
 
 use std::path::PathBuf;
 
@@ -62,6 +63,8 @@ pub struct Trainer {
     sums: Sums,
     folder: Option<PathBuf>,
     saved: bool,
+    /// Of a second-order optimizer.
+    second: Option<second::Second>,
 }
 
 /// The model as its files name it.
@@ -120,7 +123,14 @@ impl Trainer {
         }
         data.train.check_batch(recipe.batch_size)?;
         let (rows, batch) = (data.train.rows(), recipe.batch_size);
-        let steps = if recipe.drop_last { rows / batch } else { crate::data::steps(rows, batch) };
+        second::admit(device, &recipe)?;
+        let steps = if second::is_meant(&recipe) {
+            1
+        } else if recipe.drop_last {
+            rows / batch
+        } else {
+            crate::data::steps(rows, batch)
+        };
         recipe.check(device.precision(), steps)?;
         for part in [Some(&data.train), data.validation.as_ref()].into_iter().flatten() {
             admit::part(device, model, &recipe, &data.train, part)?;
@@ -140,6 +150,7 @@ impl Trainer {
             Device::Cpu(Precision::F64) => Box::new(CpuEngine::<f64>::new(setup)?),
             Device::Gpu(gpu) => Box::new(GpuEngine::new(gpu, setup)?),
         };
+        let second = second::Second::new(model, &recipe, &data.train)?;
         let train = Set::new(engine.as_mut(), model, &recipe, &data.train)?;
         let validation = match &data.validation {
             None => None,
@@ -161,6 +172,7 @@ impl Trainer {
             sums: Sums::default(),
             folder: None,
             saved: false,
+            second,
         })
     }
 
@@ -204,9 +216,9 @@ impl Trainer {
         &self.recipe
     }
 
-    /// Steps of one epoch.
+    /// Steps of one epoch; 1 of a second-order optimizer, whose steps take all rows.
     pub fn steps_per_epoch(&self) -> usize {
-        self.train.steps()
+        if self.second.is_some() { 1 } else { self.train.steps() }
     }
 
     /// Steps done since the run began.

@@ -6,6 +6,7 @@ use super::Program;
 use crate::device::engine::{
     self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph,
 };
+use crate::device::vectors::Vectors;
 use crate::error::DeviceError;
 use crate::graph::{Context, Dtype, NodeId, TwinIn};
 use crate::optim::DynRule;
@@ -16,19 +17,21 @@ const CAPACITY: usize = 64;
 
 /// The CPU in training, in f32 or f64.
 pub struct CpuEngine<T> {
-    setup: Setup,
-    members: Vec<Member<T>>,
+    pub(super) setup: Setup,
+    pub(super) members: Vec<Member<T>>,
     data: Vec<Data<T>>,
     programs: Vec<Step<T>>,
     done: VecDeque<Vec<Record>>,
     /// For each tensor the step at which its gradient and its value first were non-finite.
     flags: Vec<(u32, u32)>,
+    /// Of a second-order optimizer, tensor by tensor.
+    pub(super) vectors: Vec<Vec<Vec<T>>>,
 }
 
-struct Member<T> {
-    parameters: Vec<Vec<T>>,
+pub(super) struct Member<T> {
+    pub(super) parameters: Vec<Vec<T>>,
     buffers: Vec<Vec<T>>,
-    states: Vec<Vec<Vec<T>>>,
+    pub(super) states: Vec<Vec<Vec<T>>>,
 }
 
 struct Data<T> {
@@ -112,7 +115,15 @@ impl<T: EngineScalar> CpuEngine<T> {
         let member = |_| Member { parameters: zeros(0.0), buffers: buffers(), states: states() };
         let members = setup.seeds.iter().map(member).collect();
         let flags = vec![(u32::MAX, u32::MAX); setup.tensors.len()];
-        Ok(Self { setup, members, data: Vec::new(), programs: Vec::new(), done: VecDeque::new(), flags })
+        Ok(Self {
+            setup,
+            members,
+            data: Vec::new(),
+            programs: Vec::new(),
+            done: VecDeque::new(),
+            flags,
+            vectors: Vec::new(),
+        })
     }
 
     fn step(&mut self, n: u32, cursor: usize, call: &Call) -> Record {
@@ -327,20 +338,24 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         Ok(engine::earliest(&self.setup.tensors, self.flags.iter().copied()))
     }
 
+    fn vectors(&mut self) -> &mut dyn Vectors {
+        self
+    }
+
     fn bytes(&self) -> u64 {
         let tensors: usize = self.setup.tensors.iter().map(|t| t.shape.elements()).sum();
         let buffers: usize = self.setup.buffers.iter().map(|t| t.shape.elements()).sum();
-        let copies = self.members.len() * (1 + self.setup.rule.states().len());
+        let copies = self.members.len() * (1 + self.setup.rule.states().len()) + self.vectors.len();
         let data: usize = self.data.iter().map(|d| d.features.kind().0).sum();
         let values: usize = self.programs.iter().map(|p| p.program.elements()).sum();
         ((tensors * copies + self.members.len() * buffers + data + values) * size_of::<T>()) as u64
     }
 }
 
-fn widened<T: Scalar>(values: &[Vec<T>]) -> Vec<Vec<f64>> {
+pub(super) fn widened<T: Scalar>(values: &[Vec<T>]) -> Vec<Vec<f64>> {
     values.iter().map(|t| t.iter().map(|v| v.f64()).collect()).collect()
 }
 
-fn narrowed<T: Scalar>(values: &[Vec<f64>]) -> Vec<Vec<T>> {
+pub(super) fn narrowed<T: Scalar>(values: &[Vec<f64>]) -> Vec<Vec<T>> {
     values.iter().map(|t| t.iter().map(|&v| T::of(v)).collect()).collect()
 }

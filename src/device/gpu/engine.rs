@@ -3,6 +3,7 @@
 mod data;
 mod kernels;
 mod step;
+mod vectors;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -12,6 +13,7 @@ use super::compile::{Dispatch, encode};
 use crate::device::engine::{
     self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph,
 };
+use crate::device::vectors::Vectors;
 use crate::error::DeviceError;
 use crate::kernel::padded;
 use crate::optim::{CONTROL_HEADER, HYPER_WORDS, NO_FLAG, control_words, hyper_offset, segment};
@@ -45,6 +47,7 @@ pub struct GpuEngine {
     programs: Vec<Program>,
     idle: Vec<Buffer>,
     in_flight: VecDeque<Flight>,
+    vectors: vectors::Own,
 }
 
 /// The buffers of all members, flat as the parameters are.
@@ -111,6 +114,7 @@ impl GpuEngine {
             programs: Vec::new(),
             idle: Vec::new(),
             in_flight: VecDeque::new(),
+            vectors: vectors::Own::default(),
             gpu: gpu.clone(),
             offsets,
             total,
@@ -211,7 +215,7 @@ fn laid_out(tensors: &[engine::Tensor]) -> (Vec<usize>, usize) {
 /// The launches of a step that are no op's, with numbers of no meaning: for the suite that holds every launch to its shader.
 #[doc(hidden)]
 pub fn step_launches() -> Vec<crate::kernel::Launch> {
-    kernels::launches()
+    kernels::launches().into_iter().chain(vectors::launches()).collect()
 }
 
 impl Engine for GpuEngine {
@@ -340,6 +344,10 @@ impl Engine for GpuEngine {
     fn first_non_finite(&mut self) -> Result<Option<NonFinite>, DeviceError> {
         let words = self.gpu.read(&[(&self.flags, 0, 2 * self.setup.tensors.len())])?.remove(0);
         Ok(engine::earliest(&self.setup.tensors, words.chunks(2).map(|w| (w[0], w[1]))))
+    }
+
+    fn vectors(&mut self) -> &mut dyn Vectors {
+        self
     }
 
     fn bytes(&self) -> u64 {

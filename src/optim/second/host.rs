@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use super::{Norms, Space};
+use super::{Norms, Pair, Space};
 
 /// A [`Space`] in memory, in f64: a closure that gives the value at `x` and writes the gradient.
 ///
@@ -72,8 +72,25 @@ impl<F: FnMut(&[f64], &mut [f64]) -> f64> Space for Host<F> {
         Ok(norms(x))
     }
 
-    fn shrink(&mut self, a: f64, x: &mut Vec<f64>) -> Result<(), Infallible> {
-        x.iter_mut().for_each(|x| *x *= a);
+    fn direction(
+        &mut self,
+        pairs: &[Pair<Vec<f64>>],
+        scale: f64,
+        g: &Vec<f64>,
+        to: &mut Vec<f64>,
+    ) -> Result<(), Infallible> {
+        self.scaled(-1.0, g, to)?;
+        let mut alphas = Vec::with_capacity(pairs.len());
+        for pair in pairs.iter().rev() {
+            let alpha = dot(&pair.s, to) * pair.rho;
+            self.add(-alpha, &pair.y, to)?;
+            alphas.push(alpha);
+        }
+        to.iter_mut().for_each(|x| *x *= scale);
+        for (pair, alpha) in pairs.iter().zip(alphas.into_iter().rev()) {
+            let beta = dot(&pair.y, to) * pair.rho;
+            self.add(alpha - beta, &pair.s, to)?;
+        }
         Ok(())
     }
 }

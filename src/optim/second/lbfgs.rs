@@ -95,8 +95,8 @@ pub struct Memory<V> {
     /// The last iteration's direction, and the gradient where it began; `None` before the first.
     pub last: Option<Last<V>>,
     work: Option<(V, Work<V>)>,
-    /// Vectors that hold nothing any more.
-    spare: Vec<V>,
+    /// Vectors that hold nothing any more, to be used before new ones are made.
+    pub spare: Vec<V>,
 }
 
 /// The last iteration of a [`Memory`].
@@ -111,6 +111,13 @@ pub struct Last<V> {
 impl<V> Default for Memory<V> {
     fn default() -> Self {
         Self { iterations: 0, t: 1.0, scale: 1.0, pairs: Vec::new(), last: None, work: None, spare: Vec::new() }
+    }
+}
+
+impl<V> Memory<V> {
+    /// A vector that holds nothing, an old one if there is one.
+    fn free<S: Space<Vector = V>>(&mut self, space: &mut S) -> Result<V, S::Error> {
+        self.spare.pop().map_or_else(|| space.vector(), Ok)
     }
 }
 
@@ -223,11 +230,11 @@ impl Lbfgs {
 
     /// Takes the last iteration's pair into the memory; nothing before the second.
     fn remember<S: Space>(&self, space: &mut S, memory: &mut Memory<S::Vector>, g: &S::Vector) -> Result<(), S::Error> {
-        let Some(last) = &memory.last else { return Ok(()) };
-        let mut free = || memory.spare.pop().map_or_else(|| space.vector(), Ok);
-        let (mut s, mut y) = (free()?, free()?);
+        let Some(last) = memory.last.take() else { return Ok(()) };
+        let (mut s, mut y) = (memory.free(space)?, memory.free(space)?);
         space.sum(g, -1.0, &last.g, &mut y)?;
         space.scaled(memory.t, &last.d, &mut s)?;
+        memory.last = Some(last);
         let [curvature, square] = space.dots([(&y, &s), (&y, &y)])?;
         if curvature > LEAST_CURVATURE {
             memory.pairs.push(Pair { s, y, rho: 1.0 / curvature });
@@ -235,7 +242,7 @@ impl Lbfgs {
         } else {
             memory.spare.extend([s, y]);
         }
-        if memory.pairs.len() > self.history_size.max(1) {
+        while memory.pairs.len() > self.history_size.max(1) {
             let oldest = memory.pairs.remove(0);
             memory.spare.extend([oldest.s, oldest.y]);
         }

@@ -3,7 +3,8 @@
 use std::fmt;
 
 /// Why a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Ended {
     /// `max |g| ≤ tolerance_grad`: a stationary point.
@@ -47,7 +48,7 @@ impl fmt::Display for Ended {
 }
 
 /// What a step did.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Report {
     /// The loss before it: what PyTorch's `step` returns.
     pub began: f64,

@@ -101,26 +101,5 @@ pub trait Space {
         scale: f64,
         g: &Self::Vector,
         to: &mut Self::Vector,
-    ) -> Result<(), Self::Error> {
-        self.scaled(-1.0, g, to)?;
-        let mut alphas = Vec::with_capacity(pairs.len());
-        for pair in pairs.iter().rev() {
-            let [dot] = self.dots([(&pair.s, to)])?;
-            self.add(-(dot * pair.rho), &pair.y, to)?;
-            alphas.push(dot * pair.rho);
-        }
-        self.shrink(scale, to)?;
-        for (pair, alpha) in pairs.iter().zip(alphas.into_iter().rev()) {
-            let [dot] = self.dots([(&pair.y, to)])?;
-            self.add(alpha - dot * pair.rho, &pair.s, to)?;
-        }
-        Ok(())
-    }
-
-    /// `x ← a x`
-    ///
-    /// # Errors
-    ///
-    /// A lost device.
-    fn shrink(&mut self, a: f64, x: &mut Self::Vector) -> Result<(), Self::Error>;
+    ) -> Result<(), Self::Error>;
 }

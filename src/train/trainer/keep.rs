@@ -62,7 +62,7 @@ impl Trainer {
             }
         }
         let (found, expected) = (from.states.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), rule.states());
-        if found != expected {
+        if found != expected && self.second.is_none() {
             let (path, setting) = (folder.join(checkpoint::OPTIMIZER), "optimizer states");
             let (found, expected) = (found.join(", "), expected.join(", "));
             return Err(CheckpointError::Differs { path, setting, found, expected }.into());
@@ -77,7 +77,11 @@ impl Trainer {
         };
         self.model.counted = self.model.built.counters.iter().map(counted).collect();
         let states: Vec<_> = from.states.iter().map(|(_, tensors)| values(tensors)).collect();
-        self.engine.set_states(0, &states)?;
+        if self.second.is_some() {
+            self.restore_second(&from, states, &folder.join(checkpoint::OPTIMIZER))?;
+        } else {
+            self.engine.set_states(0, &states)?;
+        }
         (self.position, self.sums) = (position, sums);
         self.moved_from = Some(from.device).filter(|device| !device.is_empty() && *device != self.device);
         rewind_history(folder, from.epoch, from.step)?;
@@ -90,7 +94,7 @@ impl Trainer {
         let wrong = |what: &'static str, found: String, expected: String| {
             Err(CheckpointError::Inconsistent { path: path.into(), what, found, expected })
         };
-        let steps = self.train.steps() as u64;
+        let steps = self.steps_per_epoch() as u64;
         let done = u64::from(from.step_in_epoch);
         if done > steps {
             return wrong("step_in_epoch", done.to_string(), format!("at most the {steps} steps of an epoch"));
@@ -154,12 +158,12 @@ impl Trainer {
                 value: n.saturating_add(self.position.step as i64).max(0) as u64,
             })
             .collect();
-        let held = self.engine.states(0)?;
-        let states = states
-            .iter()
-            .zip(held)
-            .map(|(state, values)| ((*state).to_owned(), named(values, tensors, self.precision)))
-            .collect();
+        let held = match self.second {
+            None => states.iter().map(|&state| state.to_owned()).zip(self.engine.states(0)?).collect(),
+            Some(_) => self.vectors_of_second()?,
+        };
+        let tensors = &self.model.tensors;
+        let states = held.into_iter().map(|(state, values)| (state, named(values, tensors, self.precision))).collect();
         let sums = self.sums;
         Ok(Checkpoint {
             parameters,
@@ -184,6 +188,7 @@ impl Trainer {
             .chain(self.course())
             .chain(self.judged_in())
             .map(|(name, value)| (name.to_owned(), value))
+            .chain(self.numbers_of_second())
             .collect(),
         })
     }

@@ -28,6 +28,9 @@ impl Trainer {
     /// to. The last checkpoint stays as it is.
     pub fn run(&mut self, watch: &mut dyn FnMut(&Event) -> Flow) -> Result<End> {
         self.settle()?;
+        if self.second.is_some() {
+            return self.run_second(watch);
+        }
         let mut pace = Pace::new(self.engine.capacity());
         while self.position.epoch < self.recipe.epochs {
             let rows = order(self.recipe.seed, self.position.epoch, self.train.rows, self.recipe.shuffle);
@@ -56,7 +59,7 @@ impl Trainer {
     }
 
     /// Forgets steps under way whose records nobody awaits, after an error.
-    fn settle(&mut self) -> Result<()> {
+    pub(super) fn settle(&mut self) -> Result<()> {
         while self.engine.pending() > 0 {
             self.engine.collect()?;
         }
@@ -148,7 +151,7 @@ impl Trainer {
         Ok(())
     }
 
-    fn end_epoch(&mut self, seconds: f64, rows: f64) -> Result<EpochEvent> {
+    pub(super) fn end_epoch(&mut self, seconds: f64, rows: f64) -> Result<EpochEvent> {
         self.check_finite()?;
         let sums = std::mem::take(&mut self.sums);
         let base = self.recipe.optimizer.learning_rate();
@@ -167,6 +170,7 @@ impl Trainer {
             learning_rate,
             seconds,
             examples_per_second: rows / seconds,
+            second_order: None,
         })
     }
 
@@ -194,6 +198,6 @@ impl Trainer {
     }
 }
 
-fn describe(found: &crate::device::NonFinite) -> String {
+pub(super) fn describe(found: &crate::device::NonFinite) -> String {
     format!("the {} of `{}` was the first to be non-finite, at step {}", found.what, found.tensor, found.step)
 }

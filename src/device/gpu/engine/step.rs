@@ -141,7 +141,7 @@ impl GpuEngine {
         Ok(())
     }
 
-    fn linear(&self, count: usize, members: u32) -> [u32; 3] {
+    pub(super) fn linear(&self, count: usize, members: u32) -> [u32; 3] {
         let [x, y] = fold(count.div_ceil(64), self.gpu.max_groups());
         [x, y, members]
     }
@@ -178,7 +178,7 @@ impl GpuEngine {
     }
 
     /// `len` elements cut where a binding ends: `(first, count)`.
-    fn windows(&self, len: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+    pub(super) fn windows(&self, len: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
         let most = self.gpu.max_elements();
         (0..len).step_by(most).map(move |first| (first, most.min(len - first)))
     }
