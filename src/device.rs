@@ -7,7 +7,9 @@ pub mod gpu;
 mod memory;
 mod vectors;
 
-pub use engine::{Call, Column, DataId, Engine, NonFinite, ProgramId, Record, Setup, StepGraph, Tensor};
+pub use engine::{
+    Call, Column, DataId, Engine, NonFinite, Part, ProgramId, Record, Setup, StepGraph, Telemetry, Tensor, Update,
+};
 
 pub use vectors::{VectorId, Vectors};
 

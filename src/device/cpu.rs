@@ -3,6 +3,7 @@
 mod engine;
 mod forward;
 mod room;
+mod update;
 mod vectors;
 
 pub use engine::CpuEngine;

@@ -13,7 +13,7 @@ use super::weights::Weights;
 use crate::data::Split;
 use crate::device::cpu::CpuEngine;
 use crate::device::gpu::GpuEngine;
-use crate::device::{Device, Engine, Precision, Setup, Tensor};
+use crate::device::{Device, Engine, Precision, Setup, Tensor, Update};
 use crate::error::{Result, TrainError};
 use crate::nn::{Assembled, Mode, Model};
 
@@ -142,6 +142,7 @@ impl Trainer {
             tensors: tensors.clone(),
             buffers: built.kept(),
             rule: recipe.optimizer.clone(),
+            update: Update::default(),
             seeds: vec![recipe.seed],
         };
         super::set::admit(device, &setup)?;

@@ -58,7 +58,7 @@ fn trained(
         .map(|t| {
             let all = call(program, optimizer.rule(), t, members.end);
             let hyper = all.hyper[2 * members.start..].to_vec();
-            thalweg::device::Call { program, hyper }
+            thalweg::device::Call::new(program, hyper)
         })
         .collect();
     // Two submissions, so that the control words move on between them.

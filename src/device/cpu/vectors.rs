@@ -1,6 +1,7 @@
 //! Vectors on the CPU.
 
-use super::engine::{CpuEngine, EngineScalar, narrowed, widened};
+use super::engine::{CpuEngine, narrowed, widened};
+use super::update::EngineScalar;
 use crate::device::vectors::{VectorId, Vectors, check, check_apart, check_fit};
 use crate::error::DeviceError;
 use crate::optim::second::Norms;

@@ -100,7 +100,7 @@ impl Trainer {
             let step = begun + k as u64;
             let rate = self.recipe.rate(self.precision, step, u64::from(self.position.epoch))?;
             let (program, rows) = self.train.step(k);
-            calls.push(Call { program, hyper: vec![rule.hyper(step + 1, rate)] });
+            calls.push(Call::new(program, vec![rule.hyper(step + 1, rate)]));
             sent.push_back(Sent { rows, learning_rate: rate });
         }
         self.engine.submit((begun + n as u64) as u32, (n * self.train.batch) as u32, &calls)?;
@@ -117,7 +117,7 @@ impl Trainer {
         self.position.step += 1;
         self.position.step_in_epoch += 1;
         if !record[0].is_finite() {
-            let first = self.engine.first_non_finite()?.map(|f| describe(&f));
+            let first = self.engine.first_non_finite(0)?.map(|f| describe(&f));
             let (step, checkpoint) = (self.position.step, self.kept());
             return Err(TrainError::NonFiniteLoss { step, loss: record[0], first, checkpoint }.into());
         }
@@ -137,7 +137,7 @@ impl Trainer {
 
     /// The loss of a step is that before its update, so it says nothing of what the last update left.
     fn check_finite(&mut self) -> Result<()> {
-        if let Some(first) = self.engine.first_non_finite()? {
+        if let Some(first) = self.engine.first_non_finite(0)? {
             let (first, checkpoint) = (describe(&first), self.kept());
             return Err(TrainError::NonFiniteTensor { first, checkpoint }.into());
         }
@@ -186,7 +186,7 @@ impl Trainer {
         let mut n = 0;
         while n < set.steps() {
             let count = self.engine.capacity().min(set.steps() - n).min(self.at_once(set));
-            let call = |k| Call { program: set.step(k).0, hyper: Vec::new() };
+            let call = |k| Call::evaluate(set.step(k).0);
             let calls: Vec<Call> = (n..n + count).map(call).collect();
             self.engine.submit(self.position.step as u32, (n * set.batch) as u32, &calls)?;
             for (k, record) in self.engine.collect()?.iter().enumerate() {

@@ -146,7 +146,7 @@ impl Trainer {
     /// A step is done, or could not begin.
     fn took_second(&mut self, report: &Report, sums: Sums, learning_rate: f64) -> Result<(StepEvent, Report)> {
         if report.ended == Ended::NonFinite {
-            let first = self.engine.first_non_finite()?.map(|f| super::run::describe(&f));
+            let first = self.engine.first_non_finite(0)?.map(|f| super::run::describe(&f));
             let (step, loss, checkpoint) = (self.position.step + 1, report.loss, self.kept());
             return Err(match first {
                 Some(first) if loss.is_finite() => TrainError::NonFiniteTensor { first, checkpoint },

@@ -53,7 +53,7 @@ impl GpuEngine {
     }
 
     /// Invocations of one reduction over a whole vector.
-    fn lanes(&self) -> usize {
+    fn folded(&self) -> usize {
         self.spans().iter().map(|(_, _, lanes)| lanes).sum()
     }
 
@@ -127,7 +127,7 @@ impl Vectors for GpuEngine {
     }
 
     fn dots(&mut self, pairs: &[(VectorId, VectorId)]) -> Result<Vec<f64>, DeviceError> {
-        let lanes = self.lanes();
+        let lanes = self.folded();
         if lanes == 0 || pairs.is_empty() {
             return Ok(vec![0.0; pairs.len()]);
         }
@@ -142,7 +142,7 @@ impl Vectors for GpuEngine {
     }
 
     fn norms(&mut self, x: VectorId) -> Result<Norms, DeviceError> {
-        let (lanes, bound) = (self.lanes(), Bound::whole(self.buffer(x)?));
+        let (lanes, bound) = (self.folded(), Bound::whole(self.buffer(x)?));
         let partials = self.partials(3 * lanes)?;
         let (mut all, mut place, to) = (Drafts::default(), 0, Bound::whole(partials.clone()));
         for (first, len, lanes) in self.spans() {
@@ -171,7 +171,7 @@ impl Vectors for GpuEngine {
         to: VectorId,
     ) -> Result<(), DeviceError> {
         check_apart(to, g)?;
-        let (to, g, lanes) = (self.buffer(to)?, self.buffer(g)?, self.lanes());
+        let (to, g, lanes) = (self.buffer(to)?, self.buffer(g)?, self.folded());
         // −αₙ of pair n, and one more place for αₙ − βₙ.
         let (scalars, partials) = (self.scalars(pairs.len() + 1)?, self.partials(lanes)?);
         let last = pairs.len();

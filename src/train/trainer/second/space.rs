@@ -34,14 +34,14 @@ impl Field<'_> {
             let count = self.engine.capacity().min(steps - n).min(at_once);
             let call = |k| {
                 let (program, own) = self.set.step(k);
-                Call { program, hyper: vec![gather(own as f64 / rows, k == 0); self.groups] }
+                Call::new(program, vec![gather(own as f64 / rows, k == 0); self.groups])
             };
             let calls: Vec<Call> = (n..n + count).map(call).collect();
             self.engine.submit(self.step.wrapping_add(n as u32), (n * self.set.batch) as u32, &calls)?;
             for (k, record) in self.engine.collect()?.iter().enumerate() {
                 let own = self.set.step(n + k).1;
-                sums.add(&record[0], own);
-                loss += record[0][0] * own as f64;
+                sums.add(&record.scalars[0], own);
+                loss += record.scalars[0][0] * own as f64;
             }
             n += count;
         }
