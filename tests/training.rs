@@ -13,6 +13,8 @@ mod given;
 mod kept;
 #[path = "training/resume.rs"]
 mod resume;
+#[path = "training/second.rs"]
+mod second;
 #[path = "training/steps.rs"]
 mod steps;
 #[path = "training/trouble.rs"]
