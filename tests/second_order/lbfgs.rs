@@ -57,11 +57,14 @@ fn pytorch_takes_the_same_steps() {
     follow("logistic", &lbfgs, &regression.function, &mut x, &regression.steps[..1]);
 }
 
+/// A name, the function, a start, the minimiser (empty where another is as good), and how near it must be come to.
+type Search<'a> = (&'a str, &'a dyn Function, Vec<f64>, Vec<f64>, f64);
+
 #[test]
 fn minima_are_found() {
     let thorough = Lbfgs { max_iter: 2000, tolerance_grad: 1e-9, tolerance_change: 0.0, ..Lbfgs::default() };
     let long: Vec<f64> = (0..100).map(|i| if i % 2 == 0 { -1.2 } else { 1.0 }).collect();
-    let cases: [(&str, &dyn Function, Vec<f64>, Vec<f64>, f64); 6] = [
+    let cases: [Search<'_>; 6] = [
         ("rosenbrock 2", &Rosenbrock, vec![-1.2, 1.0], vec![1.0; 2], 1e-8),
         ("rosenbrock 100", &Rosenbrock, vec![0.5; 100], vec![1.0; 100], 1e-8),
         ("rosenbrock 100, from the classical start", &Rosenbrock, long, Vec::new(), 0.0),

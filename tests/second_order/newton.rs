@@ -6,10 +6,13 @@ use thalweg::optim::second::{Curved, Ended, Newton};
 use crate::functions::{Beale, Function, Known, Quadratic, Rosenbrock};
 use crate::golden;
 
+/// A name, the function, a start, the minimiser, and the most iterations.
+type Search = (&'static str, Box<dyn Curved<Error = OptimError>>, Vec<f64>, Vec<f64>, usize);
+
 #[test]
 fn minima_are_found() {
     let thorough = Newton { max_iter: 200, ..Newton::default() };
-    let cases: [(&str, Box<dyn Curved<Error = OptimError>>, Vec<f64>, Vec<f64>, usize); 6] = [
+    let cases: [Search; 6] = [
         ("rosenbrock 2", Box::new(Known(Rosenbrock)), vec![-1.2, 1.0], vec![1.0; 2], 30),
         ("rosenbrock 100", Box::new(Known(Rosenbrock)), vec![0.5; 100], vec![1.0; 100], 150),
         ("beale", Box::new(Known(Beale)), vec![1.0, 1.0], vec![3.0, 0.5], 30),
