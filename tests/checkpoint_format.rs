@@ -54,6 +54,7 @@ fn checkpoint(double: bool, step: u64) -> Checkpoint {
         buffers: vec![tensor("3.running_var", &[2], values(2, 0.9)), tensor("1.running_mean", &[3], values(3, 1.1))],
         counters: vec![Counter { name: "3.num_batches_tracked".into(), value: i64::MAX as u64 }],
         states: vec![("exp_avg_sq".into(), all(0.3)), ("exp_avg".into(), all(-0.7))],
+        averages: all(0.4),
         step,
         epoch: 4,
         step_in_epoch: 11,

@@ -16,9 +16,13 @@ mod embedding;
 mod gradcheck;
 #[path = "cli/interchange.rs"]
 mod interchange;
+#[path = "cli/population.rs"]
+mod population;
 #[path = "cli/predict.rs"]
 mod predict;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/schedule.rs"]
+mod schedule;
 #[path = "cli/train.rs"]
 mod train;

@@ -13,6 +13,8 @@ mod given;
 mod kept;
 #[path = "training/resume.rs"]
 mod resume;
+#[path = "training/schedules.rs"]
+mod schedules;
 #[path = "training/second.rs"]
 mod second;
 #[path = "training/steps.rs"]

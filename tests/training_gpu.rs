@@ -17,6 +17,8 @@ mod kept;
 mod limits;
 #[path = "training/resume.rs"]
 mod resume;
+#[path = "training/schedules.rs"]
+mod schedules;
 #[path = "training/second.rs"]
 mod second;
 #[path = "training/steps.rs"]

@@ -4,8 +4,8 @@
 mod check;
 
 pub(super) use check::{
-    Extent, check_average, check_calls, check_columns, check_data, check_member, check_order, check_setup,
-    check_states, check_step, check_values,
+    Extent, check_average, check_calls, check_columns, check_data, check_member, check_order, check_setting,
+    check_setup, check_states, check_step, check_values,
 };
 
 use std::sync::Arc;
@@ -290,6 +290,14 @@ pub trait Engine: Send {
     ///
     /// Values that do not fit the tensors, a lost device.
     fn set_parameters(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError>;
+
+    /// Gives a member a value of its own for the [setting](crate::graph::Kind::Setting) of that name, in every program compiled
+    /// before or after; without it a setting has the value that its graph gives it.
+    ///
+    /// # Errors
+    ///
+    /// A member that is not there, a value that is not finite on the device, a lost device.
+    fn set_setting(&mut self, name: &str, member: usize, value: f64) -> Result<(), DeviceError>;
 
     /// The buffers of a member, by tensor; exact.
     ///

@@ -5,22 +5,28 @@
 //! Whatever is wrong is a [`ConfigError`] that names the key's full path, `model.layers[2].p`.
 
 mod data;
+mod groups;
 mod layers;
 mod model;
 mod overrides;
+mod population;
 mod read;
 mod train;
+mod update;
 mod write;
 
 pub use data::DataConfig;
 pub use model::ModelConfig;
+pub use population::{PopulationConfig, Seeds};
 pub use train::TrainConfig;
 
 use std::path::Path;
 
 use toml::Table;
 
+use super::group::Group;
 use super::recipe::Recipe;
+use super::update::UpdateOptions;
 use crate::data::Standardisation;
 use crate::error::ConfigError;
 use crate::nn::{Objective, Sequential};
@@ -28,9 +34,8 @@ use crate::optim::Optimizer;
 use crate::schedule::Schedule;
 use read::Section;
 
-const SECTIONS: &[&str] = &["data", "model", "optimizer", "schedule", "train"];
+const SECTIONS: &[&str] = &["data", "model", "optimizer", "schedule", "train", "population"];
 const PLANNED_RULES: &[&str] = &["amsgrad", "adamax", "nadam", "lion", "lamb"];
-const PLANNED_SCHEDULES: &[&str] = &["cosine", "one_cycle", "plateau"];
 
 /// The run without a file: 97.2 to 97.8 % of the held-out digits for seeds 1 to 6 on the cpu device in f32. It was chosen among
 /// thirteen by looking at these held-out digits, so the figure leans to the bright side.
@@ -69,10 +74,16 @@ pub struct RunConfig {
     pub model: ModelConfig,
     /// `[optimizer]`; default Adam, with PyTorch's defaults (learning rate 1e-3).
     pub optimizer: Optimizer,
+    /// `[[optimizer.groups]]`: tensors with numbers of their own, by the pattern of their names; default none.
+    pub groups: Vec<Group>,
+    /// `optimizer.state`, `[optimizer.clip]`, and `accumulate`, `average` and `telemetry` of `[train]`.
+    pub update: UpdateOptions,
     /// `[schedule]`; default constant.
     pub schedule: Schedule,
     /// `[train]`.
     pub train: TrainConfig,
+    /// `[population]`: what the members of `train.population` have of their own; default nothing but their seeds.
+    pub population: PopulationConfig,
 }
 
 impl Default for RunConfig {
@@ -128,20 +139,29 @@ impl RunConfig {
 
     fn read(table: &Table) -> Result<Self, ConfigError> {
         let root = Section::root(table, SECTIONS)?;
+        let section = root.open("optimizer")?;
+        let mut rule = named_table(section.table(), "adam");
+        update::OPTIMIZER.iter().for_each(|&key| drop(rule.remove(key)));
+        let optimizer = Optimizer::from_table(&rule).map_err(|e| section.located("optimizer", PLANNED_RULES, e))?;
+        let groups = groups::read(&section, &optimizer)?;
+        let given = root.section("train", TrainConfig::KEYS)?;
+        let train = TrainConfig::read(&given)?;
+        let update = update::read(&section, &given, optimizer.rule().convention())?;
+        let members = given.get("population").map(|_| train.population);
+        let (population, members) = PopulationConfig::read(&root.open("population")?, members, &optimizer)?;
         Ok(Self {
             data: DataConfig::read(&root.section("data", &["source", "validation", "standardise", "augment"])?)?,
             model: ModelConfig::read(&root.section("model", &["input", "layers", "loss", "l2"])?)?,
-            optimizer: {
-                let section = root.open("optimizer")?;
-                let table = named_table(section.table(), "adam");
-                Optimizer::from_table(&table).map_err(|e| section.located("optimizer", PLANNED_RULES, e))?
-            },
+            optimizer,
+            groups,
+            update,
             schedule: {
                 let section = root.open("schedule")?;
                 let table = named_table(section.table(), "constant");
-                Schedule::from_table(&table).map_err(|e| section.located("schedule", PLANNED_SCHEDULES, e))?
+                Schedule::from_table(&table).map_err(|e| section.located("schedule", &[], e))?
             },
-            train: TrainConfig::read(&root.section("train", TrainConfig::KEYS)?)?,
+            train: TrainConfig { population: members, ..train },
+            population,
         })
     }
 
@@ -180,8 +200,12 @@ impl RunConfig {
             seed: self.train.seed,
             shuffle: self.train.shuffle,
             drop_last: self.train.drop_last,
+            update: self.update,
             input: self.model.input.clone(),
             augment: self.data.augment(fitted),
+            shuffle_seed: self.train.shuffle_seed,
+            groups: self.groups.clone(),
+            members: self.members(),
         }
     }
 

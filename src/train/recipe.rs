@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use super::group::Group;
+use super::member::Member;
+use super::rules::Rules;
+use super::update::UpdateOptions;
 use crate::data::Dataset;
 use crate::device::Precision;
 use crate::error::{OptimError, TrainError};
 use crate::nn::{Augment, Objective};
 use crate::optim::{DynRule, Optimizer};
-use crate::schedule::Schedule;
+use crate::schedule::{Moment, Schedule};
 use crate::shape::Shape;
 
 /// How a model is trained.
@@ -25,7 +29,7 @@ pub struct Recipe {
     pub objective: Objective,
     /// The update rule: one of the library's (`.into()`) or one of your own (`Arc::new`); default Adam as PyTorch has it.
     pub optimizer: Arc<dyn DynRule>,
-    /// The learning rate's course; default constant.
+    /// The course of the learning rate, and of the momentum if it has one; default constant.
     pub schedule: Schedule,
     /// Passes over the data, at least 1; default 20.
     pub epochs: u32,
@@ -38,10 +42,20 @@ pub struct Recipe {
     /// Whether the rows of an epoch that fill no minibatch are left out of it (others in each epoch, with `shuffle`); default
     /// false: they are trained on as a short one.
     pub drop_last: bool,
+    /// What an update does beside its rule: clipping, accumulation, a running average, half states, telemetry; default none.
+    pub update: UpdateOptions,
     /// The shape the model takes an example in; default `None`: the data's.
     pub input: Option<Shape>,
     /// How the images of a minibatch are changed at random; default: not at all. The model must take `[C, H, W]`.
     pub augment: Augment,
+    /// Of the order of the rows alone; default `None`: `seed`. The members of a population take the same rows, so one that is
+    /// to be trained again on its own needs its own `seed` and the population's order.
+    pub shuffle_seed: Option<u64>,
+    /// Tensors by name with numbers of their own; default: none. The first group that matches a tensor has it.
+    pub groups: Vec<Group>,
+    /// Models that are trained together, in one run with one set of launches, each with the bits that it would have alone;
+    /// default: none, a run of one model.
+    pub members: Vec<Member>,
 }
 
 impl Default for Recipe {
@@ -55,8 +69,12 @@ impl Default for Recipe {
             seed: 1,
             shuffle: true,
             drop_last: false,
+            update: UpdateOptions::default(),
             input: None,
             augment: Augment::default(),
+            shuffle_seed: None,
+            groups: Vec::new(),
+            members: Vec::new(),
         }
     }
 }
@@ -75,26 +93,76 @@ impl Recipe {
         }
     }
 
-    /// Refuses numbers that floats of `precision` do not hold: the rule's, and the rate at both ends of a run of `steps`
-    /// steps an epoch, between which each schedule only rises or only falls.
-    pub(super) fn check(&self, precision: Precision, steps: usize) -> Result<(), OptimError> {
-        match precision {
-            Precision::F32 => self.optimizer.validate_f32()?,
-            Precision::F64 => self.optimizer.validate()?,
-        }
-        self.schedule.validate()?;
-        let last = u64::from(self.epochs.max(1)) * steps.max(1) as u64 - 1;
-        self.rate(precision, 0, 0)?;
-        self.rate(precision, last, u64::from(self.epochs.max(1)) - 1).map(|_| ())
+    /// How many models are trained together, at least 1.
+    pub fn population(&self) -> usize {
+        self.members.len().max(1)
     }
 
-    /// The learning rate of step `step` in epoch `epoch`, both from 0.
-    pub(super) fn rate(&self, precision: Precision, step: u64, epoch: u64) -> Result<f64, OptimError> {
-        let rate = self.schedule.rate(self.optimizer.learning_rate(), step, epoch);
-        if precision.holds_positive(rate) {
+    /// The seed of a member; the run's where it has none of its own, or there is no such member.
+    pub fn seed_of(&self, member: usize) -> u64 {
+        self.members.get(member).and_then(|m| m.seed).unwrap_or(self.seed)
+    }
+
+    /// The penalty's factor λ of a member; the objective's where it has none of its own.
+    pub fn l2_of(&self, member: usize) -> f64 {
+        self.members.get(member).and_then(|m| m.l2).unwrap_or(self.objective.l2)
+    }
+
+    /// The recipe that trains a member alone, with the bits it has in the population.
+    ///
+    /// ```
+    /// use thalweg::train::{Member, Recipe};
+    /// let members = [3, 4].map(|seed| Member { seed: Some(seed), ..Member::default() });
+    /// let alone = Recipe { seed: 9, members: members.into(), ..Recipe::default() }.alone(1);
+    /// assert_eq!((alone.population(), alone.seed_of(0), alone.shuffle_seed), (1, 4, Some(9)));
+    /// ```
+    pub fn alone(&self, member: usize) -> Self {
+        let members = self.members.get(member).cloned().into_iter().collect();
+        Self { members, shuffle_seed: Some(self.shuffle_seed.unwrap_or(self.seed)), ..self.clone() }
+    }
+
+    /// What all members make small: with a penalty, whose factor each has for itself, if any has one.
+    pub(super) fn shared_objective(&self) -> Objective {
+        if self.members.is_empty() {
+            return self.objective;
+        }
+        let l2 = (0..self.population()).map(|m| self.l2_of(m)).fold(0.0, f64::max);
+        Objective { l2, ..self.objective }
+    }
+
+    /// Steps of an epoch over `rows` rows: minibatches, of which [`UpdateOptions::accumulate`] make an update.
+    pub fn steps_per_epoch(&self, rows: usize) -> usize {
+        let batch = self.batch_size.max(1);
+        if self.drop_last { rows / batch } else { crate::data::steps(rows, batch) }
+    }
+
+    /// Updates of an epoch over `rows` rows: what schedules count as steps.
+    pub fn updates_per_epoch(&self, rows: usize) -> usize {
+        self.update.updates(self.steps_per_epoch(rows))
+    }
+
+    /// Refuses numbers that floats of `precision` do not hold, in a run of `updates` updates an epoch: the rules', the rates' and
+    /// the momenta's, of each member and parameter group. A trainer begins with it.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError`]: a field out of its range, a rate that is no positive normal number and no 0 that the schedule leads to,
+    /// a momentum that the rule does not have. [`PopulationError`](crate::error::PopulationError): members or groups whose rules
+    /// have other states.
+    pub fn check(&self, precision: Precision, updates: usize) -> crate::Result<()> {
+        self.update.check()?;
+        Ok(Rules::new(self)?.check(self, precision, updates)?)
+    }
+
+    /// The learning rate of the update at that moment, from a base rate, times a group's factor.
+    pub(super) fn rate(&self, precision: Precision, base: f64, factor: f64, at: &Moment) -> Result<f64, OptimError> {
+        let rate = self.schedule.rate(base, at) * factor;
+        // What a curve that leads to 0 passes just above it may be flushed to 0.
+        let vanishes = self.schedule.reaches_zero() && (0.0..=f64::from(f32::MIN_POSITIVE)).contains(&rate);
+        if vanishes || precision.holds_positive(rate) {
             return Ok(rate);
         }
         let (schedule, floats) = (self.schedule.curve().name(), precision.name());
-        Err(OptimError::Rate { schedule, step: step + 1, epoch: epoch + 1, rate, floats })
+        Err(OptimError::Rate { schedule, step: at.step + 1, epoch: at.epoch + 1, rate, floats })
     }
 }

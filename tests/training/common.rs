@@ -52,6 +52,11 @@ macro_rules! on_any_device {
             steps::rows_in_order_and_a_short_last_minibatch,
             steps::losses_are_those_before_the_update,
             steps::rates_follow_the_schedule,
+            schedules::a_plateau_follows_the_validation_loss,
+            schedules::a_plateau_is_resumed_exactly,
+            schedules::momentum_moves_with_the_step,
+            schedules::momentum_that_is_not_there_is_refused,
+            schedules::a_rate_of_0_is_one,
             trouble::a_rate_too_high_is_named,
             trouble::data_that_overflow_are_named,
             trouble::a_stop_keeps_no_weights_that_are_none,
@@ -117,6 +122,7 @@ pub fn go(trainer: &mut Trainer, stop: Option<usize>) -> thalweg::Result<Told> {
             Event::Step(step) => steps.push(*step),
             // Timings are no part of what a run computes.
             Event::Epoch(epoch) => epochs.push(EpochEvent { seconds: 0.0, examples_per_second: 0.0, ..*epoch }),
+            other => panic!("{other:?}"),
         }
         if stop.is_some_and(|at| steps.len() >= at) { Flow::Stop } else { Flow::Continue }
     })?;

@@ -7,7 +7,7 @@ use thalweg::error::{DeviceError, Error, OptimError, TrainError};
 use thalweg::nn::{Flatten, Linear, Objective, Sequential, Tanh};
 use thalweg::optim::Optimizer;
 use thalweg::optim::second::{Ended, Host, Lbfgs, Newton, Pair, Space};
-use thalweg::train::{Recipe, Trainer};
+use thalweg::train::{Group, Member, Recipe, Trainer, UpdateOptions};
 
 use super::common::{data, dropping, go, noise, optimizer, plain, recipe, trainer};
 use super::given;
@@ -149,8 +149,20 @@ pub fn what_second_order_cannot_train_is_refused(device: &Device) {
     let refused = |recipe: &Recipe, model: &Sequential| {
         Trainer::new(device, model, &data(), recipe.clone()).err().expect("a refusal")
     };
-    let dropped = refused(&Recipe { drop_last: true, ..by(Lbfgs::default()) }, &plain());
-    assert!(matches!(dropped, Error::Train(TrainError::Unsuited { optimizer: "lbfgs", .. })), "{dropped}");
+    let usual = by(Lbfgs::default());
+    let update = UpdateOptions { accumulate: 2, ..UpdateOptions::default() };
+    let members = vec![Member { seed: Some(1), ..Member::default() }, Member::default()];
+    let unsuited = [
+        (Recipe { drop_last: true, ..usual.clone() }, "drop_last"),
+        (Recipe { update, ..usual.clone() }, "accumulation"),
+        (Recipe { groups: vec![Group::new("*.bias")], ..usual.clone() }, "groups"),
+        (Recipe { members, ..usual.clone() }, "population"),
+    ];
+    for (recipe, named) in unsuited {
+        let found = refused(&recipe, &plain());
+        let Error::Train(TrainError::Unsuited { optimizer: "lbfgs", what, .. }) = &found else { panic!("{found}") };
+        assert!(what.contains(named), "{what}");
+    }
     if is_exact(device) {
         let small = refused(&by(Newton { max_parameters: 83, ..Newton::default() }), &plain());
         // 5·9 + 9 and 9·3 + 3

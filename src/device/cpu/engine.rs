@@ -1,6 +1,6 @@
 //! Training on the CPU: the same steps as on a GPU, run at once.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::Program;
 use super::update::{At, EngineScalar, Member, Scratch};
@@ -9,7 +9,7 @@ use crate::device::engine::{
 };
 use crate::device::vectors::Vectors;
 use crate::error::DeviceError;
-use crate::graph::{Context, Dtype, NodeId, TwinIn};
+use crate::graph::{Context, Dtype, Kind, NodeId, TwinIn};
 use crate::scalar::Scalar;
 
 /// Steps of one submission.
@@ -23,6 +23,8 @@ pub struct CpuEngine<T> {
     programs: Vec<Step<T>>,
     done: VecDeque<Vec<Record>>,
     scratch: Scratch<T>,
+    /// Values of settings that members have of their own, by name and member.
+    settings: HashMap<(String, usize), T>,
     /// Of a second-order optimizer, tensor by tensor.
     pub(super) vectors: Vec<Vec<Vec<T>>>,
 }
@@ -65,6 +67,8 @@ struct Step<T> {
     parameters: Vec<(NodeId, usize)>,
     /// The same for its buffers.
     buffers: Vec<(NodeId, usize)>,
+    /// Its settings: node, name, and the graph's value.
+    settings: Vec<(NodeId, String, T)>,
     features: NodeId,
     targets: NodeId,
     record: [Option<NodeId>; 4],
@@ -81,15 +85,14 @@ impl<T: EngineScalar> CpuEngine<T> {
     /// name, or with a rule of more than 3 states.
     pub fn new(setup: Setup) -> Result<Self, DeviceError> {
         engine::check_setup(&setup)?;
-        let members = setup.seeds.iter().map(|&seed| Member::new(&setup, seed)).collect();
-        let scratch = Scratch::default();
         Ok(Self {
+            members: setup.seeds.iter().map(|&seed| Member::new(&setup, seed)).collect(),
             setup,
-            members,
             data: Vec::new(),
             programs: Vec::new(),
             done: VecDeque::new(),
-            scratch,
+            settings: HashMap::new(),
+            scratch: Scratch::default(),
             vectors: Vec::new(),
         })
     }
@@ -108,6 +111,9 @@ impl<T: EngineScalar> CpuEngine<T> {
         for (m, member) in self.members.iter_mut().enumerate() {
             // Parameters and buffers are lent to the program and taken back: nothing is copied.
             step.lend(member);
+            for (node, name, value) in &step.settings {
+                step.program.real_mut(*node)[0] = *self.settings.get(&(name.clone(), m)).unwrap_or(value);
+            }
             step.program.run(&Context { step: n, seed: member.seed });
             record.scalars.push(step.record.map(|id| id.map_or(f64::NAN, |id| step.program.value(id)[0].f64())));
             let lent = step.lent_gradients();
@@ -203,6 +209,11 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         let Setup { tensors, buffers, .. } = &self.setup;
         let parameters = step.graph.parameters().filter_map(|(name, id)| Some((id, place(tensors, name)?))).collect();
         let buffers = step.graph.buffers().filter_map(|(name, id)| Some((id, place(buffers, name)?))).collect();
+        let setting = |(name, id): (&str, NodeId)| match step.graph.node(id).kind {
+            Kind::Setting { value, .. } => (id, name.to_owned(), T::of(value)),
+            _ => unreachable!("settings are of their kind"),
+        };
+        let settings = step.graph.settings().map(setting).collect();
         let rows = step.graph.shape(step.features).first().copied().unwrap_or(0);
         let results = step.record.iter().chain(&step.gradients).chain(&step.updates);
         let wanted: Vec<NodeId> = results.flatten().copied().collect();
@@ -211,6 +222,7 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
             data: data.0,
             parameters,
             buffers,
+            settings,
             features: step.features,
             targets: step.targets,
             record: step.record,
@@ -270,6 +282,12 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         if self.setup.update.average {
             own.averages = narrowed(values);
         }
+        Ok(())
+    }
+
+    fn set_setting(&mut self, name: &str, member: usize, value: f64) -> Result<(), DeviceError> {
+        engine::check_setting(&self.setup, name, member, value, T::of(value).is_finite())?;
+        self.settings.insert((name.to_owned(), member), T::of(value));
         Ok(())
     }
 

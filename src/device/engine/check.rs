@@ -175,6 +175,21 @@ pub(in crate::device) fn check_member(setup: &Setup, member: usize) -> Result<()
     Err(DeviceError::Feed { name: "member".into(), expected, found: member.to_string() })
 }
 
+/// A setting's value must be one on the device.
+pub(in crate::device) fn check_setting(
+    setup: &Setup,
+    name: &str,
+    member: usize,
+    value: f64,
+    holds: bool,
+) -> Result<(), DeviceError> {
+    check_member(setup, member)?;
+    if holds {
+        return Ok(());
+    }
+    refuse("settings", format!("a finite number of the device for `{name}`"), value.to_string())
+}
+
 /// What a submission must know of a program.
 #[derive(Clone, Copy)]
 pub(in crate::device) struct Extent {

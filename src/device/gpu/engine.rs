@@ -1,6 +1,7 @@
 //! Training on a GPU: everything a step needs stays in device memory, and many steps go into one submission.
 
 mod data;
+mod flight;
 mod kernels;
 mod step;
 mod update;
@@ -10,16 +11,17 @@ use std::collections::{HashMap, VecDeque};
 
 use super::Gpu;
 use super::buffer::{Bound, Buffer, to_reals, to_words};
-use super::compile::{Dispatch, encode};
+use super::compile::Dispatch;
 use crate::device::engine::{
-    self, Call, Column, DataId, Engine, Extent, NonFinite, Part, ProgramId, Record, Setup, StepGraph,
+    self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph,
 };
 use crate::device::vectors::Vectors;
 use crate::error::DeviceError;
-use crate::kernel::padded;
+use crate::kernel::{ALIGN, padded};
 use crate::optim::{Block, Tables};
 use data::DataSet;
 pub(super) use data::words;
+use flight::Flight;
 
 /// Steps of one submission, at most: what the ring and the table of per-step numbers hold.
 const CAPACITY: usize = 64;
@@ -55,6 +57,8 @@ pub struct GpuEngine {
     ring: Buffer,
     telemetry: Buffer,
     settings: HashMap<String, Bound>,
+    /// Values that members have of their own, by the setting's name and the member.
+    given: HashMap<(String, usize), f32>,
     data: Vec<DataSet>,
     programs: Vec<Program>,
     idle: Vec<Buffer>,
@@ -82,14 +86,6 @@ struct Program {
     extent: Extent,
     /// Which of the recorded scalars the graph has.
     recorded: [bool; RECORDED],
-}
-
-/// A submission whose records were not collected.
-struct Flight {
-    submission: wgpu::SubmissionIndex,
-    staging: Buffer,
-    /// For each step which scalars its graph has, and whether it left telemetry.
-    steps: Vec<([bool; RECORDED], bool)>,
 }
 
 impl GpuEngine {
@@ -133,6 +129,7 @@ impl GpuEngine {
             ring: gpu.storage("ring of records", capacity * members * RECORDED)?,
             telemetry: gpu.storage("ring of telemetry", if setup.update.telemetry { capacity * told } else { 0 })?,
             settings: HashMap::new(),
+            given: HashMap::new(),
             data: Vec::new(),
             programs: Vec::new(),
             idle: Vec::new(),
@@ -188,18 +185,6 @@ impl GpuEngine {
             .collect();
         Ok(self.gpu.read(&parts)?.iter().map(|words| to_reals(words)).collect())
     }
-
-    fn staging(&mut self) -> Result<Buffer, DeviceError> {
-        if let Some(idle) = self.idle.pop() {
-            return Ok(idle);
-        }
-        let bytes = (self.ring.elements() + self.telemetry.elements()) as u64 * 4;
-        self.gpu.allocate(
-            "records on their way back",
-            bytes,
-            wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-        )
-    }
 }
 
 /// The first element of each tensor in a flat buffer, and the elements of one member.
@@ -248,43 +233,7 @@ impl Engine for GpuEngine {
     }
 
     fn submit(&mut self, step: u32, cursor: u32, calls: &[Call]) -> Result<(), DeviceError> {
-        let extent = |n: usize| self.programs.get(n).map(|program| program.extent);
-        engine::check_calls(&self.setup, self.capacity, cursor, calls, |x| (x as f32).is_finite(), extent)?;
-        let (table_of, cursor) = self.load(cursor, calls)?;
-        let members = self.setup.seeds.len();
-        let (table, told) = self.step_table(calls);
-        self.gpu.write(&self.control, 0, &[step, cursor, 0]);
-        self.gpu.write(&self.control, self.tables.steps_at(), &table);
-        let mut encoder = self.gpu.shared.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        let mut steps = Vec::with_capacity(calls.len());
-        for call in calls {
-            let program = &self.programs[call.program.0];
-            encode(&mut pass, &program.taking[table_of]);
-            encode(&mut pass, &program.graph);
-            if call.part != Part::Whole {
-                encode(&mut pass, &program.parts[call.part as usize - 1]);
-            }
-            if call.part.updates() {
-                encode(&mut pass, if call.telemetry { &program.update.told } else { &program.update.plain });
-            }
-            encode(&mut pass, &program.end);
-            let told = program.extent.trains && call.telemetry && call.part.updates();
-            steps.push((program.recorded, told));
-        }
-        drop(pass);
-        let staging = self.staging()?;
-        let bytes = (calls.len() * members * RECORDED * 4) as u64;
-        encoder.copy_buffer_to_buffer(&self.ring.raw, 0, &staging.raw, 0, bytes);
-        if told > 0 {
-            let words = told * members * self.setup.tensors.len() * update::TOLD;
-            let behind = self.ring.elements() as u64 * 4;
-            encoder.copy_buffer_to_buffer(&self.telemetry.raw, 0, &staging.raw, behind, words as u64 * 4);
-        }
-        let submission = self.gpu.shared.queue.submit([encoder.finish()]);
-        staging.raw.slice(..).map_async(wgpu::MapMode::Read, |_| {});
-        self.in_flight.push_back(Flight { submission, staging, steps });
-        self.gpu.health()
+        self.fly(step, cursor, calls)
     }
 
     fn pending(&self) -> usize {
@@ -292,20 +241,7 @@ impl Engine for GpuEngine {
     }
 
     fn collect(&mut self) -> Result<Vec<Record>, DeviceError> {
-        let Some(flight) = self.in_flight.pop_front() else { return Ok(Vec::new()) };
-        self.gpu.wait(Some(flight.submission))?;
-        let words = self.gpu.mapped(&flight.staging)?;
-        self.idle.push(flight.staging);
-        let members = self.setup.seeds.len();
-        let scalar = |word: u32, there: bool| if there { f64::from(f32::from_bits(word)) } else { f64::NAN };
-        let member = |w: &[u32], there: [bool; RECORDED]| std::array::from_fn(|i| scalar(w[i], there[i]));
-        let mut told = words[self.ring.elements()..].chunks((members * self.setup.tensors.len() * update::TOLD).max(1));
-        let rows = words.chunks(members * RECORDED).zip(flight.steps);
-        let record = |(row, (there, telemetry)): (&[u32], ([bool; RECORDED], bool))| Record {
-            scalars: row.chunks(RECORDED).map(|w| member(w, there)).collect(),
-            telemetry: if telemetry { self.telemetry_of(told.next().unwrap_or_default()) } else { Vec::new() },
-        };
-        Ok(rows.map(record).collect())
+        self.land()
     }
 
     fn parameters(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
@@ -322,6 +258,16 @@ impl Engine for GpuEngine {
         }
         let buffer = self.parameters.clone();
         self.write_flat("parameters", &buffer, member, values)
+    }
+
+    fn set_setting(&mut self, name: &str, member: usize, value: f64) -> Result<(), DeviceError> {
+        let value32 = value as f32;
+        engine::check_setting(&self.setup, name, member, value, value32.is_finite())?;
+        self.given.insert((name.to_owned(), member), value32);
+        if let Some(bound) = self.settings.get(name) {
+            self.gpu.write(&bound.buffer, member * ALIGN, &[value32.to_bits(); ALIGN]);
+        }
+        self.gpu.health()
     }
 
     fn buffers(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {

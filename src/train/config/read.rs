@@ -20,6 +20,11 @@ impl<'a> Section<'a> {
         Ok(root)
     }
 
+    /// A table that says nothing, at `path`.
+    pub(super) fn empty(path: &str) -> Section<'static> {
+        Section { path: path.into(), table: &EMPTY }
+    }
+
     /// The table of `value`, which stands at `path`.
     pub(super) fn at(path: String, value: &'a Value) -> Result<Self, ConfigError> {
         match value {
@@ -134,12 +139,23 @@ impl<'a> Section<'a> {
                 range: format!("at least the model's {parameters}"),
                 found: limit.to_string(),
             },
+            OptimError::Momentum { owner, why, .. } => ConfigError::Range {
+                key: self.key("momentum"),
+                range: "left out".into(),
+                found: format!("it: {owner} {why}"),
+            },
+            OptimError::Clash { fields: [field, other], why, .. } => {
+                let range = format!("left out where there is `{}` ({why})", self.key(other));
+                ConfigError::Range { key: self.key(field), range, found: "both".into() }
+            }
             OptimError::Type { field, expected, found, .. } => {
                 ConfigError::Type { key: self.key(&field), expected, found }
             }
             OptimError::Field { owner, found, known: names } => {
                 let mut known = known(names);
-                known.insert(0, "name".into());
+                if !found.contains('.') && !known.iter().any(|key| key == "name") {
+                    known.insert(0, "name".into());
+                }
                 ConfigError::UnknownKey { key: self.key(&found), parent: owner, known }
             }
             OptimError::Missing { field, expected, .. } => {

@@ -6,7 +6,8 @@ mod space;
 
 use std::time::Instant;
 
-use super::{End, Sums, Trainer};
+use super::running::Sums;
+use super::{End, Trainer};
 use crate::data::{Dataset, order};
 use crate::device::{Device, Precision, VectorId};
 use crate::error::{Error, GraphError, Result, TrainError};
@@ -14,11 +15,18 @@ use crate::nn::Model;
 use crate::optim::second::{Ended, Memory, Report, SecondOrder, Space};
 use crate::train::event::{Event, Flow, StepEvent};
 use crate::train::recipe::Recipe;
+use crate::train::update::UpdateOptions;
 use curvature::{Curvature, Problem};
 use space::Field;
 
 /// What a trainer keeps of its second-order optimizer.
-pub(super) enum Second {
+pub(super) struct Second {
+    kind: Kind,
+    /// What the last step did.
+    pub report: Option<Report>,
+}
+
+enum Kind {
     /// L-BFGS: its memory, and where its parameters are while the device's go along a line.
     Lbfgs { memory: Memory<VectorId>, x: Option<VectorId> },
     /// Newton's method: what computes Hessians.
@@ -38,6 +46,16 @@ pub(super) fn admit(device: &Device, recipe: &Recipe) -> Result<()> {
     };
     match (recipe.optimizer.second_order(), device) {
         (None, _) => Ok(()),
+        (Some(_), _) if recipe.population() > 1 => {
+            refuse("a population: its members would each search along a line of their own", "train one model a run")
+        }
+        (Some(_), _) if !recipe.groups.is_empty() => {
+            refuse("groups of parameters: it sees all of them as one vector, as PyTorch's does", "leave the groups out")
+        }
+        (Some(_), _) if recipe.update != UpdateOptions::default() => refuse(
+            "with clipping, accumulation, a running average, half states or telemetry: those belong to rules of one element",
+            "leave them out",
+        ),
         (Some(_), _) if recipe.drop_last => {
             refuse("with `drop_last`: each of its steps takes all rows", "leave `train.drop_last` out")
         }
@@ -54,9 +72,9 @@ pub(super) fn admit(device: &Device, recipe: &Recipe) -> Result<()> {
 impl Second {
     /// What the recipe's optimizer needs; `None` for a rule.
     pub(super) fn new(model: &dyn Model, recipe: &Recipe, data: &Dataset) -> Result<Option<Self>> {
-        Ok(match recipe.optimizer.second_order() {
-            None => None,
-            Some(SecondOrder::Lbfgs(_)) => Some(Self::Lbfgs { memory: Memory::default(), x: None }),
+        let kind = match recipe.optimizer.second_order() {
+            None => return Ok(None),
+            Some(SecondOrder::Lbfgs(_)) => Kind::Lbfgs { memory: Memory::default(), x: None },
             Some(SecondOrder::Newton(newton)) => {
                 let made = Curvature::new(&newton, model, recipe, data).map_err(|error| match error {
                     Error::Graph(GraphError::NotDifferentiable { op, .. }) => TrainError::Unsuited {
@@ -67,9 +85,10 @@ impl Second {
                     .into(),
                     other => other,
                 });
-                Some(Self::Newton(Box::new(made?)))
+                Kind::Newton(Box::new(made?))
             }
-        })
+        };
+        Ok(Some(Self { kind, report: None }))
     }
 }
 
@@ -89,15 +108,7 @@ impl Trainer {
             let (event, report) = stepped?;
             let flow = watch(&Event::Step(event));
             let passed = report.evaluations as f64 * self.train.used() as f64;
-            let mut event = self.end_epoch(began.elapsed().as_secs_f64(), passed)?;
-            event.second_order = Some(report);
-            self.save_epoch(&event)?;
-            let last = watch(&Event::Epoch(event));
-            if let Some(loss) = event.val_loss.filter(|loss| !loss.is_finite()) {
-                return Err(
-                    TrainError::NonFiniteValidation { loss, epoch: event.epoch, checkpoint: self.kept() }.into()
-                );
-            }
+            let last = self.end_epoch(began.elapsed().as_secs_f64(), passed, watch)?;
             if [flow, last].contains(&Flow::Stop) && self.position.epoch < self.recipe.epochs {
                 return Ok(End::Stopped);
             }
@@ -107,8 +118,11 @@ impl Trainer {
 
     /// One step of the optimizer. The parameters are then where it ended.
     fn step_second(&mut self) -> Result<(StepEvent, Report)> {
-        let learning_rate = self.recipe.rate(self.precision, self.position.step, u64::from(self.position.epoch))?;
-        let Some(second) = self.second.as_mut() else { unreachable!("only a second-order optimizer comes here") };
+        let at = self.moment(0, self.position.step);
+        let (learning_rate, _) = self.rules.hyper(&self.recipe, self.precision, 0, &at)?;
+        let Some(Second { kind, .. }) = self.second.as_mut() else {
+            unreachable!("only a second-order optimizer comes here")
+        };
         let mut field = Field {
             engine: self.engine.as_mut(),
             set: &self.train,
@@ -118,8 +132,8 @@ impl Trainer {
             epsilon: if self.precision == Precision::F32 { f64::from(f32::EPSILON) } else { f64::EPSILON },
             first: None,
         };
-        let report = match (second, self.recipe.optimizer.second_order()) {
-            (Second::Lbfgs { memory, x }, Some(SecondOrder::Lbfgs(lbfgs))) => {
+        let report = match (kind, self.recipe.optimizer.second_order()) {
+            (Kind::Lbfgs { memory, x }, Some(SecondOrder::Lbfgs(lbfgs))) => {
                 let x = match x {
                     Some(x) => x,
                     none => none.insert(field.vector()?),
@@ -129,7 +143,7 @@ impl Trainer {
                 field.copy(x, &mut VectorId::Parameters)?;
                 report
             }
-            (Second::Newton(curvature), Some(SecondOrder::Newton(newton))) => {
+            (Kind::Newton(curvature), Some(SecondOrder::Newton(newton))) => {
                 let mut x = field.engine.parameters(0)?.concat();
                 let mut problem = Problem { curvature: curvature.as_mut(), field: &mut field };
                 let report = newton.step(&mut problem, &mut x, learning_rate)?;
@@ -146,8 +160,8 @@ impl Trainer {
     /// A step is done, or could not begin.
     fn took_second(&mut self, report: &Report, sums: Sums, learning_rate: f64) -> Result<(StepEvent, Report)> {
         if report.ended == Ended::NonFinite {
-            let first = self.engine.first_non_finite(0)?.map(|f| super::run::describe(&f));
-            let (step, loss, checkpoint) = (self.position.step + 1, report.loss, self.kept());
+            let first = self.engine.first_non_finite(0)?.map(|f| super::trouble::describe(&f));
+            let (step, loss, checkpoint) = (self.position.step + 1, report.loss, self.kept(0));
             return Err(match first {
                 Some(first) if loss.is_finite() => TrainError::NonFiniteTensor { first, checkpoint },
                 first => TrainError::NonFiniteLoss { step, loss, first, checkpoint },
@@ -160,9 +174,13 @@ impl Trainer {
         self.position.step += 1;
         // PyTorch's counters count passes in training, of which a step makes several.
         let passes = (report.evaluations * self.train.steps()) as i64;
-        self.model.counted.iter_mut().for_each(|n| *n = n.saturating_add(passes - 1));
-        self.sums = sums;
+        self.members[0].counted.iter_mut().for_each(|n| *n = n.saturating_add(passes - 1));
+        self.members[0].sums = sums;
+        if let Some(second) = &mut self.second {
+            second.report = Some(*report);
+        }
         let event = StepEvent {
+            member: None,
             step: self.position.step,
             epoch: f64::from(self.position.epoch) + 1.0,
             loss: report.began,

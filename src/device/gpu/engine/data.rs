@@ -2,8 +2,7 @@
 
 use super::super::Gpu;
 use super::super::buffer::{Bound, Buffer};
-use super::GpuEngine;
-use crate::device::engine::{Call, Column};
+use crate::device::engine::Column;
 use crate::error::DeviceError;
 use crate::graph::Dtype;
 
@@ -149,29 +148,6 @@ impl DataSet {
             }
         }
         (turn, 0)
-    }
-}
-
-impl GpuEngine {
-    /// The table of the data set that these calls read, and their first row's place in it.
-    pub(super) fn load(&mut self, cursor: u32, calls: &[Call]) -> Result<(usize, u32), DeviceError> {
-        let data = self.programs[calls[0].program.0].data;
-        let Some(most) = self.data[data].chunk() else { return Ok((0, cursor)) };
-        let programs = || calls.iter().map(|call| &self.programs[call.program.0]);
-        let refuse =
-            |expected: String, found: String| Err(DeviceError::Feed { name: "submission".into(), expected, found });
-        if let Some(other) = programs().find(|program| program.data != data) {
-            let found = format!("steps over the sets {data} and {}", other.data);
-            return refuse("steps over one data set, since it is streamed".into(), found);
-        }
-        let rows: usize = programs().map(|program| program.extent.batch).sum();
-        if rows > most {
-            return refuse(
-                format!("at most the {most} rows of a chunk, since the data are streamed"),
-                rows.to_string(),
-            );
-        }
-        Ok(self.data[data].load(&self.gpu, cursor, rows))
     }
 }
 

@@ -146,7 +146,10 @@ impl GpuEngine {
             let Kind::Setting { value, .. } = graph.node(id).kind else { continue };
             if !self.settings.contains_key(name) {
                 let buffer = self.gpu.storage("settings", members * ALIGN)?;
-                self.gpu.write(&buffer, 0, &vec![(value as f32).to_bits(); members * ALIGN]);
+                for m in 0..members {
+                    let own = self.given.get(&(name.to_owned(), m)).copied().unwrap_or(value as f32);
+                    self.gpu.write(&buffer, m * ALIGN, &[own.to_bits(); ALIGN]);
+                }
                 let stride = if members > 1 { ALIGN } else { 0 };
                 self.settings.insert(name.into(), Bound { buffer, offset: 0, stride, guard: 0 });
             }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Second, Trainer};
+use super::{Kind, Trainer};
 use crate::device::VectorId;
 use crate::error::{CheckpointError, Result};
 use crate::optim::second::{Last, Memory, Pair};
@@ -17,7 +17,7 @@ const CHANGE: &str = "old_dirs";
 impl Trainer {
     /// The vectors that the optimizer remembers.
     pub(in crate::train::trainer) fn vectors_of_second(&mut self) -> Result<Vec<Named>> {
-        let Some(Second::Lbfgs { memory, .. }) = &self.second else { return Ok(Vec::new()) };
+        let Some(Kind::Lbfgs { memory, .. }) = self.second.as_ref().map(|s| &s.kind) else { return Ok(Vec::new()) };
         let mut ids: Vec<(String, VectorId)> = Vec::new();
         if let Some(last) = &memory.last {
             ids.extend([("d".to_owned(), last.d), ("prev_flat_grad".to_owned(), last.g)]);
@@ -31,7 +31,7 @@ impl Trainer {
 
     /// The numbers that it remembers.
     pub(in crate::train::trainer) fn numbers_of_second(&self) -> Vec<(String, f64)> {
-        let Some(Second::Lbfgs { memory, .. }) = &self.second else { return Vec::new() };
+        let Some(Kind::Lbfgs { memory, .. }) = self.second.as_ref().map(|s| &s.kind) else { return Vec::new() };
         let known = [("n_iter", memory.iterations as f64), ("t", memory.t), ("H_diag", memory.scale)];
         let ro = memory.pairs.iter().enumerate().map(|(n, pair)| (format!("ro.{n}"), pair.rho));
         known.into_iter().map(|(name, x)| (name.to_owned(), x)).chain(ro).collect()
@@ -41,10 +41,10 @@ impl Trainer {
     pub(in crate::train::trainer) fn restore_second(
         &mut self,
         from: &Checkpoint,
-        states: Vec<Vec<Vec<f64>>>,
+        states: &[Vec<Vec<f64>>],
         path: &Path,
     ) -> Result<()> {
-        let Some(Second::Lbfgs { memory, .. }) = &mut self.second else { return Ok(()) };
+        let Some(Kind::Lbfgs { memory, .. }) = self.second.as_mut().map(|s| &mut s.kind) else { return Ok(()) };
         let wrong = |what: &'static str, found: String, expected: &str| CheckpointError::Inconsistent {
             path: path.into(),
             what,

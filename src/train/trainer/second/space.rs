@@ -4,7 +4,7 @@ use crate::device::{Call, Engine, VectorId};
 use crate::error::{Error, Result};
 use crate::optim::second::{Norms, Pair, Space, gather};
 use crate::train::set::Set;
-use crate::train::trainer::Sums;
+use crate::train::trainer::running::Sums;
 
 /// The training set's mean loss on an engine. Each evaluation is a pass over all rows, in order, minibatch by minibatch; the gradient
 /// is gathered on the device.
