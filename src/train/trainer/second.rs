@@ -49,6 +49,9 @@ pub(super) fn admit(device: &Device, recipe: &Recipe) -> Result<()> {
         (Some(_), _) if recipe.population() > 1 => {
             refuse("a population: its members would each search along a line of their own", "train one model a run")
         }
+        (Some(SecondOrder::Newton(_)), _) if !recipe.members.is_empty() => {
+            refuse("a member with settings of its own", "write them into the run, or use the optimizer `lbfgs`")
+        }
         (Some(_), _) if !recipe.groups.is_empty() => {
             refuse("groups of parameters: it sees all of them as one vector, as PyTorch's does", "leave the groups out")
         }

@@ -3,7 +3,7 @@
 use super::space::Field;
 use crate::data::{Dataset, Targets};
 use crate::device::VectorId;
-use crate::device::cpu::Program;
+use crate::device::cpu::{self, Program};
 use crate::error::{Error, Result};
 use crate::graph::{Accumulate, Context, NodeId};
 use crate::nn::{Mode, Model};
@@ -41,7 +41,9 @@ impl Curvature {
     pub(super) fn new(newton: &Newton, model: &dyn Model, recipe: &Recipe, data: &Dataset) -> Result<Self> {
         let whole = build(model, recipe, data, recipe.batch_size, Mode::Evaluate)?;
         let lengths: Vec<usize> = whole.parameters.iter().map(|p| p.shape.elements()).collect();
-        newton.admit(lengths.iter().fold(0, |n: usize, &len| n.saturating_add(len)))?;
+        let n = lengths.iter().fold(0, |n: usize, &len| n.saturating_add(len));
+        newton.admit(n)?;
+        cpu::admit("the Hessian and its factor", n.saturating_mul(n), 16)?;
         let (rows, batch) = (data.rows(), recipe.batch_size);
         let mut batches = vec![Products::new(model, recipe, data, batch)?];
         if !rows.is_multiple_of(batch) {
