@@ -80,7 +80,14 @@ fn a_checkpoint_comes_back_bit_for_bit() {
         for (a, b) in after.states.iter().zip(&before.states) {
             assert_eq!((&a.0, bits_of(&a.1)), (&b.0, bits_of(&b.1)));
         }
-        let rest = |c: &Checkpoint| Checkpoint { parameters: vec![], buffers: vec![], states: vec![], ..c.clone() };
+        assert_eq!(bits_of(&after.averages), bits_of(&before.averages));
+        let rest = |c: &Checkpoint| Checkpoint {
+            parameters: vec![],
+            buffers: vec![],
+            states: vec![],
+            averages: vec![],
+            ..c.clone()
+        };
         assert_eq!(rest(&after), rest(&before));
         assert_eq!(model_step(folder.path()).unwrap(), Some(1 << 60));
 

@@ -2,7 +2,7 @@
 
 use thalweg::error::OptimError;
 use thalweg::optim::Optimizer;
-use thalweg::optim::second::{Ended, Host, Lbfgs, Memory, Report};
+use thalweg::optim::second::{Ended, Host, Lbfgs, Memory, Newton, Report};
 
 use crate::functions::{Beale, Function, Quadratic, Rosenbrock};
 use crate::golden;
@@ -188,6 +188,12 @@ fn a_table_is_read_and_written_and_what_is_wrong_is_named() {
     let lbfgs = read("name = 'lbfgs'\nhistory_size = 5\ntolerance_grad = 0").unwrap();
     assert_eq!(Optimizer::from_table(&lbfgs.to_table()).unwrap(), lbfgs);
     assert_eq!(lbfgs, Lbfgs { history_size: 5, tolerance_grad: 0.0, ..Lbfgs::default() }.into());
+    let newton = read("name = 'newton'").unwrap();
+    assert_eq!(newton, Newton::default().into());
+    assert_eq!(Optimizer::from_table(&newton.to_table()).unwrap(), newton);
+    assert!(
+        matches!(read("name = 'newton'\nconvention = 'pytorch'"), Err(OptimError::Convention { known, .. }) if known == ["paper"])
+    );
     assert_eq!(Lbfgs::default().evaluations(), 25);
     assert!(
         matches!(read("name = 'lbfgs'\nconvention = 'cs231n'"), Err(OptimError::Convention { known, .. }) if known == ["pytorch"])
