@@ -24,6 +24,8 @@ mod kept;
 mod resume;
 #[path = "training/schedules.rs"]
 mod schedules;
+#[path = "training/second.rs"]
+mod second;
 #[path = "training/steps.rs"]
 mod steps;
 #[path = "training/trouble.rs"]

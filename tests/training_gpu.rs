@@ -25,6 +25,8 @@ mod limits;
 mod resume;
 #[path = "training/schedules.rs"]
 mod schedules;
+#[path = "training/second.rs"]
+mod second;
 #[path = "training/steps.rs"]
 mod steps;
 mod support;
@@ -131,6 +133,11 @@ fn main() {
         support::trial("limits::default_limits", || Ok(limits::default_limits_change_no_bit(&GPU)?)),
         support::trial("limits::many_bindings", || Ok(limits::many_bindings(20_480)?)),
         support::trial("limits::sums_of_many_bindings", || Ok(limits::sums_of_many_bindings(&GPU)?)),
+        support::trial("limits::vectors", || {
+            let small = Options { max_elements: Some(640), checked: true, ..Options::default() };
+            second::vectors_are_those_in_memory(&Device::Gpu(support::open(small)?));
+            Ok(())
+        }),
         support::trial("limits::folded_grids", || Ok(limits::folded_grids(&GPU)?)),
         support::trial("limits::a_population_in_small_bindings", || {
             limits::a_population_in_small_bindings_is_its_members(&GPU);
