@@ -17,6 +17,11 @@
 //! | [`Adadelta`] | `p −= η√(d + ε)/√(v + ε)·g` | `square_avg`, `acc_delta` | 28 |
 //! | [`Adam`] | `p −= η m̂/(√v̂ + ε)` | `exp_avg`, `exp_avg_sq` | 28 |
 //! | [`AdamW`] | `p −= ηλp; p −= η m̂/(√v̂ + ε)` | `exp_avg`, `exp_avg_sq` | 28 |
+//! | [`Adamax`] | `u = max(β₂u, |g| + ε); p −= η m̂/u` | `exp_avg`, `exp_inf` | 28 |
+//! | [`Nadam`] | Adam, m̂ a step ahead | `exp_avg`, `exp_avg_sq` | 28 |
+//! | [`RAdam`] | `p −= η r m̂/(√v̂ + ε)`, at first `p −= η m̂` | `exp_avg`, `exp_avg_sq` | 28 |
+//! | [`Lion`] | `p −= ηλp + η sign(β₁m + (1−β₁)g)` (optax) | `exp_avg` | 20 |
+//! | [`Lamb`] | `u = m̂/(√v̂ + ε) + λp; p −= η‖p‖/‖u‖·u` (optax) | `exp_avg`, `exp_avg_sq` | 28 and a pass |
 //!
 //! # Examples
 //!
@@ -67,7 +72,7 @@ macro_rules! rules {
 
         /// One of the library's rules with its numbers: the `[optimizer]` table of a run.
         ///
-        /// Reads `name`, `convention` (default `"pytorch"`) and the rule's own fields; fields left out have the
+        /// Reads `name`, `convention` (default: the last of its [`Entry::conventions`], `"pytorch"` where there is one) and the rule's own fields; fields left out have the
         /// convention's defaults. Writing it gives all of them. [`Optimizer::from_table`] keeps the typed error.
         ///
         /// # Examples
@@ -135,4 +140,9 @@ rules!(
     adadelta::Adadelta,
     adam::Adam,
     adamw::AdamW,
+    adamax::Adamax,
+    nadam::Nadam,
+    radam::RAdam,
+    lion::Lion,
+    lamb::Lamb,
 );

@@ -20,7 +20,7 @@ mod shaders;
 #[path = "optimizers/tables.rs"]
 mod tables;
 
-use thalweg::optim::{ALL, DynRule, FieldValue, Optimizer};
+use thalweg::optim::{ALL, DynRule, FieldValue, Hyper, Optimizer};
 
 /// Parameters and states of one run.
 struct Run {
@@ -38,7 +38,24 @@ impl Run {
     fn step(&mut self, rule: &dyn DynRule, rate: f64, gradients: &[f64]) {
         self.step += 1;
         let mut states: Vec<_> = self.states.iter_mut().map(Vec::as_mut_slice).collect();
-        rule.update_f64(&rule.hyper(self.step, rate), gradients, &mut self.parameters, &mut states);
+        let (hyper, before) = (rule.hyper(self.step, rate), self.parameters.clone());
+        rule.update_f64(&hyper, gradients, &mut self.parameters, &mut states);
+        if rule.trust_ratio() {
+            scale(&hyper, before, &mut self.parameters);
+        }
+    }
+}
+
+/// What `Rule::trust_ratio` says of one tensor: from the parameters before and the direction u to those after.
+fn scale(hyper: &Hyper, before: Vec<f64>, u: &mut [f64]) {
+    let norm = |xs: &[f64]| xs.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let shrunk: Vec<f64> = before.iter().map(|p| p - hyper[11] * p).collect();
+    let ratio = match (norm(&shrunk), norm(u)) {
+        (p, u) if p > 0.0 && u > 0.0 => p / u,
+        _ => 1.0,
+    };
+    for (u, p) in u.iter_mut().zip(shrunk) {
+        *u = p - hyper[10] * ratio * *u;
     }
 }
 

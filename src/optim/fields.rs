@@ -78,7 +78,9 @@ impl<'a> Field<'a> {
             "learning_rate" | "epsilon" => (POSITIVE_F32, positive_f32(x)),
             // The host divides by it, in f64.
             "lr_decay" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
+            "momentum_decay" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
             "weight_decay" => ("at least 0 and finite in f32, at most 3.4e38", x >= 0.0 && narrow.is_finite()),
+            "epsilon_root" => ("at least 0 and finite in f32, at most 3.4e38", x >= 0.0 && narrow.is_finite()),
             _ => ("in [0, 1), and below 1 in f32 too", (0.0..1.0).contains(&narrow)),
         };
         (range, x, inside)
@@ -91,6 +93,7 @@ impl<'a> Field<'a> {
         let (range, inside) = match self.name {
             "learning_rate" | "epsilon" => ("positive and finite", x > 0.0 && x.is_finite()),
             "weight_decay" | "lr_decay" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
+            "momentum_decay" | "epsilon_root" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
             _ => ("in [0, 1)", (0.0..1.0).contains(&x)),
         };
         (range, x, inside)

@@ -29,6 +29,11 @@ impl Entry {
         })
     }
 
+    /// The convention of a table that names none: PyTorch's, or Optax's where PyTorch does not have the rule.
+    pub fn usual(&self) -> Convention {
+        self.conventions.last().copied().unwrap_or_default()
+    }
+
     /// The convention of that name, if the rule is defined in it.
     ///
     /// # Errors
@@ -78,7 +83,10 @@ impl Optimizer {
             expected: "the rule, for example \"adam\"",
         })?;
         let entry = Entry::find(name)?;
-        let convention = entry.convention(text("convention")?.unwrap_or(Convention::default().name()))?;
+        let convention = match text("convention")? {
+            Some(found) => entry.convention(found)?,
+            None => entry.usual(),
+        };
         let mut optimizer = (entry.defaults)(convention);
         let owner = owner(entry.name, convention);
         for (key, value) in table.iter().filter(|(key, _)| !["name", "convention"].contains(&key.as_str())) {

@@ -29,7 +29,7 @@ use crate::schedule::Schedule;
 use read::Section;
 
 const SECTIONS: &[&str] = &["data", "model", "optimizer", "schedule", "train"];
-const PLANNED_RULES: &[&str] = &["amsgrad", "adamax", "nadam", "lion", "lamb", "lbfgs"];
+const PLANNED_RULES: &[&str] = &["amsgrad", "lbfgs"];
 const PLANNED_SCHEDULES: &[&str] = &["cosine", "one_cycle", "plateau"];
 
 /// The run without a file: 97.2 to 97.8 % of the held-out digits for seeds 1 to 6 on the cpu device in f32. It was chosen among

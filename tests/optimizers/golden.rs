@@ -1,4 +1,5 @@
-//! Trajectories of torch.optim and of the snippets of CS231n's notes in numpy: see `golden/optim/generate.py`.
+//! Trajectories of torch.optim, Optax and Keras, of the snippets of CS231n's notes and of papers' algorithms in numpy: see
+//! `golden/optim/generate.py` and `generate_adaptive.py`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -14,6 +14,7 @@ fn the_documented_defaults() {
     let table = |text: &str| read(text).unwrap().to_table();
     let number = |text: &str, field: &str| table(text)[field].as_float().unwrap();
     assert_eq!(table("name = 'adam'")["convention"].as_str(), Some("pytorch"));
+    assert_eq!(table("name = 'lion'")["convention"].as_str(), Some("optax"), "PyTorch has no Lion");
     for (text, field, value) in [
         ("name = 'sgd'", "learning_rate", 1e-3),
         ("name = 'momentum'", "momentum", 0.9),
@@ -33,6 +34,16 @@ fn the_documented_defaults() {
         ("name = 'adam'", "weight_decay", 0.0),
         ("name = 'adamw'", "weight_decay", 1e-2),
         ("name = 'adamw'", "beta2", 0.999),
+        ("name = 'adamax'", "learning_rate", 2e-3),
+        ("name = 'adamax'\nconvention = 'keras'", "epsilon", 1e-7),
+        ("name = 'nadam'", "learning_rate", 2e-3),
+        ("name = 'nadam'", "momentum_decay", 4e-3),
+        ("name = 'radam'", "learning_rate", 1e-3),
+        ("name = 'lion'", "beta2", 0.99),
+        ("name = 'lion'", "weight_decay", 1e-3),
+        ("name = 'lion'\nconvention = 'paper'", "learning_rate", 1e-4),
+        ("name = 'lamb'", "epsilon", 1e-6),
+        ("name = 'lamb'\nconvention = 'paper'", "weight_decay", 1e-2),
     ] {
         assert_eq!(number(text, field), value, "{text} {field}");
     }
@@ -146,8 +157,8 @@ fn numbers_that_f32_does_not_hold() {
                     let Some((name, changed)) = form(Some((index, x))) else { continue };
                     let held = match name {
                         "learning_rate" | "epsilon" => x == 1.0 - 1e-9,
-                        "weight_decay" => x < 1e39,
-                        "lr_decay" => true,
+                        "weight_decay" | "epsilon_root" => x < 1e39,
+                        "lr_decay" | "momentum_decay" => true,
                         _ => x < 1e-30,
                     };
                     let rule = changed.rule();
