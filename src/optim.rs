@@ -22,6 +22,8 @@
 //! | [`RAdam`] | `p −= η r m̂/(√v̂ + ε)`, at first `p −= η m̂` | `exp_avg`, `exp_avg_sq` | 28 |
 //! | [`Lion`] | `p −= ηλp + η sign(β₁m + (1−β₁)g)` (optax) | `exp_avg` | 20 |
 //! | [`Lamb`] | `u = m̂/(√v̂ + ε) + λp; p −= η‖p‖/‖u‖·u` (optax) | `exp_avg`, `exp_avg_sq` | 28 and a pass |
+//! | [`Adafactor`] | `p −= ρ max(ε₂, RMS(p)) u / max(1, RMS(u)/d)` | a row and a column | – |
+//! | [`Muon`] | matrices: `p −= η s NS(m)`, the rest AdamW's | `momentum_buffer` | – |
 //!
 //! # Examples
 //!
@@ -47,6 +49,7 @@ mod layout;
 mod link;
 mod optimizer;
 mod rule;
+mod tensor;
 
 pub use convention::Convention;
 pub use dynamic::DynRule;
@@ -58,6 +61,7 @@ pub use layout::{
 pub use link::link;
 pub use optimizer::Entry;
 pub use rule::{Hyper, Rule, bytes_per_parameter, hyper};
+pub use tensor::{Operands, TensorRule, Transformed};
 
 macro_rules! rules {
     ($($module:ident :: $rule:ident),* $(,)?) => {
@@ -145,4 +149,6 @@ rules!(
     radam::RAdam,
     lion::Lion,
     lamb::Lamb,
+    adafactor::Adafactor,
+    muon::Muon,
 );

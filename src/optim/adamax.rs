@@ -21,7 +21,8 @@ use crate::scalar::Number;
 /// p ← p − η m̂ / (u + ε)                        m̂ = m / (1 − β₁ᵗ); ε here in keras
 /// ```
 ///
-/// u needs no correction for its start. The paper has no ε: where every gradient so far was 0 its 0/0 is 0 here. Optax's weight
+/// u needs no correction for its start. The paper has no ε; here u is at least 1e-30 there, so that its
+/// 0/0 where every gradient was 0 is 0. Optax's weight
 /// decay is `optax.adamaxw`'s.
 ///
 /// | | η | ε | λ |
@@ -68,6 +69,9 @@ pub struct Adamax {
     /// λ: coupled in `PyTorch`, decoupled in `Keras` and `Optax`. Not negative. Default 0; `Paper` has none.
     pub weight_decay: f64,
 }
+
+/// u at least, in the paper's convention: nothing beside a gradient, and much above what f32 loses to underflow.
+const LEAST: f64 = 1e-30;
 
 const LIBRARIES: &[Convention] = &[Convention::Keras, Convention::Optax, Convention::PyTorch];
 
@@ -129,21 +133,25 @@ impl Rule for Adamax {
     fn hyper(&self, step: u64, learning_rate: f64) -> Hyper {
         let &Self { convention, beta1, beta2, epsilon, weight_decay, .. } = self;
         let rate = learning_rate / correction(beta1, step);
-        let (inside, outside) = if convention == Convention::Keras { (0.0, epsilon) } else { (epsilon, 0.0) };
+        let [inside, outside, least] = match convention {
+            Convention::Paper => [0.0, 0.0, LEAST],
+            Convention::Keras => [0.0, epsilon, 0.0],
+            _ => [epsilon, 0.0, 0.0],
+        };
         let (coupled, decoupled) = match convention {
             Convention::PyTorch => (weight_decay, 0.0),
             _ => (0.0, learning_rate * weight_decay),
         };
-        super::rule::hyper([rate, beta1, 1.0 - beta1, beta2, inside, outside, coupled, decoupled])
+        super::rule::hyper([rate, beta1, 1.0 - beta1, beta2, inside, outside, least, coupled, decoupled])
     }
 
     #[inline]
     fn update<T: Number>(&self, h: &[T; 12], g: T, p: T, [m, u, x]: [T; 3]) -> (T, [T; 3]) {
-        let &[rate, beta1, rest1, beta2, inside, outside, coupled, decoupled, ..] = h;
+        let &[rate, beta1, rest1, beta2, inside, outside, least, coupled, decoupled, ..] = h;
         let g = g + coupled * p;
         let m = beta1 * m + rest1 * g;
         let u = (beta2 * u).max(g.abs() + inside);
-        let below = (u + outside).max(T::of(f64::from(f32::MIN_POSITIVE)));
+        let below = (u + outside).max(least);
         (p - decoupled * p - rate * m / below, [m, u, x])
     }
 

@@ -23,7 +23,7 @@ fn parse(source: &str) -> naga::Module {
 
 #[test]
 fn every_kernel_validates_and_translates() {
-    assert_eq!(sources().len(), 15, "13 rules, of which NAdam and RAdam share one, and 3 more forms of RMSprop");
+    assert_eq!(sources().len(), 16, "15 rules, of which NAdam, RAdam and Muon share one, and 3 more forms of RMSprop");
     for source in sources().into_keys() {
         let module = parse(&source);
         let mut validator = Validator::new(ValidationFlags::all(), Capabilities::default());

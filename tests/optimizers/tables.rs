@@ -43,6 +43,11 @@ fn the_documented_defaults() {
         ("name = 'lion'", "weight_decay", 1e-3),
         ("name = 'lion'\nconvention = 'paper'", "learning_rate", 1e-4),
         ("name = 'lamb'", "epsilon", 1e-6),
+        ("name = 'adafactor'", "learning_rate", 1e-2),
+        ("name = 'adafactor'\nconvention = 'keras'", "epsilon", 1e-30),
+        ("name = 'muon'", "weight_decay", 0.1),
+        ("name = 'muon'\nconvention = 'keras'", "rms_rate", 0.2),
+        ("name = 'muon'\nconvention = 'optax'", "adam_weight_decay", 0.0),
         ("name = 'lamb'\nconvention = 'paper'", "weight_decay", 1e-2),
     ] {
         assert_eq!(number(text, field), value, "{text} {field}");
@@ -156,9 +161,11 @@ fn numbers_that_f32_does_not_hold() {
                 for x in [1e-50, 1e-40, 1e39, 1e300, 1.0 - 1e-9] {
                     let Some((name, changed)) = form(Some((index, x))) else { continue };
                     let held = match name {
-                        "learning_rate" | "epsilon" => x == 1.0 - 1e-9,
-                        "weight_decay" | "epsilon_root" => x < 1e39,
-                        "lr_decay" | "momentum_decay" => true,
+                        "learning_rate" | "epsilon" | "adam_epsilon" | "epsilon_scale" | "clip_threshold"
+                        | "adam_lr_ratio" => x == 1.0 - 1e-9,
+                        "ns_steps" => false,
+                        "weight_decay" | "epsilon_root" | "adam_weight_decay" | "rms_rate" => x < 1e39,
+                        "lr_decay" | "momentum_decay" | "decay_rate" | "min_dim_size_to_factor" => true,
                         _ => x < 1e-30,
                     };
                     let rule = changed.rule();
