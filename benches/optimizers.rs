@@ -12,7 +12,9 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use thalweg::device::Column;
 use thalweg::device::gpu::{Gpu, Prepared};
 use thalweg::kernel::{Binding, Kernel, Launch, Operand, Tiling, fold};
-use thalweg::optim::{ALL, Convention, DynRule, Span, bytes_per_parameter, hyper_offset, link, segment};
+use thalweg::optim::{
+    ALL, BLOCK, Block, Convention, DynRule, NO_FLAG, Span, Storage, Tables, bytes_per_parameter, link,
+};
 
 const SIZES: [usize; 2] = [1 << 20, 1 << 24];
 /// Workgroups along one axis at WebGPU's default limits.
@@ -70,35 +72,32 @@ fn prepare(gpu: &Gpu, rule: &dyn DynRule, size: usize) -> (Prepared, Prepared) {
 fn update(gpu: &Gpu, rule: &dyn DynRule, size: usize) -> Prepared {
     const RATE: f64 = 1e-3;
     let hyper = rule.hyper(1, RATE);
-    let mut control = vec![0, 0, 0, hyper_offset(1) as u32, 1, 1, 0, 0, 0, 0];
+    let blocks = Block::of((0..TENSORS).map(|_| (size / TENSORS, 0, true)), BLOCK);
+    let tables = Tables { members: 1, groups: 1, blocks: blocks.len(), tensors: TENSORS };
+    let mut control = tables.head(&[0], &blocks);
+    control.extend([1, 1.0_f32.to_bits(), f32::MAX.to_bits(), 1.0_f32.to_bits()]);
     control.extend(hyper.map(|h| (h as f32).to_bits()));
-    let tensor = |word: usize| segment(word * TENSORS / (size / 64), 0).expect("16 tensors fit");
-    let segments: Vec<u32> = (0..size / 64).map(tensor).collect();
+    let work = vec![NO_FLAG; tables.work_words()];
     let (g, p) = (support::noise(size, 1), support::noise(size, 2));
     let states: Vec<Vec<f32>> = (0..rule.states().len()).map(|s| vec![rule.initial_state(s) as f32; size]).collect();
-    let flags = vec![thalweg::optim::NO_FLAG; 2 * TENSORS];
-    let mut inputs = vec![Column::Index(&control), Column::Index(&segments), Column::F32(&g), Column::F32(&p)];
+    let mut inputs = vec![Column::Index(&control), Column::F32(&g), Column::F32(&p), Column::Index(&work)];
     inputs.extend(states.iter().map(|s| Column::F32(s)));
-    inputs.push(Column::Index(&flags));
-    let mut bindings: Vec<Binding> = [control.len(), segments.len(), size]
-        .iter()
-        .enumerate()
-        .map(|(i, &n)| Binding::read(Operand::Input(i), n))
-        .collect();
-    bindings.extend((0..=states.len()).map(|s| Binding::write(Operand::Input(3 + s), size)));
-    bindings.push(Binding::write(Operand::Input(4 + states.len()), flags.len()));
-    let span = Span::whole(size, 1, 1);
-    let per = if gpu.tiling() == Tiling::Register { 16 } else { 1 };
+    let mut bindings = vec![Binding::read(Operand::Input(0), control.len())];
+    bindings.extend([1, 2].map(|i| Binding::write(Operand::Input(i), size)));
+    bindings.push(Binding::write(Operand::Input(3), work.len()));
+    bindings.extend((0..states.len()).map(|s| Binding::write(Operand::Input(4 + s), size)));
+    let span = Span::cut(&blocks, tables, size)[0];
+    let workgroup = if gpu.tiling() == Tiling::Register { 64 } else { 256 };
+    let [x, y] = fold(span.blocks, MAX_GROUPS);
+    let source = link(rule, Storage::F32, false).expect("at most 3 states");
     let launch = Launch {
         // As the engine launches it.
-        kernel: Kernel {
-            source: link(rule).expect("at most 3 states").into(),
-            ..Kernel::new(rule.name(), "", "update")
-        }
-        .constant("PER", per as f64),
+        kernel: Kernel { source: source.into(), ..Kernel::new(rule.name(), "", "update") }
+            .constant("WORKGROUP", f64::from(workgroup))
+            .constant("PER", f64::from(BLOCK as u32 / 4 / workgroup)),
         params: span.params(),
         bindings,
-        groups: groups(span.invocations(per, 64)),
+        groups: [x, y, 1],
         flops: 0,
     };
     let prepared = gpu.prepare(launch.into(), &inputs, 0).expect("the update compiles");
@@ -127,7 +126,7 @@ fn verify(rule: &dyn DynRule, hyper: &[f64; 12], g: &[f32], p: &[f32], prepared:
         }
     };
     let step = |i: usize| (after[i] - f64::from(p[i])).abs();
-    hold("parameter", &found(3), &after, &|i| CHAIN * step(i) + 3.0 * ROUNDING * (after[i].abs() + step(i)));
+    hold("parameter", &found(2), &after, &|i| CHAIN * step(i) + 3.0 * ROUNDING * (after[i].abs() + step(i)));
     for (s, state) in states.iter().enumerate() {
         hold(rule.states()[s], &found(4 + s), state, &|i| CHAIN * state[i].abs());
     }

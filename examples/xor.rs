@@ -25,8 +25,8 @@ pub fn main() -> Result<()> {
     trainer.run(&mut |event| {
         match event {
             Event::Step(step) if step.step == 1 => first = step.loss,
-            Event::Step(_) => {}
             Event::Epoch(epoch) => last = Some(*epoch),
+            _ => {}
         }
         Flow::Continue
     })?;

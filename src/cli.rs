@@ -7,6 +7,7 @@ mod given;
 mod gradcheck;
 mod machine;
 mod output;
+mod population;
 mod predict;
 mod progress;
 mod train;

@@ -6,7 +6,9 @@ mod forward;
 pub mod gpu;
 mod memory;
 
-pub use engine::{Call, Column, DataId, Engine, NonFinite, ProgramId, Record, Setup, StepGraph, Tensor};
+pub use engine::{
+    Call, Column, DataId, Engine, NonFinite, Part, ProgramId, Record, Setup, StepGraph, Telemetry, Tensor, Update,
+};
 
 pub(crate) use forward::{Compiled, Forward};
 

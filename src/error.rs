@@ -7,6 +7,7 @@ mod device;
 mod given;
 mod graph;
 mod optim;
+mod population;
 mod train;
 
 pub use checkpoint::{CheckpointError, Misshaped, Mistyped};
@@ -16,6 +17,7 @@ pub use device::DeviceError;
 pub use given::GivenError;
 pub use graph::GraphError;
 pub use optim::OptimError;
+pub use population::PopulationError;
 pub use train::TrainError;
 
 /// Any error of the library. Each room has its own type; this one holds them all.
@@ -43,6 +45,9 @@ pub enum Error {
     /// Training that cannot go on.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// A population, or groups of parameters, that do not hold together.
+    #[error(transparent)]
+    Population(#[from] PopulationError),
 }
 
 /// The library's result.

@@ -34,8 +34,8 @@
 //! trainer.run(&mut |event| {
 //!     match event {
 //!         Event::Step(step) if step.step == 1 => first_loss = step.loss,
-//!         Event::Step(_) => {}
 //!         Event::Epoch(epoch) => accuracy = epoch.val_accuracy.unwrap_or(0.0),
+//!         _ => {}
 //!     }
 //!     Flow::Continue
 //! })?;

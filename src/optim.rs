@@ -42,6 +42,7 @@
 //! # Ok::<(), toml::de::Error>(())
 //! ```
 
+mod clip;
 mod convention;
 mod dynamic;
 mod fields;
@@ -49,18 +50,21 @@ mod layout;
 mod link;
 mod optimizer;
 mod rule;
+mod storage;
 mod tensor;
 
+pub use clip::Clip;
 pub use convention::Convention;
 pub use dynamic::DynRule;
 pub use fields::{Configurable, Field, FieldValue};
 pub use layout::{
-    CONTROL_HEADER, HYPER_WORDS, MAX_GROUPS, MAX_STATES, MAX_TENSORS, NO_FLAG, Span, control_words, hyper_index,
-    hyper_offset, segment,
+    ACTIVE, BLOCK, Block, CONTROL_HEADER, FROZEN, HYPER_WORDS, MAX_GROUPS, MAX_STATES, MAX_TENSORS, NO_FLAG,
+    STEP_WORDS, Span, Tables, WORK_WORDS,
 };
-pub use link::link;
+pub use link::{link, link_apply};
 pub use optimizer::Entry;
 pub use rule::{Hyper, Rule, bytes_per_parameter, hyper};
+pub use storage::Storage;
 pub use tensor::{Operands, TensorRule, Transformed};
 
 macro_rules! rules {

@@ -94,6 +94,8 @@ pub mod stream {
     pub const INIT: u32 = 0xFFFF_FFFD;
     /// Dimensions sampled by the gradient checker and data made for it.
     pub const CHECK: u32 = 0xFFFF_FFFC;
+    /// Numbers drawn for the members of a population; the step is a hash of the number's name.
+    pub const POPULATION: u32 = 0xFFFF_FFFB;
 }
 
 #[cfg(test)]

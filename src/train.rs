@@ -3,15 +3,22 @@
 pub mod checkpoint;
 pub mod config;
 mod event;
+mod group;
+mod member;
 mod pace;
 mod predictor;
 mod recipe;
+mod rules;
 mod set;
+mod spread;
 mod trainer;
 mod weights;
 
-pub use event::{EpochEvent, Event, Flow, StepEvent};
+pub use event::{Diverged, EpochEvent, Event, Flow, StepEvent};
+pub use group::Group;
+pub use member::Member;
 pub use predictor::{ClassScores, Confusion, Evaluation, Macro, Meaning, Outputs, Predictions, Predictor};
 pub use recipe::Recipe;
+pub use spread::Spread;
 pub use trainer::{End, Trainer};
 pub use weights::Weights;

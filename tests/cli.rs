@@ -16,6 +16,8 @@ mod embedding;
 mod gradcheck;
 #[path = "cli/interchange.rs"]
 mod interchange;
+#[path = "cli/population.rs"]
+mod population;
 #[path = "cli/predict.rs"]
 mod predict;
 #[path = "cli/resume.rs"]

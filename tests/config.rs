@@ -46,6 +46,7 @@ factor = 0.5
 epochs = 7
 batch_size = 16
 seed = 9
+shuffle_seed = 3
 shuffle = false
 drop_last = true
 "#;
@@ -109,7 +110,18 @@ fn every_field_is_read() -> Result<(), ConfigError> {
         ]
     );
     assert_eq!((run.objective().loss, run.objective().l2), (Loss::Mse, 1e-4));
-    assert_eq!(run.train, TrainConfig { epochs: 7, batch_size: 16, seed: 9, shuffle: false, drop_last: true });
+    assert_eq!(
+        run.train,
+        TrainConfig {
+            epochs: 7,
+            batch_size: 16,
+            seed: 9,
+            shuffle_seed: Some(3),
+            shuffle: false,
+            drop_last: true,
+            population: 1
+        }
+    );
     let optimizer = run.optimizer().to_table();
     assert_eq!(optimizer["learning_rate"].as_float(), Some(3e-4));
     assert_eq!(optimizer["beta1"].as_float(), Some(0.8));
@@ -491,7 +503,15 @@ proptest! {
             data: DataConfig { source: Source::Npz(name.into()), validation, standardise, augment },
             model: ModelConfig { input: input.map(Shape::from), layers, loss: Loss::Mse, l2 },
             optimizer,
-            train: TrainConfig { epochs, batch_size, seed, shuffle, drop_last: standardise },
+            train: TrainConfig {
+                epochs,
+                batch_size,
+                seed,
+                shuffle_seed: shuffle.then_some(seed / 2),
+                shuffle,
+                drop_last: standardise,
+                population: batch_size,
+            },
             ..RunConfig::default()
         };
         let text = run.to_toml();

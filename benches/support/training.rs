@@ -87,7 +87,14 @@ impl Training {
         let rule = Adam::default();
         let (tensors, buffers) = (a.tensors(), a.kept());
         let groups = vec![0; tensors.len()];
-        let mut engine = engine(Setup { tensors, buffers, groups, rule: std::sync::Arc::new(rule), seeds: vec![SEED] });
+        let mut engine = engine(Setup {
+            tensors,
+            buffers,
+            groups,
+            rule: std::sync::Arc::new(rule),
+            update: thalweg::device::Update::default(),
+            seeds: vec![SEED],
+        });
         let features = match data.features() {
             Values::F32(v) => Column::F32(v),
             Values::F64(v) => Column::F64(v),
@@ -110,7 +117,7 @@ impl Training {
 
     /// `count` steps of whole minibatches, at most an epoch's; waits for the last one's loss.
     pub fn run(&mut self, count: usize) -> f64 {
-        let call = |k: u64| Call { program: self.program, hyper: vec![self.rule.hyper(self.step + k + 1, 1e-3)] };
+        let call = |k: u64| Call::new(self.program, vec![self.rule.hyper(self.step + k + 1, 1e-3)]);
         let calls: Vec<Call> = (0..count as u64).map(call).collect();
         self.engine.submit(self.step as u32, 0, &calls).expect("the device works");
         self.step += count as u64;

@@ -1,74 +1,122 @@
-// What the update kernels with 0, 1, 2 and 3 states (update0 … update3.wgsl) share. A rule is a function
-//
-//   fn rule(h: array<f32, 12>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated
-//
-// with the arithmetic of `Rule::update` in src/optim/, on four elements at once; states it lacks are 0 and ignored.
-// Uses: lib/control.wgsl, and the kernel's `params`, `segments` and `flags`.
+// One step of a rule for every tensor of the model in one pass. `load_state`, `store_state` and `keep_average`, with the
+// bindings of states and average, are written by src/optim/link.rs.
+// Uses: optim/element.wgsl, optim/block.wgsl, optim/totals.wgsl, the rule's file, lib/control.wgsl, lib/grid.wgsl.  Twin: src/device/cpu/update.rs
 
-// f64 twin: src/optim/layout.rs, `Span`.
-struct Params {
-    // vec4s of one member in this launch
-    len4: u32,
-    // first of them in the whole flat buffer, which `segments` is indexed by
-    first4: u32,
-    // vec4s between members in the bound buffers
-    stride4: u32,
-    members: u32,
-    groups: u32,
-    first_member: u32,
-}
+// Whether the gradient is scaled by its tensor's scale and cut to the step's bound: clipping.
+override SCALED: bool = false;
+override CUT: bool = false;
+// Whether some tensors have no states: their gradient is the step itself.
+override BARE: bool = false;
+// Whether the block's norms are left in the work buffer.
+override TELEMETRY: bool = false;
+// Whether the rule's result is a direction, left in the gradient's place for optim/apply.wgsl.
+override TRUST: bool = false;
 
-struct State {
-    a: vec4<f32>,
-    b: vec4<f32>,
-    c: vec4<f32>,
-}
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> control: array<u32>;
+@group(0) @binding(2) var<storage, read_write> gradients: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> parameters: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> work: array<atomic<u32>>;
 
-struct Updated {
-    p: vec4<f32>,
-    s: State,
-}
-
-// vec4s that an invocation updates, a workgroup apart so that neighbours read neighbours. What is equal for a parameter
-// group is then read once for all of them: on a software adapter each read costs as much as a vec4's.
-override PER: u32 = 1u;
-const NO_GROUP = 0xffffffffu;
-
-// First vec4 of an invocation.
-fn first_of(invocation: u32) -> u32 {
-    return invocation / WORKGROUP * WORKGROUP * PER + invocation % WORKGROUP;
-}
-
-// 64 elements, 16 vec4s, share a segment word: tensor in the low 24 bits, parameter group in the high 8.
-fn segment_of(i: u32) -> u32 {
-    return segments[(params.first4 + i) / 16u];
-}
-
-fn hyper_of(group: u32, z: u32) -> array<f32, 12> {
-    let slot = control_slot();
-    let member = params.first_member + z;
-    return array(
-        hyper_word(slot, member, group, 0u), hyper_word(slot, member, group, 1u),
-        hyper_word(slot, member, group, 2u), hyper_word(slot, member, group, 3u),
-        hyper_word(slot, member, group, 4u), hyper_word(slot, member, group, 5u),
-        hyper_word(slot, member, group, 6u), hyper_word(slot, member, group, 7u),
-        hyper_word(slot, member, group, 8u), hyper_word(slot, member, group, 9u),
-        hyper_word(slot, member, group, 10u), hyper_word(slot, member, group, 11u),
-    );
-}
-
-// By bits: a driver may assume that there are no infinities and NaNs, and fold `x != x` away.
-fn not_finite(x: vec4<f32>) -> bool {
-    return any((bitcast<vec4<u32>>(x) & vec4(0x7f800000u)) == vec4(0x7f800000u));
-}
-
-// flags[2t]: the first step (completed ones count) that saw a non-finite gradient of tensor t; flags[2t + 1]: parameter.
-fn report(segment: u32, g: vec4<f32>, p: vec4<f32>) {
-    let tensor = segment & 0x00ffffffu;
-    if not_finite(g) {
-        atomicMin(&flags[2u * tensor], control_step());
+@compute @workgroup_size(WORKGROUP)
+fn update(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let n = workgroup_number(workgroup, groups);
+    let member = params.first_member + workgroup.z;
+    if n >= params.blocks || !updated_now(member) {
+        return;
     }
-    if not_finite(p) {
-        atomicMin(&flags[2u * tensor + 1u], control_step());
+    let block = block_of(params.first_block + n);
+    if block.group == FROZEN {
+        return;
+    }
+    let h = hyper_of(member, block.group);
+    let bare = BARE && block.state4 == NO_STATE;
+    let first = workgroup.z * params.stride4 + block.first4 - params.first4;
+    let state_first = workgroup.z * params.state_stride4 + block.state4 - params.state_first4;
+    var scale = 1.0;
+    if SCALED {
+        scale = bitcast<f32>(atomicLoad(&work[scale_at(member, block.tensor)]));
+    }
+    let bound = bitcast<f32>(step_word(member, 2u));
+    let share = bitcast<f32>(step_word(member, 3u));
+    var worst_g = vec4<u32>();
+    var worst_p = vec4<u32>();
+    var w = vec4<f32>();
+    var gg = vec4<f32>();
+    var d = vec4<f32>();
+    var bad = 0u;
+    for (var k = 0u; k < PER; k++) {
+        let i = lane + k * WORKGROUP;
+        if i < block.len4 {
+            let at = first + i;
+            let raw = gradients[at];
+            var g = raw;
+            if SCALED {
+                g = scale * g;
+            }
+            if CUT {
+                g = cut(g, bound);
+            }
+            let p = parameters[at];
+            var next = p;
+            if bare {
+                next = p - h[1] * p - h[0] * g;
+            } else {
+                let made = rule(h, g, p, load_state(state_first + i));
+                store_state(state_first + i, made.s, member, block.first4 + i);
+                next = made.p;
+            }
+            let size_g = sizes(raw);
+            worst_g = max(worst_g, size_g);
+            worst_p = max(worst_p, sizes(next));
+            if TRUST {
+                gradients[at] = next;
+                let shrunk = p - h[11] * p;
+                w += shrunk * shrunk;
+                d += next * next;
+            } else {
+                parameters[at] = next;
+                keep_average(at, next, share);
+            }
+            if TELEMETRY {
+                if !TRUST {
+                    w += p * p;
+                    d += (next - p) * (next - p);
+                }
+                gg += raw * raw;
+                bad += not_finite(size_g);
+            }
+        }
+    }
+    if largest(worst_g) >= 0x7f800000u {
+        atomicMin(&work[work_at(member, block.number, 5u)], control_step());
+    }
+    if largest(worst_p) >= 0x7f800000u {
+        atomicMin(&work[work_at(member, block.number, 6u)], control_step());
+    }
+    if TELEMETRY || TRUST {
+        let one = vec4(1.0);
+        let all = joined(lane, Totals(vec4(dot(w, one), dot(gg, one), dot(d, one), f32(bad)), largest(worst_g)));
+        if lane == 0u {
+            leave(member, block, all);
+        }
+    }
+}
+
+fn leave(member: u32, block: Block, all: Totals) {
+    atomicStore(&work[work_at(member, block.number, 0u)], bitcast<u32>(all.sums.x));
+    if TRUST {
+        atomicStore(&work[work_at(member, block.number, 7u)], bitcast<u32>(all.sums.z));
+    } else {
+        atomicStore(&work[work_at(member, block.number, 2u)], bitcast<u32>(all.sums.z));
+    }
+    if TELEMETRY && !(BARE && block.state4 == NO_STATE) {
+        atomicStore(&work[work_at(member, block.number, 1u)], bitcast<u32>(all.sums.y));
+        atomicStore(&work[work_at(member, block.number, 3u)], all.most);
+        atomicStore(&work[work_at(member, block.number, 4u)], u32(all.sums.w));
     }
 }

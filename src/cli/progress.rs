@@ -4,10 +4,11 @@ use std::io::IsTerminal;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use thalweg::train::{EpochEvent, StepEvent};
+use thalweg::train::{Diverged, EpochEvent, StepEvent};
 
 use super::error::CliError;
 use super::output::line;
+use super::population::Population;
 
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -35,6 +36,9 @@ impl Progress {
     }
 
     pub(crate) fn step(&mut self, step: &StepEvent) {
+        if step.member.is_some() {
+            return self.step_of_many(step);
+        }
         let smooth = |before: Option<f64>, now: f64| before.map_or(now, |s| 0.95 * s + 0.05 * now);
         let loss = smooth(self.loss, step.loss);
         self.loss = Some(loss);
@@ -53,6 +57,24 @@ impl Progress {
         self.bar.set_position(step.step);
     }
 
+    /// A step of one of several members, whose losses no one number stands for.
+    fn step_of_many(&mut self, step: &StepEvent) {
+        self.rows += step.rows;
+        let speed = self.rows as f64 / self.since.elapsed().as_secs_f64().max(1e-9);
+        let best = self.held_out.map_or(String::new(), |a| format!(", best held out {:.1} %", 100.0 * a));
+        self.bar.set_message(format!("epoch {:.2} of {}{best}, {speed:.0} examples/s", step.epoch, self.epochs));
+        self.bar.set_position(step.step);
+    }
+
+    /// An epoch of several members.
+    pub(crate) fn population(&mut self, members: &Population, told: &[EpochEvent]) -> Result<(), CliError> {
+        self.held_out = members.best().and_then(|best| best.val_accuracy);
+        match members.line(told, self.epochs) {
+            Some(text) => self.bar.suspend(|| line(text)),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn epoch(&mut self, e: &EpochEvent) -> Result<(), CliError> {
         self.held_out = e.val_accuracy;
         let percent = |share: Option<f64>| share.map_or(String::new(), |a| format!(" accuracy {:5.2} %", 100.0 * a));
@@ -68,6 +90,11 @@ impl Progress {
             e.learning_rate,
             e.examples_per_second
         );
+        self.bar.suspend(|| line(text))
+    }
+
+    pub(crate) fn diverged(&mut self, d: &Diverged) -> Result<(), CliError> {
+        let text = format!("member {} stays as it is from step {} on: {}", d.member, d.step, d.reason);
         self.bar.suspend(|| line(text))
     }
 

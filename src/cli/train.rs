@@ -7,16 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use thalweg::data::{Split, Standardisation};
 use thalweg::device::Device;
-use thalweg::train::checkpoint::{CLASSES, OPTIMIZER, RUN, STANDARDISATION, class_names, write_atomic};
+use thalweg::train::checkpoint::{
+    CLASSES, OPTIMIZER, POPULATION, RUN, STANDARDISATION, class_names, member_folder, write_atomic,
+};
 use thalweg::train::config::RunConfig;
 use thalweg::train::{End, Event, Flow, Trainer};
 
 use super::error::CliError;
 use super::machine::Machine;
 use super::output::{event, line, word};
+use super::population::Population;
 use super::progress::Progress;
 
 #[derive(Debug, Default, Args)]
@@ -78,13 +81,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
         made_by = add_header(&folder.join(RUN), trainer.step(), made_by);
     }
     trainer.keep_in(&folder)?;
-    write_atomic(&folder.join(RUN), format!("{made_by}\n{}", config.to_toml()).as_bytes())?;
-    if let Some(numbers) = &standardisation {
-        write_atomic(&folder.join(STANDARDISATION), format!("{}\n", json!(numbers)).as_bytes())?;
-    }
-
-    if let Some(names) = data.train.class_names() {
-        write_atomic(&folder.join(CLASSES), format!("{}\n", json!(names)).as_bytes())?;
+    describe(&folder, &made_by, &config, &data, standardisation.as_ref())?;
+    if trainer.population() > 1 {
+        // Each member's folder is a run's own: what makes the member alone.
+        for m in 0..trainer.population() {
+            describe(&member_folder(&folder, m), &made_by, &config.alone(m)?, &data, standardisation.as_ref())?;
+        }
     }
 
     introduce(arguments, &config, &data, &trainer, (&device, &why), &folder)?;
@@ -102,7 +104,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     let interrupted = watch_interrupts()?;
     let total = config.train.epochs as u64 * trainer.steps_per_epoch() as u64;
     let mut progress = Progress::new(total, trainer.step(), config.train.epochs as u32, arguments.json);
-    let (mut trouble, mut last) = (None, None);
+    let mut members = Population::new(trainer.population(), trainer.diverged());
+    let mut trouble = None;
     let end = trainer.run(&mut |happened| {
         let said = match happened {
             Event::Step(step) if arguments.log_steps => event("step", step),
@@ -111,9 +114,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
                 Ok(())
             }
             Event::Epoch(epoch) => {
-                last = Some(*epoch);
-                if arguments.json { event("epoch", epoch) } else { progress.epoch(epoch) }
+                let told = members.epoch(epoch);
+                match told {
+                    _ if arguments.json => event("epoch", epoch),
+                    Some(told) if !members.is_one() => progress.population(&members, &told),
+                    Some(_) => progress.epoch(epoch),
+                    None => Ok(()),
+                }
             }
+            Event::Diverged(diverged) => {
+                members.diverged(diverged);
+                if arguments.json { event("diverged", diverged) } else { progress.diverged(diverged) }
+            }
+            _ => Ok(()),
         };
         if let Err(error) = said {
             trouble = Some(error);
@@ -128,13 +141,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     let seconds = began.elapsed().as_secs_f64();
     if arguments.json {
         let end = if end == End::Done { "done" } else { "stopped" };
-        event(
-            "done",
-            json!({
-                "end": end, "step": trainer.step(), "epoch": trainer.epoch(), "seconds": seconds, "run": folder,
-                "val_loss": last.and_then(|e| e.val_loss), "val_accuracy": last.and_then(|e| e.val_accuracy),
-            }),
-        )?;
+        let last = members.best();
+        let mut fields = json!({
+            "end": end, "step": trainer.step(), "epoch": trainer.epoch(), "seconds": seconds, "run": folder,
+            "val_loss": last.and_then(|e| e.val_loss), "val_accuracy": last.and_then(|e| e.val_accuracy),
+        });
+        if let (false, Some(fields), Value::Object(more)) = (members.is_one(), fields.as_object_mut(), members.result())
+        {
+            fields.extend(more);
+        }
+        event("done", fields)?;
     } else {
         let how = match end {
             End::Done => format!("done: {} steps in {seconds:.1} s", trainer.step()),
@@ -147,9 +163,30 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
                 )
             }
         };
+        if !members.is_one() && members.best().is_some() {
+            line(members.table(trainer.recipe()))?;
+        }
         line(format!("{how}\nthe run is in {}", folder.display()))?;
     }
     Ok(true)
+}
+
+/// What makes a run, into its folder.
+fn describe(
+    folder: &Path,
+    made_by: &str,
+    config: &RunConfig,
+    data: &Split,
+    standardisation: Option<&Standardisation>,
+) -> Result<(), CliError> {
+    write_atomic(&folder.join(RUN), format!("{made_by}\n{}", config.to_toml()).as_bytes())?;
+    if let Some(numbers) = standardisation {
+        write_atomic(&folder.join(STANDARDISATION), format!("{}\n", json!(numbers)).as_bytes())?;
+    }
+    if let Some(names) = data.train.class_names() {
+        write_atomic(&folder.join(CLASSES), format!("{}\n", json!(names)).as_bytes())?;
+    }
+    Ok(())
 }
 
 /// The run's data, and what standardised them; an error names their file.
@@ -196,6 +233,7 @@ fn prepare(arguments: &Arguments) -> Result<(RunConfig, PathBuf), CliError> {
         let differs = [
             ("data", before.data != now.data),
             ("model", before.model != now.model),
+            ("population", before.population != now.population),
             ("train", before.train != thalweg::train::config::TrainConfig { epochs: before.train.epochs, ..now.train }),
         ];
         if let Some((section, _)) = differs.into_iter().find(|(_, differs)| *differs) {
@@ -208,7 +246,9 @@ fn prepare(arguments: &Arguments) -> Result<(RunConfig, PathBuf), CliError> {
         None => from_here(RunConfig::parse("", &overrides)?)?,
     };
     let folder = match &arguments.out {
-        Some(folder) if folder.join(OPTIMIZER).exists() => return Err(CliError::Taken { folder: folder.clone() }),
+        Some(folder) if [OPTIMIZER, POPULATION].iter().any(|file| folder.join(file).exists()) => {
+            return Err(CliError::Taken { folder: folder.clone() });
+        }
         Some(folder) => folder.clone(),
         None => free_folder(arguments.run.as_deref()),
     };
@@ -249,14 +289,15 @@ fn introduce(
     let held_out = data.validation.as_ref().map_or(0, thalweg::data::Dataset::rows);
     let (rows, bytes) = (data.train.rows(), trainer.bytes());
     if arguments.json {
-        return event(
-            "start",
-            json!({
+        let mut fields = json!({
                 "adapter": trainer.device(), "device": why, "precision": device.precision().name(), "parameters": parameters, "bytes": bytes, "data": data.description,
                 "train_rows": rows, "val_rows": held_out, "streamed_rows": trainer.streamed(), "steps_per_epoch": trainer.steps_per_epoch(),
                 "epochs": config.train.epochs, "step": trainer.step(), "run": folder,
-            }),
-        );
+        });
+        if let (true, Some(fields)) = (trainer.population() > 1, fields.as_object_mut()) {
+            fields.insert("population".into(), trainer.population().into());
+        }
+        return event("start", fields);
     }
     line(format!("device: {why}"))?;
     line(format!("data:   {}: {rows} rows to train on, {held_out} held out", data.description))?;
@@ -264,7 +305,11 @@ fn introduce(
         line(format!("        streamed: {chunk} rows at a time, for the memory does not hold all"))?;
     }
     let mib = bytes as f64 / f64::from(1 << 20);
-    line(format!("model:  {parameters} parameters, {mib:.1} MiB on the device with data and minibatch"))?;
+    let members = match trainer.population() {
+        1 => String::new(),
+        n => format!("{n} members of "),
+    };
+    line(format!("model:  {members}{parameters} parameters, {mib:.1} MiB on the device with data and minibatch"))?;
     if trainer.step() > 0 {
         line(format!("resumed after step {}", trainer.step()))?;
     }

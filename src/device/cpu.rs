@@ -3,6 +3,7 @@
 mod engine;
 mod forward;
 mod room;
+mod update;
 
 pub use engine::CpuEngine;
 pub(super) use forward::CpuForward;

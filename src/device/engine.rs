@@ -4,15 +4,15 @@
 mod check;
 
 pub(super) use check::{
-    Extent, check_calls, check_columns, check_data, check_member, check_order, check_setup, check_states, check_step,
-    check_values,
+    Extent, check_average, check_calls, check_columns, check_data, check_member, check_order, check_setting,
+    check_setup, check_states, check_step, check_values,
 };
 
 use std::sync::Arc;
 
 use crate::error::DeviceError;
 use crate::graph::{Graph, NodeId};
-use crate::optim::{DynRule, Hyper};
+use crate::optim::{Clip, DynRule, FROZEN, Hyper, Storage};
 use crate::shape::Shape;
 
 /// One learnt tensor, in the order of the flat buffers.
@@ -31,20 +31,44 @@ pub struct Setup {
     pub tensors: Vec<Tensor>,
     /// What is kept from step to step but not learnt.
     pub buffers: Vec<Tensor>,
-    /// The parameter group of each tensor, below [`MAX_GROUPS`](crate::optim::MAX_GROUPS); groups have hyper-parameters of
-    /// their own.
+    /// The parameter group of each tensor, below [`MAX_GROUPS`](crate::optim::MAX_GROUPS), or [`FROZEN`]; groups have
+    /// hyper-parameters of their own, and frozen tensors none.
     pub groups: Vec<usize>,
     /// The update rule.
     pub rule: Arc<dyn DynRule>,
+    /// What an update does beside its rule.
+    pub update: Update,
     /// One seed a member; its length, at least 1, is the population.
     pub seeds: Vec<u64>,
 }
 
 impl Setup {
-    /// How many groups there are, at least 1.
-    pub fn group_count(&self) -> usize {
-        self.groups.iter().max().map_or(1, |&g| g.saturating_add(1))
+    /// Bytes of one of the rule's states of one parameter on a GPU.
+    pub(super) fn state_bytes(&self) -> usize {
+        self.update.storage.bytes()
     }
+
+    /// How many groups there are, at least 1, [`FROZEN`] apart.
+    pub fn group_count(&self) -> usize {
+        self.groups.iter().filter(|&&g| g != FROZEN).max().map_or(1, |&g| g.saturating_add(1))
+    }
+}
+
+/// What an update does beside its rule.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Update {
+    /// How the rule's states are held.
+    pub storage: Storage,
+    /// How gradients are cut.
+    pub clip: Option<Clip>,
+    /// Whether a running average of the parameters is kept; what it takes of them is each step's [`Call::average`].
+    pub average: bool,
+    /// Whether steps may be parts of a larger minibatch: [`Call::part`].
+    pub accumulate: bool,
+    /// Whether steps may ask for telemetry: [`Call::telemetry`].
+    pub telemetry: bool,
+    /// Tensors without states, whose gradient is the step itself: `p ← (1 − h₁)p − h₀g`.
+    pub bare: Vec<usize>,
 }
 
 /// Numbers of a data set, in the type they came in.
@@ -96,19 +120,101 @@ pub struct StepGraph {
     pub updates: Vec<Option<NodeId>>,
 }
 
+/// Which part of a larger minibatch a step has. Its gradient is the sum of the parts' by their [shares](Call::share).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    #[default]
+    Whole,
+    /// The first of several: no update.
+    First,
+    /// One between: no update.
+    Next,
+    /// The last of several.
+    Last,
+}
+
+impl Part {
+    /// Whether the step updates parameters.
+    pub fn updates(self) -> bool {
+        matches!(self, Self::Whole | Self::Last)
+    }
+}
+
 /// One step of a submission.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// What to run.
     pub program: ProgramId,
-    /// Numbers of the update for each member and group, `[member][group]`; empty for evaluation.
+    /// Numbers of the update for each member and group, `[member][group]`; empty for evaluation and for parts that update
+    /// nothing.
     pub hyper: Vec<Hyper>,
+    /// Which part of a minibatch it is; others than the whole need [`Update::accumulate`].
+    pub part: Part,
+    /// What a part's gradient is multiplied by: its share of the minibatch's rows.
+    pub share: f64,
+    /// What the running average takes of the new parameters, 1 − decay.
+    pub average: f64,
+    /// Whether the update leaves its telemetry.
+    pub telemetry: bool,
+    /// Which members are updated; empty for all.
+    pub active: Vec<bool>,
 }
 
-/// What one step recorded, for each member: loss, data loss, penalty, accuracy (NaN where the graph has none).
-pub type Record = Vec<[f64; 4]>;
+impl Call {
+    /// A step over a whole minibatch by these numbers of the update; without telemetry, and the running average becomes what
+    /// the parameters are.
+    pub fn new(program: ProgramId, hyper: Vec<Hyper>) -> Self {
+        Self { program, hyper, part: Part::Whole, share: 1.0, average: 1.0, telemetry: false, active: Vec::new() }
+    }
 
-/// A tensor in which something non-finite was seen, in any member: all members of a population share one flag a tensor.
+    /// A step of evaluation.
+    pub fn evaluate(program: ProgramId) -> Self {
+        Self::new(program, Vec::new())
+    }
+}
+
+/// What one step recorded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Record {
+    /// For each member loss, data loss, penalty, accuracy (NaN where the graph has none).
+    pub scalars: Vec<[f64; 4]>,
+    /// `[member][tensor]`; empty where it was not asked for.
+    pub telemetry: Vec<Vec<Telemetry>>,
+}
+
+impl std::ops::Index<usize> for Record {
+    type Output = [f64; 4];
+
+    /// Loss, data loss, penalty and accuracy of a member.
+    fn index(&self, member: usize) -> &[f64; 4] {
+        &self.scalars[member]
+    }
+}
+
+/// What an update did to a tensor.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Telemetry {
+    /// ‖w‖ before the update.
+    pub parameters: f64,
+    /// ‖g‖, before clipping.
+    pub gradients: f64,
+    /// ‖Δw‖, of what the parameters were really changed by.
+    pub update: f64,
+    /// max |g|.
+    pub largest_gradient: f64,
+    /// Elements of the gradient that are no numbers.
+    pub non_finite: u64,
+}
+
+impl Telemetry {
+    /// ‖Δw‖ / ‖w‖, about 1e-3 in a run that goes well; `None` for a tensor of zeros.
+    pub fn ratio(&self) -> Option<f64> {
+        (self.parameters > 0.0).then(|| self.update / self.parameters)
+    }
+}
+
+/// A tensor in which something non-finite was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NonFinite {
     /// Its name.
@@ -177,12 +283,20 @@ pub trait Engine: Send {
     /// A lost device.
     fn parameters(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError>;
 
-    /// Replaces the parameters of a member, and forgets what was non-finite before.
+    /// Replaces the parameters of a member and their running average, and forgets what was non-finite before.
     ///
     /// # Errors
     ///
     /// Values that do not fit the tensors, a lost device.
     fn set_parameters(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError>;
+
+    /// Gives a member a value of its own for the [setting](crate::graph::Kind::Setting) of that name, in every program compiled
+    /// before or after; without it a setting has the value that its graph gives it.
+    ///
+    /// # Errors
+    ///
+    /// A member that is not there, a value that is not finite on the device, a lost device.
+    fn set_setting(&mut self, name: &str, member: usize, value: f64) -> Result<(), DeviceError>;
 
     /// The buffers of a member, by tensor; exact.
     ///
@@ -212,13 +326,34 @@ pub trait Engine: Send {
     /// A lost device.
     fn set_states(&mut self, member: usize, values: &[Vec<Vec<f64>>]) -> Result<(), DeviceError>;
 
-    /// The tensor in which something non-finite was seen first, if any: the earliest step; a gradient before a parameter;
-    /// the tensor nearest to the loss, where the backward pass comes through first.
+    /// The running average of a member's parameters, by tensor; exact. Empty where none is kept.
     ///
     /// # Errors
     ///
     /// A lost device.
-    fn first_non_finite(&mut self) -> Result<Option<NonFinite>, DeviceError>;
+    fn averages(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError>;
+
+    /// Replaces the running average of a member's parameters.
+    ///
+    /// # Errors
+    ///
+    /// Values that do not fit the tensors, an engine without averages, a lost device.
+    fn set_averages(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError>;
+
+    /// Exchanges the parameters of all members for their running averages: for an evaluation, after which it is done again.
+    ///
+    /// # Errors
+    ///
+    /// An engine without averages, a lost device.
+    fn swap_averages(&mut self) -> Result<(), DeviceError>;
+
+    /// The tensor of a member in which something non-finite was seen first, if any: the earliest step; a gradient before a
+    /// parameter; the tensor nearest to the loss, where the backward pass comes through first.
+    ///
+    /// # Errors
+    ///
+    /// A lost device.
+    fn first_non_finite(&mut self, member: usize) -> Result<Option<NonFinite>, DeviceError>;
 
     /// Bytes held on the device.
     fn bytes(&self) -> u64;

@@ -120,6 +120,19 @@ pub enum ConfigError {
         /// How long it is.
         length: usize,
     },
+    /// Lists of a population's members that are not of one length.
+    #[error(
+        "the members of a population need lists of one length: {}{}. Make them as long as one another, or draw numbers with \
+         {{ uniform = [a, b] }}",
+        lengths(lists),
+        population.map(|n| format!(", and `train.population` is {n}")).unwrap_or_default()
+    )]
+    Lengths {
+        /// Each list's key and its length.
+        lists: Vec<(String, usize)>,
+        /// `train.population`, where it is given.
+        population: Option<usize>,
+    },
     /// A layer refused for another reason than a value's range.
     #[error("`{key}`: {source}")]
     Layer {
@@ -133,6 +146,10 @@ pub enum ConfigError {
 /// The part of a path after the last dot.
 fn last(key: &str) -> &str {
     key.rsplit('.').next().unwrap_or(key)
+}
+
+fn lengths(lists: &[(String, usize)]) -> String {
+    lists.iter().map(|(key, length)| format!("`{key}` has {length}")).collect::<Vec<_>>().join(", ")
 }
 
 fn list(known: &[String]) -> String {

@@ -8,6 +8,7 @@
 //! | `standardisation.json` | what the data were standardised by, if they were |
 //! | `classes.json` | the names of the classes, if the data have any |
 //! | `history.jsonl` | what it said on the way |
+//! | `population.json` | of a population alone: its step, and each member's numbers; `member-0` and so on hold the files above |
 //!
 //! **Why the parameters stand twice.** Each file is replaced by one rename, but two renames are not one: a crash
 //! between them leaves parameters of one step beside the state of another, and a run that goes on from such a pair is
@@ -22,16 +23,19 @@
 mod atomic;
 mod classes;
 mod history;
+mod population;
 mod tensors;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 pub use self::atomic::write_atomic;
 pub use self::classes::class_names;
 pub use self::history::{append_history, rewind_history};
+pub use self::population::{MemberNote, PopulationNote, population};
+pub(super) use self::population::{settle_next, write_next};
 use self::tensors::Held;
 pub(super) use self::tensors::read_model;
 pub use self::tensors::{Counter, Tensor, read_weights};
@@ -50,6 +54,18 @@ pub const STANDARDISATION: &str = "standardisation.json";
 pub const CLASSES: &str = "classes.json";
 /// What it said on the way.
 pub const HISTORY: &str = "history.jsonl";
+/// Where a population stands and what its members are; their files lie in [`member_folder`]s beside it.
+pub const POPULATION: &str = "population.json";
+
+/// The folder of a member within its population's: an ordinary run's.
+///
+/// ```
+/// use thalweg::train::checkpoint::member_folder;
+/// assert_eq!(member_folder("runs/digits-1".as_ref(), 3), std::path::Path::new("runs/digits-1/member-3"));
+/// ```
+pub fn member_folder(population: &Path, member: usize) -> PathBuf {
+    population.join(format!("member-{member}"))
+}
 
 /// Among a checkpoint's scalars: rows of a minibatch of validation, where memory was too short for the usual ones.
 pub(super) const VALIDATION_BATCH: &str = "validation_batch";
@@ -159,13 +175,18 @@ impl Checkpoint {
     /// If a file cannot be written: the one before it is kept. If a tensor does not fill its shape, two have one name,
     /// or a state does not go with the parameters.
     pub fn save(&self, folder: &Path) -> Result<(), CheckpointError> {
-        let path = folder.join(OPTIMIZER);
+        self.save_as(&folder.join(OPTIMIZER), &folder.join(MODEL))
+    }
+
+    /// [`save`](Self::save) under other names.
+    pub(super) fn save_as(&self, state: &Path, model: &Path) -> Result<(), CheckpointError> {
+        let path = state;
         let shapes: Vec<_> = self.parameters.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
         let mut all: Vec<_> = self.parameters.iter().map(|t| (parameter_name(&t.name), Held::Floats(t))).collect();
         all.extend(self.buffers.iter().map(|t| (buffer_name(&t.name), Held::Floats(t))));
         for (state, tensors) in &self.states {
             let found: Vec<_> = tensors.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
-            compare(&path, &shapes, &found)?;
+            compare(path, &shapes, &found)?;
             all.extend(tensors.iter().map(|t| (state_name(&t.name, state), Held::Floats(t))));
         }
         let note = Note {
@@ -184,13 +205,13 @@ impl Checkpoint {
             states: self.states.iter().map(|(name, _)| name.clone()).collect(),
             scalars: self.scalars.iter().map(|(name, x)| (name.clone(), x.to_string())).collect(),
         };
-        tensors::write(&path, &all, json(&note))?;
+        tensors::write(path, &all, json(&note))?;
         let floats = self.parameters.iter().chain(&self.buffers).map(|t| (t.name.clone(), Held::Floats(t)));
         let counts = self.counters.iter().map(|c| (c.name.clone(), Held::Count(c.value)));
-        let model: Vec<_> = floats.chain(counts).collect();
+        let held: Vec<_> = floats.chain(counts).collect();
         let validation_batch = self.scalars.get(VALIDATION_BATCH).map(|&rows| rows as usize);
         let note = ModelNote { step: self.step, validation_batch };
-        tensors::write(&folder.join(MODEL), &model, json(&note))
+        tensors::write(model, &held, json(&note))
     }
 
     /// Reads `optimizer.safetensors` of a run's folder.
@@ -307,6 +328,11 @@ impl Note {
         };
         self.scalars.iter().map(number).collect()
     }
+}
+
+/// The step of a file like `optimizer.safetensors`.
+pub(super) fn state_step(path: &Path) -> Result<u64, CheckpointError> {
+    Ok(Note::read(&tensors::File::open(path)?, path)?.step)
 }
 
 /// The step whose parameters `model.safetensors` of a run's folder holds; none if another program wrote it.

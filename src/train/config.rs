@@ -5,21 +5,25 @@
 //! Whatever is wrong is a [`ConfigError`] that names the key's full path, `model.layers[2].p`.
 
 mod data;
+mod groups;
 mod layers;
 mod model;
 mod overrides;
+mod population;
 mod read;
 mod train;
 mod write;
 
 pub use data::DataConfig;
 pub use model::ModelConfig;
+pub use population::{PopulationConfig, Seeds};
 pub use train::TrainConfig;
 
 use std::path::Path;
 
 use toml::Table;
 
+use super::group::Group;
 use super::recipe::Recipe;
 use crate::data::Standardisation;
 use crate::error::ConfigError;
@@ -28,7 +32,7 @@ use crate::optim::Optimizer;
 use crate::schedule::Schedule;
 use read::Section;
 
-const SECTIONS: &[&str] = &["data", "model", "optimizer", "schedule", "train"];
+const SECTIONS: &[&str] = &["data", "model", "optimizer", "schedule", "train", "population"];
 const PLANNED_RULES: &[&str] = &["amsgrad", "lbfgs"];
 const PLANNED_SCHEDULES: &[&str] = &["cosine", "one_cycle", "plateau"];
 
@@ -69,10 +73,14 @@ pub struct RunConfig {
     pub model: ModelConfig,
     /// `[optimizer]`; default Adam, with PyTorch's defaults (learning rate 1e-3).
     pub optimizer: Optimizer,
+    /// `[[optimizer.groups]]`: tensors with numbers of their own, by the pattern of their names; default none.
+    pub groups: Vec<Group>,
     /// `[schedule]`; default constant.
     pub schedule: Schedule,
     /// `[train]`.
     pub train: TrainConfig,
+    /// `[population]`: what the members of `train.population` have of their own; default nothing but their seeds.
+    pub population: PopulationConfig,
 }
 
 impl Default for RunConfig {
@@ -128,20 +136,27 @@ impl RunConfig {
 
     fn read(table: &Table) -> Result<Self, ConfigError> {
         let root = Section::root(table, SECTIONS)?;
+        let section = root.open("optimizer")?;
+        let mut rule = named_table(section.table(), "adam");
+        rule.remove("groups");
+        let optimizer = Optimizer::from_table(&rule).map_err(|e| section.located("optimizer", PLANNED_RULES, e))?;
+        let groups = groups::read(&section, &optimizer)?;
+        let given = root.section("train", TrainConfig::KEYS)?;
+        let train = TrainConfig::read(&given)?;
+        let members = given.get("population").map(|_| train.population);
+        let (population, members) = PopulationConfig::read(&root.open("population")?, members, &optimizer)?;
         Ok(Self {
             data: DataConfig::read(&root.section("data", &["source", "validation", "standardise", "augment"])?)?,
             model: ModelConfig::read(&root.section("model", &["input", "layers", "loss", "l2"])?)?,
-            optimizer: {
-                let section = root.open("optimizer")?;
-                let table = named_table(section.table(), "adam");
-                Optimizer::from_table(&table).map_err(|e| section.located("optimizer", PLANNED_RULES, e))?
-            },
+            optimizer,
+            groups,
             schedule: {
                 let section = root.open("schedule")?;
                 let table = named_table(section.table(), "constant");
                 Schedule::from_table(&table).map_err(|e| section.located("schedule", PLANNED_SCHEDULES, e))?
             },
-            train: TrainConfig::read(&root.section("train", TrainConfig::KEYS)?)?,
+            train: TrainConfig { population: members, ..train },
+            population,
         })
     }
 
@@ -182,6 +197,9 @@ impl RunConfig {
             drop_last: self.train.drop_last,
             input: self.model.input.clone(),
             augment: self.data.augment(fitted),
+            shuffle_seed: self.train.shuffle_seed,
+            groups: self.groups.clone(),
+            members: self.members(),
         }
     }
 

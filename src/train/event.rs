@@ -1,10 +1,15 @@
 //! What a run says while it trains.
 
-use serde::Serialize;
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
 
 /// One step, as it was before its update.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StepEvent {
+    /// The member of the population, from 0; `None` in a run of one model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<usize>,
     /// Counted from 1 over the whole run.
     pub step: u64,
     /// Passes over the data after this step, with their fraction.
@@ -26,6 +31,9 @@ pub struct StepEvent {
 /// One epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct EpochEvent {
+    /// The member of the population, from 0; `None` in a run of one model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<usize>,
     /// Counted from 1.
     pub epoch: u32,
     /// Steps since the run began.
@@ -49,13 +57,44 @@ pub struct EpochEvent {
     pub examples_per_second: f64,
 }
 
+impl EpochEvent {
+    /// Which of two members is the better one, and comes first: that of the higher accuracy on the held-out data, among equals or
+    /// without one that of the lower loss there, without such data that of the lower training loss. What is no number
+    /// comes last.
+    pub fn rank(&self, other: &Self) -> Ordering {
+        let key = |e: &Self| {
+            let loss = e.val_loss.unwrap_or(e.train_loss);
+            (-e.val_accuracy.unwrap_or(0.0), if loss.is_nan() { f64::INFINITY } else { loss })
+        };
+        let (a, b) = (key(self), key(other));
+        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
+    }
+}
+
+/// A member of a population that no longer computes with numbers: it stays as it is from that step on, its last good checkpoint
+/// is kept, and the others go on. A run of one model ends with an error instead.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Diverged {
+    /// The member, from 0.
+    pub member: usize,
+    /// The step at which it was seen, from 1.
+    pub step: u64,
+    /// Whole epochs done by then.
+    pub epoch: u32,
+    /// What a run of this member alone would have ended with.
+    pub reason: String,
+}
+
 /// Something a run says.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Event {
     /// A step's record has come back.
     Step(StepEvent),
-    /// An epoch is over, validated and saved.
+    /// An epoch is over, validated and saved; of a population one for each member that goes on.
     Epoch(EpochEvent),
+    /// A member of a population has diverged; it says no more.
+    Diverged(Diverged),
 }
 
 /// What the watcher of a run wants.

@@ -12,7 +12,7 @@ pub use self::confusion::{ClassScores, Confusion, Macro};
 pub use self::evaluation::Evaluation;
 pub use self::predictions::{Meaning, Predictions};
 use self::program::Bound;
-use super::checkpoint::{MODEL, RUN, STANDARDISATION, class_names};
+use super::checkpoint::{MODEL, POPULATION, RUN, STANDARDISATION, class_names};
 use super::config::RunConfig;
 use super::set::{judging, shrinking};
 use crate::data::{Dataset, Source, Standardisation, Values};
@@ -104,7 +104,15 @@ impl Predictor {
             |missing: &'static str, reason: String| TrainError::NoRun { folder: folder.into(), missing, reason };
         std::fs::read_dir(folder).map_err(|error| no_run("the folder", error.to_string()))?;
         for file in [RUN, MODEL] {
-            std::fs::File::open(folder.join(file)).map_err(|error| no_run(file, error.to_string()))?;
+            std::fs::File::open(folder.join(file)).map_err(|error| {
+                let of_many = folder.join(POPULATION).exists();
+                let more = if of_many {
+                    "; it holds a population, whose members have folders in it: member-0 and so on"
+                } else {
+                    ""
+                };
+                no_run(file, format!("{error}{more}"))
+            })?;
         }
         let config = RunConfig::load(&folder.join(RUN), &[])?;
         let standardisation = match config.data.standardise {

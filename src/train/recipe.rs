@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::group::Group;
+use super::member::Member;
 use crate::data::Dataset;
 use crate::device::Precision;
 use crate::error::{OptimError, TrainError};
@@ -42,6 +44,14 @@ pub struct Recipe {
     pub input: Option<Shape>,
     /// How the images of a minibatch are changed at random; default: not at all. The model must take `[C, H, W]`.
     pub augment: Augment,
+    /// Of the order of the rows alone; default `None`: `seed`. The members of a population take the same rows, so one that is
+    /// to be trained again on its own needs its own `seed` and the population's order.
+    pub shuffle_seed: Option<u64>,
+    /// Tensors by name with numbers of their own; default: none. The first group that matches a tensor has it.
+    pub groups: Vec<Group>,
+    /// Models that are trained together, in one run with one set of launches, each with the bits that it would have alone;
+    /// default: none, a run of one model.
+    pub members: Vec<Member>,
 }
 
 impl Default for Recipe {
@@ -57,6 +67,9 @@ impl Default for Recipe {
             drop_last: false,
             input: None,
             augment: Augment::default(),
+            shuffle_seed: None,
+            groups: Vec::new(),
+            members: Vec::new(),
         }
     }
 }
@@ -75,22 +88,53 @@ impl Recipe {
         }
     }
 
-    /// Refuses numbers that floats of `precision` do not hold: the rule's, and the rate at both ends of a run of `steps`
-    /// steps an epoch, between which each schedule only rises or only falls.
-    pub(super) fn check(&self, precision: Precision, steps: usize) -> Result<(), OptimError> {
-        match precision {
-            Precision::F32 => self.optimizer.validate_f32()?,
-            Precision::F64 => self.optimizer.validate()?,
-        }
-        self.schedule.validate()?;
-        let last = u64::from(self.epochs.max(1)) * steps.max(1) as u64 - 1;
-        self.rate(precision, 0, 0)?;
-        self.rate(precision, last, u64::from(self.epochs.max(1)) - 1).map(|_| ())
+    /// How many models are trained together, at least 1.
+    pub fn population(&self) -> usize {
+        self.members.len().max(1)
     }
 
-    /// The learning rate of step `step` in epoch `epoch`, both from 0.
-    pub(super) fn rate(&self, precision: Precision, step: u64, epoch: u64) -> Result<f64, OptimError> {
-        let rate = self.schedule.rate(self.optimizer.learning_rate(), step, epoch);
+    /// The seed of a member; the run's where it has none of its own, or there is no such member.
+    pub fn seed_of(&self, member: usize) -> u64 {
+        self.members.get(member).and_then(|m| m.seed).unwrap_or(self.seed)
+    }
+
+    /// The penalty's factor λ of a member; the objective's where it has none of its own.
+    pub fn l2_of(&self, member: usize) -> f64 {
+        self.members.get(member).and_then(|m| m.l2).unwrap_or(self.objective.l2)
+    }
+
+    /// The recipe that trains a member alone, with the bits it has in the population.
+    ///
+    /// ```
+    /// use thalweg::train::{Member, Recipe};
+    /// let members = [3, 4].map(|seed| Member { seed: Some(seed), ..Member::default() });
+    /// let alone = Recipe { seed: 9, members: members.into(), ..Recipe::default() }.alone(1);
+    /// assert_eq!((alone.population(), alone.seed_of(0), alone.shuffle_seed), (1, 4, Some(9)));
+    /// ```
+    pub fn alone(&self, member: usize) -> Self {
+        let members = self.members.get(member).cloned().into_iter().collect();
+        Self { members, shuffle_seed: Some(self.shuffle_seed.unwrap_or(self.seed)), ..self.clone() }
+    }
+
+    /// What all members make small: with a penalty, whose factor each has for itself, if any has one.
+    pub(super) fn shared_objective(&self) -> Objective {
+        if self.members.is_empty() {
+            return self.objective;
+        }
+        let l2 = (0..self.population()).map(|m| self.l2_of(m)).fold(0.0, f64::max);
+        Objective { l2, ..self.objective }
+    }
+
+    /// The learning rate of step `step` in epoch `epoch`, both from 0, from a base rate, times a group's factor.
+    pub(super) fn rate(
+        &self,
+        precision: Precision,
+        base: f64,
+        factor: f64,
+        step: u64,
+        epoch: u64,
+    ) -> Result<f64, OptimError> {
+        let rate = self.schedule.rate(base, step, epoch) * factor;
         if precision.holds_positive(rate) {
             return Ok(rate);
         }

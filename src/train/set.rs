@@ -1,5 +1,6 @@
 //! A data set with the programs that run over it: one for full minibatches, one for a last short one.
 
+use super::group;
 use super::recipe::Recipe;
 use crate::data::{Dataset, Targets, Values};
 use crate::device::{Column, DataId, Device, Engine, ProgramId, Setup, cpu};
@@ -62,7 +63,13 @@ impl Set {
         let rows = data.rows();
         let mut compile = |batch| -> Result<ProgramId> {
             let a = build(model, recipe, data, batch, mode)?;
-            Ok(engine.compile(a.into_step(), id)?)
+            let still: Vec<bool> = a.parameters.iter().map(|p| group::frozen(&recipe.groups, &p.name)).collect();
+            let mut step = a.into_step();
+            // What nothing updates needs no gradient, and neither does what only that gradient needs.
+            for (gradient, _) in step.gradients.iter_mut().zip(still).filter(|(_, still)| *still) {
+                *gradient = None;
+            }
+            Ok(engine.compile(step, id)?)
         };
         let full = compile(batch)?;
         let dropped = mode == Mode::Train && recipe.drop_last;
@@ -109,8 +116,9 @@ pub(super) fn shrinking<T>([wide, narrow]: [usize; 2], mut work: impl FnMut(usiz
 /// Refuses parameters that the machine's memory does not hold, whatever the device: initial values are made on the host in f64. On the cpu
 /// there are each parameter, its gradient, its place in the program, and its states besides.
 pub(super) fn admit(device: &Device, setup: &Setup) -> Result<(), DeviceError> {
+    let members = setup.seeds.len();
     let width = match device {
-        Device::Cpu(precision) => 8 + (3 + setup.rule.states().len()) * precision.bytes(),
+        Device::Cpu(precision) => 8 + (2 + members * (1 + setup.rule.states().len())) * precision.bytes(),
         Device::Gpu(_) => 8,
     };
     let elements = setup.tensors.iter().fold(0_usize, |n, t| n.saturating_add(t.shape.elements()));
@@ -123,7 +131,7 @@ pub(super) fn build(model: &dyn Model, recipe: &Recipe, data: &Dataset, batch: u
         Targets::Classes { classes, .. } => TargetKind::Classes { classes: *classes },
         Targets::Values { shape, .. } => TargetKind::Values { shape: shape.clone() },
     };
-    Ok(assemble(&recipe.augment.over(model), &recipe.example(data)?, targets, &recipe.objective, batch, mode)?)
+    Ok(assemble(&recipe.augment.over(model), &recipe.example(data)?, targets, &recipe.shared_objective(), batch, mode)?)
 }
 
 fn column(values: &Values) -> Column<'_> {

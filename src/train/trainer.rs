@@ -1,18 +1,27 @@
 //! The training loop.
 
 mod admit;
+mod evaluate;
 mod keep;
+mod population;
+mod resume;
 mod run;
+mod running;
+mod trouble;
 
 use std::path::PathBuf;
 
+use self::running::Running;
+use super::event::Diverged;
+use super::group;
+use super::member::check_l2;
 use super::recipe::Recipe;
+use super::rules::Rules;
 use super::set::{Set, build};
-use super::weights::Weights;
 use crate::data::Split;
 use crate::device::cpu::CpuEngine;
 use crate::device::gpu::GpuEngine;
-use crate::device::{Device, Engine, Precision, Setup, Tensor};
+use crate::device::{Device, Engine, Precision, Setup, Tensor, Update};
 use crate::error::{Result, TrainError};
 use crate::nn::{Assembled, Mode, Model};
 
@@ -25,7 +34,7 @@ pub enum End {
     Stopped,
 }
 
-/// A model in training on a device.
+/// A model in training on a device, or a population of them: every member has the bits that it would have alone.
 ///
 /// # Examples
 ///
@@ -52,24 +61,22 @@ pub enum End {
 pub struct Trainer {
     engine: Box<dyn Engine>,
     recipe: Recipe,
+    rules: Rules,
     precision: Precision,
     device: String,
     moved_from: Option<String>,
     model: Held,
+    members: Vec<Running>,
     train: Set,
     validation: Option<Set>,
     position: Position,
-    sums: Sums,
     folder: Option<PathBuf>,
-    saved: bool,
 }
 
 /// The model as its files name it.
 struct Held {
     built: Assembled,
     tensors: Vec<Tensor>,
-    /// What its counts of training steps were at the run's first step.
-    counted: Vec<i64>,
 }
 
 /// Where a run stands: everything is counted in steps whose records have come back.
@@ -78,31 +85,6 @@ struct Position {
     step: u64,
     epoch: u32,
     step_in_epoch: usize,
-}
-
-/// What an epoch has added up to, weighted by rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Sums {
-    rows: f64,
-    data_loss: f64,
-    penalty: f64,
-    accuracy: f64,
-}
-
-impl Sums {
-    fn add(&mut self, record: &[f64; 4], rows: usize) {
-        let weight = rows as f64;
-        self.rows += weight;
-        self.data_loss += weight * record[1];
-        self.penalty += weight * record[2];
-        self.accuracy += weight * record[3];
-    }
-
-    /// The mean of a sum; `None` for what the graph does not record.
-    fn mean(&self, sum: f64) -> Option<f64> {
-        let mean = sum / self.rows;
-        (!mean.is_nan()).then_some(mean)
-    }
 }
 
 impl Trainer {
@@ -121,19 +103,26 @@ impl Trainer {
         data.train.check_batch(recipe.batch_size)?;
         let (rows, batch) = (data.train.rows(), recipe.batch_size);
         let steps = if recipe.drop_last { rows / batch } else { crate::data::steps(rows, batch) };
-        recipe.check(device.precision(), steps)?;
+        let rules = Rules::new(&recipe)?;
+        rules.check(&recipe, device.precision(), steps)?;
+        for m in 0..recipe.members.len() {
+            check_l2(m, recipe.l2_of(m))?;
+        }
         for part in [Some(&data.train), data.validation.as_ref()].into_iter().flatten() {
             admit::part(device, model, &recipe, &data.train, part)?;
         }
         let built = build(model, &recipe, &data.train, recipe.batch_size, Mode::Train)?;
         let tensors = built.tensors();
+        let population = recipe.population();
         let setup = Setup {
-            groups: vec![0; tensors.len()],
+            groups: group::assign(&recipe.groups, &tensors)?,
             tensors: tensors.clone(),
             buffers: built.kept(),
-            rule: recipe.optimizer.clone(),
-            seeds: vec![recipe.seed],
+            rule: rules.rule().clone(),
+            update: Update::default(),
+            seeds: (0..population).map(|m| recipe.seed_of(m)).collect(),
         };
+        let rules = rules.for_groups(setup.group_count());
         super::set::admit(device, &setup)?;
         let mut engine: Box<dyn Engine> = match device {
             Device::Cpu(Precision::F32) => Box::new(CpuEngine::<f32>::new(setup)?),
@@ -145,22 +134,25 @@ impl Trainer {
             None => None,
             Some(part) => Some(Set::validation(engine.as_mut(), model, &recipe, part)?),
         };
-        let initial = Weights::initial(&built, recipe.seed);
-        engine.set_parameters(0, &initial.parameters)?;
-        engine.set_buffers(0, &initial.buffers)?;
+        let mut members = Vec::with_capacity(population);
+        for m in 0..population {
+            let running = Running::new(&recipe, m, built.counters.len());
+            running.begin(engine.as_mut(), &built, recipe.members.get(m))?;
+            members.push(running);
+        }
         Ok(Self {
             engine,
-            recipe,
+            rules,
             precision: device.precision(),
             device: called(device),
             moved_from: None,
-            model: Held { counted: vec![0; built.counters.len()], built, tensors },
+            model: Held { built, tensors },
+            members,
             train,
             validation,
             position: Position::default(),
-            sums: Sums::default(),
             folder: None,
-            saved: false,
+            recipe,
         })
     }
 
@@ -169,13 +161,32 @@ impl Trainer {
         &self.model.tensors
     }
 
-    /// Their values, exactly as the device holds them.
+    /// Their values, exactly as the device holds them; of a population those of member 0.
     ///
     /// # Errors
     ///
     /// A lost device.
     pub fn parameters(&mut self) -> Result<Vec<Vec<f64>>> {
-        Ok(self.engine.parameters(0)?)
+        self.parameters_of(0)
+    }
+
+    /// A member's values, exactly as the device holds them.
+    ///
+    /// # Errors
+    ///
+    /// A member that is not there, a lost device.
+    pub fn parameters_of(&mut self, member: usize) -> Result<Vec<Vec<f64>>> {
+        Ok(self.engine.parameters(member)?)
+    }
+
+    /// How many models are trained.
+    pub fn population(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The members that have diverged, by their numbers.
+    pub fn diverged(&self) -> impl Iterator<Item = &Diverged> {
+        self.members.iter().filter_map(|member| member.diverged.as_ref())
     }
 
     /// `cpu`, or the adapter's name.

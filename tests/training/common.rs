@@ -107,6 +107,7 @@ pub fn go(trainer: &mut Trainer, stop: Option<usize>) -> thalweg::Result<Told> {
             Event::Step(step) => steps.push(*step),
             // Timings are no part of what a run computes.
             Event::Epoch(epoch) => epochs.push(EpochEvent { seconds: 0.0, examples_per_second: 0.0, ..*epoch }),
+            other => panic!("{other:?}"),
         }
         if stop.is_some_and(|at| steps.len() >= at) { Flow::Stop } else { Flow::Continue }
     })?;

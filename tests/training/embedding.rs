@@ -76,8 +76,14 @@ pub fn what_names_no_row_is_refused(device: &Device) {
 pub fn engines_refuse_the_other_kind(device: &Device) {
     let (tensors, step) = given::step();
     let rule = optimizer("name = 'sgd'\nlearning_rate = 0.1").into_rule();
-    let setup =
-        thalweg::device::Setup { buffers: Vec::new(), groups: vec![0; tensors.len()], tensors, rule, seeds: vec![1] };
+    let setup = thalweg::device::Setup {
+        buffers: Vec::new(),
+        groups: vec![0; tensors.len()],
+        tensors,
+        rule,
+        update: thalweg::device::Update::default(),
+        seeds: vec![1],
+    };
     let mut engine = given::engine(device, setup).expect("an engine");
     let words = vec![1; given::WIDTH];
     let data = engine.add_data(1, thalweg::device::Column::Index(&words), thalweg::device::Column::Index(&[0]));

@@ -59,7 +59,14 @@ pub fn ready(
     let (tensors, step) = step();
     let rule = optimizer.clone().into_rule();
     let seeds = (0..members as u64).collect();
-    let setup = Setup { groups: vec![0, 1, 0, 1, 0], tensors, buffers: Vec::new(), rule, seeds };
+    let setup = Setup {
+        groups: vec![0, 1, 0, 1, 0],
+        tensors,
+        buffers: Vec::new(),
+        rule,
+        update: thalweg::device::Update::default(),
+        seeds,
+    };
     let mut engine = engine(device, setup)?;
     let count = rows.len() / WIDTH;
     let data = engine.add_data(count, Column::F64(rows), Column::Index(&vec![0; count]))?;
@@ -71,5 +78,5 @@ pub fn ready(
 pub fn call(program: ProgramId, rule: &dyn DynRule, t: u32, members: usize) -> Call {
     let rate = |member: usize, group: usize| rule.learning_rate() * (1.0 + member as f64) / (1.0 + group as f64);
     let hyper = |m| [0, 1].map(|g| rule.hyper(u64::from(t) + 1, rate(m, g)));
-    Call { program, hyper: (0..members).flat_map(hyper).collect() }
+    Call::new(program, (0..members).flat_map(hyper).collect())
 }

@@ -164,6 +164,7 @@ pub fn may_become_what_another_was(device: &Device) {
         buffers: ["count", "before", "shadow", "turned", "same"].map(tensor).to_vec(),
         groups: vec![0],
         rule: std::sync::Arc::new(rule),
+        update: thalweg::device::Update::default(),
         seeds: vec![1],
     };
     assert_ne!(shadow, turned);
@@ -180,7 +181,7 @@ pub fn may_become_what_another_was(device: &Device) {
         [[3.0, 6.0], [2.0, 4.0], [2.0, 4.0], [1.0, 2.0], [-4.0, -4.0]],
     ];
     for (n, expected) in expected.iter().enumerate() {
-        let call = Call { program, hyper: vec![DynRule::hyper(&rule, 1, 0.5)] };
+        let call = Call::new(program, vec![DynRule::hyper(&rule, 1, 0.5)]);
         engine.submit(n as u32, n as u32, &[call]).expect("a step");
         engine.collect().expect("a record");
         assert_eq!(engine.buffers(0).expect("buffers"), expected.map(|b| b.to_vec()), "after step {}", n + 1);
@@ -238,6 +239,7 @@ pub fn is_each_members_own(device: &Device) {
         buffers: a.kept(),
         groups: vec![0; 2],
         rule: std::sync::Arc::new(rule),
+        update: thalweg::device::Update::default(),
         seeds: vec![1, 2, 3],
     };
     let mut engine = given::engine(device, setup).expect("an engine");
@@ -249,7 +251,7 @@ pub fn is_each_members_own(device: &Device) {
         assert_eq!(engine.buffers(m).expect("buffers"), [[0.0; 10]]);
         engine.set_buffers(m, &start(m)).expect("buffers");
     }
-    let call = Call { program, hyper: vec![DynRule::hyper(&rule, 1, 0.1); 3] };
+    let call = Call::new(program, vec![DynRule::hyper(&rule, 1, 0.1); 3]);
     engine.submit(0, 0, &[call.clone(), call]).expect("two steps");
     engine.collect().expect("records");
     let rounded = |x: f64| if device.precision().bytes() == 4 { f64::from(x as f32) } else { x };

@@ -116,6 +116,7 @@ fn population(device: &Device, a: &Assembled, seeds: &[u64]) -> thalweg::Result<
         tensors,
         buffers: Vec::new(),
         rule: adam.clone().into_rule(),
+        update: thalweg::device::Update::default(),
         seeds: seeds.to_vec(),
     };
     let mut engine = given::engine(device, setup)?;
@@ -130,8 +131,7 @@ fn population(device: &Device, a: &Assembled, seeds: &[u64]) -> thalweg::Result<
     for (member, &seed) in seeds.iter().enumerate() {
         engine.set_parameters(member, &initial_parameters(&a.parameters, seed))?;
     }
-    let calls: Vec<Call> =
-        (1..=5).map(|t| Call { program, hyper: vec![adam.rule().hyper(t, 0.01); seeds.len()] }).collect();
+    let calls: Vec<Call> = (1..=5).map(|t| Call::new(program, vec![adam.rule().hyper(t, 0.01); seeds.len()])).collect();
     engine.submit(0, 0, &calls)?;
     let records = engine.collect()?;
     (0..seeds.len())
@@ -316,7 +316,19 @@ pub fn a_model_beyond_the_largest_buffer_is_refused() {
     let gpu = open(Options { default_limits: true, ..Options::default() });
     let tensors = vec![Tensor { name: "w".into(), shape: [70_000_000].into() }];
     let rule = optimizer("name = 'sgd'\nlearning_rate = 1.0").into_rule();
-    match GpuEngine::new(&gpu, Setup { tensors, buffers: Vec::new(), groups: vec![0], rule, seeds: vec![1] }).err() {
+    match GpuEngine::new(
+        &gpu,
+        Setup {
+            tensors,
+            buffers: Vec::new(),
+            groups: vec![0],
+            rule,
+            update: thalweg::device::Update::default(),
+            seeds: vec![1],
+        },
+    )
+    .err()
+    {
         Some(DeviceError::OutOfMemory { needed: 280_000_000.., allocated: 0, limit, .. }) => {
             assert!(limit.contains("largest buffer"), "{limit}");
         }

@@ -41,7 +41,14 @@ pub fn anchored(
         a.parameters.iter().map(|p| Tensor { name: p.name.clone(), shape: p.shape.clone() }).collect();
     let rule = optimizer.rule();
     let groups = vec![0; tensors.len()];
-    let setup = Setup { tensors, buffers: Vec::new(), groups, rule: optimizer.clone().into_rule(), seeds: vec![3] };
+    let setup = Setup {
+        tensors,
+        buffers: Vec::new(),
+        groups,
+        rule: optimizer.clone().into_rule(),
+        update: thalweg::device::Update::default(),
+        seeds: vec![3],
+    };
     let mut engine = GpuEngine::new(gpu, setup)?;
     let features = data.features().to_f64();
     let id = engine.add_data(data.rows(), Column::F64(&features), Column::Index(labels))?;
@@ -64,8 +71,8 @@ pub fn anchored(
         let expected = bounds(&a.graph, &feeds, &wanted, &Context { step: t, seed: 3 })?;
 
         let hyper = rule.hyper(u64::from(t) + 1, rule.learning_rate());
-        engine.submit(t, first as u32, &[Call { program, hyper: vec![hyper] }])?;
-        let record = engine.collect()?.remove(0).remove(0);
+        engine.submit(t, first as u32, &[Call::new(program, vec![hyper])])?;
+        let record = engine.collect()?.remove(0).scalars.remove(0);
         for (what, (found, expected)) in record.iter().zip(&expected[..3]).enumerate() {
             let error = (found - expected.value[0]).abs();
             assert!(

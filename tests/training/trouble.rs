@@ -85,10 +85,10 @@ pub fn every_optimizer_reports_a_gradient_that_is_no_number(device: &Device) {
             let calls: Vec<Call> = (0..5).map(|t| call(program, optimizer.rule(), t, 2)).collect();
             engine.submit(0, 0, &calls[..at]).expect("steps");
             engine.collect().expect("records");
-            assert_eq!(engine.first_non_finite().expect("flags"), None, "{}", entry.name);
+            assert_eq!(engine.first_non_finite(0).expect("flags"), None, "{}", entry.name);
             engine.submit(at as u32, at as u32, &calls[at..]).expect("steps");
             engine.collect().expect("records");
-            let found = engine.first_non_finite().expect("flags").expect("a tensor");
+            let found = engine.first_non_finite(0).expect("flags").expect("a tensor");
             assert_eq!((found.what, found.step), ("gradient", at as u32 + 1), "{}", entry.name);
         }
     }
@@ -179,6 +179,7 @@ pub fn misuse_is_refused(device: &Device) {
         buffers: Vec::new(),
         groups: vec![0; 5],
         rule: adam.clone().into_rule(),
+        update: thalweg::device::Update::default(),
         seeds: vec![1],
     };
     let mut other = given::engine(device, setup).expect("an engine");
@@ -187,7 +188,7 @@ pub fn misuse_is_refused(device: &Device) {
     // After all that the engine still works.
     engine.submit(0, 0, &[step(0), step(1), step(2)]).expect("steps");
     assert_eq!(engine.collect().expect("records").len(), 3);
-    assert_eq!(engine.first_non_finite().expect("flags"), None);
+    assert_eq!(engine.first_non_finite(0).expect("flags"), None);
 }
 
 /// Numbers that f64 holds and f32 does not: refused before anything is trained, and only where they are rounded.
@@ -273,7 +274,14 @@ pub fn setups_that_do_not_hold_together_are_refused(device: &Device) {
     use thalweg::device::Setup;
     let good = || {
         let rule = optimizer("name = 'adam'").into_rule();
-        Setup { tensors: given::step().0, buffers: Vec::new(), groups: vec![0, 1, 0, 255, 0], rule, seeds: vec![1] }
+        Setup {
+            tensors: given::step().0,
+            buffers: Vec::new(),
+            groups: vec![0, 1, 0, 255, 0],
+            rule,
+            update: thalweg::device::Update::default(),
+            seeds: vec![1],
+        }
     };
     given::engine(device, good()).expect("an engine");
     let refused = |setup: Setup, wanted: &str| match given::engine(device, setup).err() {

@@ -1,14 +1,14 @@
 //! Training on the CPU: the same steps as on a GPU, run at once.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::Program;
+use super::update::{At, EngineScalar, Member, Scratch};
 use crate::device::engine::{
-    self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph,
+    self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph, Telemetry,
 };
 use crate::error::DeviceError;
-use crate::graph::{Context, Dtype, NodeId, TwinIn};
-use crate::optim::DynRule;
+use crate::graph::{Context, Dtype, Kind, NodeId, TwinIn};
 use crate::scalar::Scalar;
 
 /// Steps of one submission.
@@ -21,14 +21,9 @@ pub struct CpuEngine<T> {
     data: Vec<Data<T>>,
     programs: Vec<Step<T>>,
     done: VecDeque<Vec<Record>>,
-    /// For each tensor the step at which its gradient and its value first were non-finite.
-    flags: Vec<(u32, u32)>,
-}
-
-struct Member<T> {
-    parameters: Vec<Vec<T>>,
-    buffers: Vec<Vec<T>>,
-    states: Vec<Vec<Vec<T>>>,
+    scratch: Scratch<T>,
+    /// Values of settings that members have of their own, by name and member.
+    settings: HashMap<(String, usize), T>,
 }
 
 struct Data<T> {
@@ -69,30 +64,13 @@ struct Step<T> {
     parameters: Vec<(NodeId, usize)>,
     /// The same for its buffers.
     buffers: Vec<(NodeId, usize)>,
+    /// Its settings: node, name, and the graph's value.
+    settings: Vec<(NodeId, String, T)>,
     features: NodeId,
     targets: NodeId,
     record: [Option<NodeId>; 4],
     gradients: Vec<Option<NodeId>>,
     updates: Vec<Option<NodeId>>,
-}
-
-/// A scalar an engine trains in.
-#[expect(private_bounds, reason = "f32 and f64 are the scalars there are")]
-pub trait EngineScalar: TwinIn {
-    #[doc(hidden)]
-    fn update(rule: &dyn DynRule, hyper: &crate::optim::Hyper, g: &[Self], p: &mut [Self], s: &mut [&mut [Self]]);
-}
-
-impl EngineScalar for f32 {
-    fn update(rule: &dyn DynRule, hyper: &crate::optim::Hyper, g: &[f32], p: &mut [f32], s: &mut [&mut [f32]]) {
-        rule.update_f32(hyper, g, p, s);
-    }
-}
-
-impl EngineScalar for f64 {
-    fn update(rule: &dyn DynRule, hyper: &crate::optim::Hyper, g: &[f64], p: &mut [f64], s: &mut [&mut [f64]]) {
-        rule.update_f64(hyper, g, p, s);
-    }
 }
 
 impl<T: EngineScalar> CpuEngine<T> {
@@ -104,19 +82,18 @@ impl<T: EngineScalar> CpuEngine<T> {
     /// name, or with a rule of more than 3 states.
     pub fn new(setup: Setup) -> Result<Self, DeviceError> {
         engine::check_setup(&setup)?;
-        let zeros = |value: f64| -> Vec<Vec<T>> {
-            setup.tensors.iter().map(|t| vec![T::of(value); t.shape.elements()]).collect()
-        };
-        let states = || (0..setup.rule.states().len()).map(|s| zeros(setup.rule.initial_state(s))).collect();
-        let buffers = || setup.buffers.iter().map(|t| vec![T::zero(); t.shape.elements()]).collect();
-        let member = |_| Member { parameters: zeros(0.0), buffers: buffers(), states: states() };
-        let members = setup.seeds.iter().map(member).collect();
-        let flags = vec![(u32::MAX, u32::MAX); setup.tensors.len()];
-        Ok(Self { setup, members, data: Vec::new(), programs: Vec::new(), done: VecDeque::new(), flags })
+        Ok(Self {
+            members: setup.seeds.iter().map(|&seed| Member::new(&setup, seed)).collect(),
+            setup,
+            data: Vec::new(),
+            programs: Vec::new(),
+            done: VecDeque::new(),
+            settings: HashMap::new(),
+            scratch: Scratch::default(),
+        })
     }
 
     fn step(&mut self, n: u32, cursor: usize, call: &Call) -> Record {
-        let groups = self.setup.group_count();
         let step = &mut self.programs[call.program.0];
         let data = &self.data[step.data];
         let rows = &data.order[cursor..cursor + step.rows];
@@ -126,34 +103,34 @@ impl<T: EngineScalar> CpuEngine<T> {
                 Table::Index(values) => gather(step.program.index_mut(to), values, rows),
             }
         }
-        let mut record = Vec::with_capacity(self.members.len());
-        for (m, (member, &seed)) in self.members.iter_mut().zip(&self.setup.seeds).enumerate() {
+        let mut record = Record::default();
+        for (m, member) in self.members.iter_mut().enumerate() {
             // Parameters and buffers are lent to the program and taken back: nothing is copied.
             step.lend(member);
-            step.program.run(&Context { step: n, seed });
-            record.push(step.record.map(|id| id.map_or(f64::NAN, |id| step.program.value(id)[0].f64())));
+            for (node, name, value) in &step.settings {
+                step.program.real_mut(*node)[0] = *self.settings.get(&(name.clone(), m)).unwrap_or(value);
+            }
+            step.program.run(&Context { step: n, seed: member.seed });
+            record.scalars.push(step.record.map(|id| id.map_or(f64::NAN, |id| step.program.value(id)[0].f64())));
             let lent = step.lent_gradients();
             step.take_back(member);
-            for (tensor, gradient) in step.gradients.iter().enumerate() {
-                let nothing;
-                let g = match gradient {
-                    Some(id) => lent.iter().find(|(t, _)| *t == tensor).map_or(step.program.value(*id), |(_, g)| g),
-                    None => {
-                        nothing = vec![T::zero(); member.parameters[tensor].len()];
-                        &nothing
-                    }
-                };
-                let hyper = &call.hyper[m * groups + self.setup.groups[tensor]];
-                let mut states: Vec<&mut [T]> = member.states.iter_mut().map(|s| s[tensor].as_mut_slice()).collect();
-                let parameter = &mut member.parameters[tensor];
-                T::update(self.setup.rule.as_ref(), hyper, g, parameter, &mut states);
-                let flag = &mut self.flags[tensor];
-                if !finite(g) {
-                    flag.0 = flag.0.min(n);
+            if step.gradients.is_empty() {
+                continue;
+            }
+            if !call.active.get(m).copied().unwrap_or(true) {
+                if call.telemetry && call.part.updates() {
+                    record.telemetry.push(vec![Telemetry::default(); self.setup.tensors.len()]);
                 }
-                if !finite(parameter) {
-                    flag.1 = flag.1.min(n);
-                }
+                continue;
+            }
+            let own = |(tensor, gradient): (usize, &Option<NodeId>)| {
+                let lent = lent.iter().find(|(t, _)| *t == tensor).map(|(_, g)| g.as_slice());
+                gradient.map(|id| lent.unwrap_or_else(|| step.program.value(id)))
+            };
+            let gradients: Vec<Option<&[T]>> = step.gradients.iter().enumerate().map(own).collect();
+            let at = At { setup: &self.setup, call, member: m, step: n };
+            if let Some(telemetry) = at.update(member, &gradients, &mut self.scratch) {
+                record.telemetry.push(telemetry);
             }
         }
         record
@@ -197,11 +174,6 @@ impl<T: TwinIn> Step<T> {
     }
 }
 
-/// Without a branch in the loop, so that it becomes vector code.
-fn finite<T: Scalar>(values: &[T]) -> bool {
-    values.iter().fold(true, |all, v| all & v.is_finite())
-}
-
 fn gather<V: Copy>(batch: &mut [V], table: &[V], rows: &[u32]) {
     let width = batch.len() / rows.len().max(1);
     for (to, &row) in batch.chunks_exact_mut(width.max(1)).zip(rows) {
@@ -233,6 +205,11 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         let Setup { tensors, buffers, .. } = &self.setup;
         let parameters = step.graph.parameters().filter_map(|(name, id)| Some((id, place(tensors, name)?))).collect();
         let buffers = step.graph.buffers().filter_map(|(name, id)| Some((id, place(buffers, name)?))).collect();
+        let setting = |(name, id): (&str, NodeId)| match step.graph.node(id).kind {
+            Kind::Setting { value, .. } => (id, name.to_owned(), T::of(value)),
+            _ => unreachable!("settings are of their kind"),
+        };
+        let settings = step.graph.settings().map(setting).collect();
         let rows = step.graph.shape(step.features).first().copied().unwrap_or(0);
         let results = step.record.iter().chain(&step.gradients).chain(&step.updates);
         let wanted: Vec<NodeId> = results.flatten().copied().collect();
@@ -241,6 +218,7 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
             data: data.0,
             parameters,
             buffers,
+            settings,
             features: step.features,
             targets: step.targets,
             record: step.record,
@@ -294,8 +272,18 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
     fn set_parameters(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError> {
         engine::check_member(&self.setup, member)?;
         engine::check_values("parameters", &self.setup.tensors, values)?;
-        self.flags.fill((u32::MAX, u32::MAX));
-        self.members[member].parameters = narrowed(values);
+        let own = &mut self.members[member];
+        own.flags.fill((u32::MAX, u32::MAX));
+        own.parameters = narrowed(values);
+        if self.setup.update.average {
+            own.averages = narrowed(values);
+        }
+        Ok(())
+    }
+
+    fn set_setting(&mut self, name: &str, member: usize, value: f64) -> Result<(), DeviceError> {
+        engine::check_setting(&self.setup, name, member, value, T::of(value).is_finite())?;
+        self.settings.insert((name.to_owned(), member), T::of(value));
         Ok(())
     }
 
@@ -323,8 +311,30 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         Ok(())
     }
 
-    fn first_non_finite(&mut self) -> Result<Option<NonFinite>, DeviceError> {
-        Ok(engine::earliest(&self.setup.tensors, self.flags.iter().copied()))
+    fn averages(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        Ok(widened(&self.members[member].averages))
+    }
+
+    fn set_averages(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        engine::check_average(&self.setup)?;
+        engine::check_values("averages", &self.setup.tensors, values)?;
+        self.members[member].averages = narrowed(values);
+        Ok(())
+    }
+
+    fn swap_averages(&mut self) -> Result<(), DeviceError> {
+        engine::check_average(&self.setup)?;
+        for member in &mut self.members {
+            std::mem::swap(&mut member.parameters, &mut member.averages);
+        }
+        Ok(())
+    }
+
+    fn first_non_finite(&mut self, member: usize) -> Result<Option<NonFinite>, DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        Ok(engine::earliest(&self.setup.tensors, self.members[member].flags.iter().copied()))
     }
 
     fn bytes(&self) -> u64 {

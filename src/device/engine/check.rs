@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::{Call, DataId, Setup, StepGraph, Tensor};
+use super::{Call, DataId, Part, Setup, StepGraph, Tensor};
 use crate::error::{DeviceError, GraphError};
 use crate::graph::{Dtype, Graph, Kind, NodeId};
-use crate::optim::{MAX_GROUPS, MAX_STATES, MAX_TENSORS};
+use crate::optim::{FROZEN, MAX_GROUPS, MAX_STATES, MAX_TENSORS};
 
 fn refuse<T>(name: &str, expected: String, found: String) -> Result<T, DeviceError> {
     Err(DeviceError::Feed { name: name.into(), expected, found })
@@ -13,7 +13,7 @@ fn refuse<T>(name: &str, expected: String, found: String) -> Result<T, DeviceErr
 
 /// What an engine is made for must hold together: a group for each tensor, a member, and a rule that kernels can bind.
 pub(in crate::device) fn check_setup(setup: &Setup) -> Result<(), DeviceError> {
-    let Setup { tensors, buffers, groups, rule, seeds } = setup;
+    let Setup { tensors, buffers, groups, rule, update, seeds } = setup;
     if tensors.len() > MAX_TENSORS {
         return refuse("tensors", format!("at most {MAX_TENSORS}"), tensors.len().to_string());
     }
@@ -25,7 +25,7 @@ pub(in crate::device) fn check_setup(setup: &Setup) -> Result<(), DeviceError> {
     if groups.len() != tensors.len() {
         return refuse("parameter groups", format!("{}, one for each tensor", tensors.len()), groups.len().to_string());
     }
-    if let Some(group) = groups.iter().find(|&&group| group >= MAX_GROUPS) {
+    if let Some(group) = groups.iter().find(|&&group| group >= MAX_GROUPS && group != FROZEN) {
         return refuse("parameter groups", format!("numbers below {MAX_GROUPS}"), group.to_string());
     }
     if seeds.is_empty() {
@@ -35,6 +35,12 @@ pub(in crate::device) fn check_setup(setup: &Setup) -> Result<(), DeviceError> {
     if states.len() > MAX_STATES {
         let expected = format!("at most {MAX_STATES} states of the rule `{}`", rule.name());
         return refuse("rule", expected, format!("{} ({})", states.len(), states.join(", ")));
+    }
+    if let Some(clip) = update.clip.filter(|clip| clip.validate().is_err()) {
+        return refuse("clip", "a bound that is positive in f32".into(), format!("{clip:?}"));
+    }
+    if let Some(tensor) = update.bare.iter().find(|&&tensor| tensor >= tensors.len()) {
+        return refuse("tensors without states", format!("numbers below {}", tensors.len()), tensor.to_string());
     }
     Ok(())
 }
@@ -133,7 +139,32 @@ pub(in crate::device) fn check_states(setup: &Setup, values: &[Vec<Vec<f64>>]) -
         let expected = format!("{} states ({})", names.len(), names.join(", "));
         return Err(DeviceError::Feed { name: "states".into(), expected, found: values.len().to_string() });
     }
-    values.iter().try_for_each(|state| check_values("states", &setup.tensors, state))
+    let held = |t: usize| !setup.update.bare.contains(&t);
+    let count = |t: usize| if held(t) { setup.tensors[t].shape.elements() } else { 0 };
+    for state in values {
+        if state.len() != setup.tensors.len() {
+            return refuse("states", format!("{} tensors", setup.tensors.len()), state.len().to_string());
+        }
+        for (t, values) in state.iter().enumerate() {
+            if values.len() != count(t) {
+                let tensor = &setup.tensors[t];
+                return refuse(
+                    &tensor.name,
+                    format!("{} values (shape {})", count(t), tensor.shape),
+                    values.len().to_string(),
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An engine without running averages has nothing to set or swap.
+pub(in crate::device) fn check_average(setup: &Setup) -> Result<(), DeviceError> {
+    if setup.update.average {
+        return Ok(());
+    }
+    refuse("averages", "an engine made with `Update::average`".into(), "one without".into())
 }
 
 pub(in crate::device) fn check_member(setup: &Setup, member: usize) -> Result<(), DeviceError> {
@@ -142,6 +173,21 @@ pub(in crate::device) fn check_member(setup: &Setup, member: usize) -> Result<()
     }
     let expected = format!("a number below {}", setup.seeds.len());
     Err(DeviceError::Feed { name: "member".into(), expected, found: member.to_string() })
+}
+
+/// A setting's value must be one on the device.
+pub(in crate::device) fn check_setting(
+    setup: &Setup,
+    name: &str,
+    member: usize,
+    value: f64,
+    holds: bool,
+) -> Result<(), DeviceError> {
+    check_member(setup, member)?;
+    if holds {
+        return Ok(());
+    }
+    refuse("settings", format!("a finite number of the device for `{name}`"), value.to_string())
 }
 
 /// What a submission must know of a program.
@@ -179,7 +225,27 @@ pub(in crate::device) fn check_calls(
         if end > rows {
             return refuse("minibatch", format!("rows below {rows}"), end - 1);
         }
-        let wanted = setup.seeds.len() * setup.group_count();
+        if call.part != Part::Whole && !setup.update.accumulate {
+            let found = format!("{:?}", call.part);
+            return Err(DeviceError::Feed {
+                name: "part of a minibatch".into(),
+                expected: "a whole one: the engine was not made to accumulate".into(),
+                found,
+            });
+        }
+        if call.telemetry && !setup.update.telemetry {
+            let expected = "none: the engine was made without".into();
+            return Err(DeviceError::Feed { name: "telemetry".into(), expected, found: "some".into() });
+        }
+        let members = setup.seeds.len();
+        if !call.active.is_empty() && call.active.len() != members {
+            return refuse("active members", format!("{members}, or none for all"), call.active.len());
+        }
+        if let Some(found) = [call.share, call.average].into_iter().find(|&x| !finite(x)) {
+            let expected = "shares that are finite on the device".into();
+            return Err(DeviceError::Feed { name: "step".into(), expected, found: found.to_string() });
+        }
+        let wanted = if call.part.updates() { members * setup.group_count() } else { 0 };
         if trains && call.hyper.len() != wanted {
             return refuse("hyper-parameters", format!("{wanted}, one for each member and group"), call.hyper.len());
         }

@@ -1,25 +1,30 @@
 //! Training on a GPU: everything a step needs stays in device memory, and many steps go into one submission.
 
 mod data;
+mod flight;
 mod kernels;
 mod step;
+mod update;
 
 use std::collections::{HashMap, VecDeque};
 
 use super::Gpu;
 use super::buffer::{Bound, Buffer, to_reals, to_words};
-use super::compile::{Dispatch, encode};
+use super::compile::Dispatch;
 use crate::device::engine::{
     self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph,
 };
 use crate::error::DeviceError;
-use crate::kernel::padded;
-use crate::optim::{CONTROL_HEADER, HYPER_WORDS, NO_FLAG, control_words, hyper_offset, segment};
+use crate::kernel::{ALIGN, padded};
+use crate::optim::{Block, Tables};
 use data::DataSet;
 pub(super) use data::words;
+use flight::Flight;
 
-/// Steps of one submission: what the ring and the table of per-step numbers hold.
+/// Steps of one submission, at most: what the ring and the table of per-step numbers hold.
 const CAPACITY: usize = 64;
+/// Words of telemetry in one submission, at most, where one step needs no more.
+const TELEMETRY: usize = 1 << 22;
 /// Scalars a step records.
 const RECORDED: usize = 4;
 
@@ -31,16 +36,27 @@ pub struct GpuEngine {
     offsets: Vec<usize>,
     /// Elements of one member in the flat buffers.
     total: usize,
+    /// What a workgroup of the update takes, and the tables in the control buffer.
+    blocks: Vec<Block>,
+    tables: Tables,
+    /// Steps of one submission.
+    capacity: usize,
     parameters: Buffer,
     gradients: Buffer,
     states: Vec<Buffer>,
+    /// Sums of gradients over the parts of a minibatch, and the parameters' running averages, where there are such.
+    sums: Option<Buffer>,
+    averages: Option<Buffer>,
     /// What is kept without being learnt, and what the step under way makes of it.
     kept: Kept,
-    segments: Buffer,
-    flags: Buffer,
+    /// For each member what the blocks' and tensors' kernels leave for each other: norms, scales, flags.
+    work: Buffer,
     control: Buffer,
     ring: Buffer,
+    telemetry: Buffer,
     settings: HashMap<String, Bound>,
+    /// Values that members have of their own, by the setting's name and the member.
+    given: HashMap<(String, usize), f32>,
     data: Vec<DataSet>,
     programs: Vec<Program>,
     idle: Vec<Buffer>,
@@ -59,18 +75,14 @@ struct Program {
     data: usize,
     /// Taking the minibatch, from each table of the data set.
     taking: Vec<Vec<Dispatch>>,
-    dispatches: Vec<Dispatch>,
+    /// The graph; adding its gradients to those of other parts of the minibatch; the update; the end of the step.
+    graph: Vec<Dispatch>,
+    parts: [Vec<Dispatch>; 3],
+    update: update::Lists,
+    end: Vec<Dispatch>,
     extent: Extent,
     /// Which of the recorded scalars the graph has.
     recorded: [bool; RECORDED],
-}
-
-/// A submission whose records were not collected.
-struct Flight {
-    submission: wgpu::SubmissionIndex,
-    staging: Buffer,
-    /// For each step which scalars its graph has.
-    steps: Vec<[bool; RECORDED]>,
 }
 
 impl GpuEngine {
@@ -84,29 +96,37 @@ impl GpuEngine {
         engine::check_setup(&setup)?;
         let (offsets, total) = laid_out(&setup.tensors);
         let members = setup.seeds.len();
-        let mut table = Vec::with_capacity(total / crate::kernel::ALIGN);
-        for (t, tensor) in setup.tensors.iter().enumerate() {
-            let word = segment(t, setup.groups[t]).ok_or_else(|| DeviceError::Feed {
-                name: "parameter groups".into(),
-                expected: "at most 256 groups and 2^24 tensors".into(),
-                found: format!("tensor {t} in group {}", setup.groups[t]),
-            })?;
-            table.extend(std::iter::repeat_n(word, padded(tensor.shape.elements()) / crate::kernel::ALIGN));
+        let held = |t: usize| !setup.update.bare.contains(&t);
+        let taken = setup.tensors.iter().enumerate().map(|(t, own)| (own.shape.elements(), setup.groups[t], held(t)));
+        let blocks = Block::of(taken, gpu.max_elements());
+        let (groups, tensors) = (setup.group_count(), setup.tensors.len());
+        let tables = Tables { members, groups, blocks: blocks.len(), tensors };
+        let told = members * tensors * update::TOLD;
+        let mut capacity =
+            CAPACITY.min(gpu.max_elements().saturating_sub(tables.steps_at()) / tables.slot_words()).max(1);
+        if setup.update.telemetry {
+            capacity = capacity.min(TELEMETRY / told.max(1)).max(1);
         }
         let flat = |what: &str| gpu.storage(what, total * members);
-        let groups = setup.group_count();
+        let states = blocks.iter().filter(|b| b.state.is_some()).map(|b| b.len).sum::<usize>() * members;
+        // Two states of two bytes lie in one word.
+        let state = |name: &&str| gpu.storage(name, states * setup.state_bytes() / 4);
         let (places, kept) = laid_out(&setup.buffers);
         let both = |what| gpu.storage(what, kept * members);
-        let mut made = Self {
+        let there = |there: bool, what| if there { flat(what).map(Some) } else { Ok(None) };
+        let made = Self {
             parameters: flat("parameters")?,
             gradients: flat("gradients")?,
-            states: setup.rule.states().iter().map(|name| flat(name)).collect::<Result<_, _>>()?,
+            states: setup.rule.states().iter().map(state).collect::<Result<_, _>>()?,
+            sums: there(setup.update.accumulate, "sums of gradients")?,
+            averages: there(setup.update.average, "average parameters")?,
             kept: Kept { offsets: places, total: kept, now: both("buffers")?, next: both("buffers to be")? },
-            segments: gpu.storage("segment table", table.len())?,
-            flags: gpu.storage("non-finite flags", 2 * setup.tensors.len())?,
-            control: gpu.storage("control words", control_words(CAPACITY, members, groups))?,
-            ring: gpu.storage("ring of records", CAPACITY * members * RECORDED)?,
+            work: gpu.storage("norms, scales and flags", members * tables.work_words())?,
+            control: gpu.storage("control words", tables.words(capacity))?,
+            ring: gpu.storage("ring of records", capacity * members * RECORDED)?,
+            telemetry: gpu.storage("ring of telemetry", if setup.update.telemetry { capacity * told } else { 0 })?,
             settings: HashMap::new(),
+            given: HashMap::new(),
             data: Vec::new(),
             programs: Vec::new(),
             idle: Vec::new(),
@@ -114,25 +134,23 @@ impl GpuEngine {
             gpu: gpu.clone(),
             offsets,
             total,
+            blocks,
+            tables,
+            capacity,
             setup,
         };
-        gpu.write(&made.segments, 0, &table);
-        gpu.write(&made.flags, 0, &vec![NO_FLAG; 2 * made.setup.tensors.len()]);
-        let mut head = vec![0; hyper_offset(members)];
-        head[3..6].copy_from_slice(&[hyper_offset(members) as u32, members as u32, groups as u32]);
-        for (m, seed) in made.setup.seeds.iter().enumerate() {
-            head[CONTROL_HEADER + 2 * m] = *seed as u32;
-            head[CONTROL_HEADER + 2 * m + 1] = (seed >> 32) as u32;
+        gpu.write(&made.control, 0, &made.tables.head(&made.setup.seeds, &made.blocks));
+        for m in 0..members {
+            made.forget(m);
         }
-        gpu.write(&made.control, 0, &head);
         for s in 0..made.states.len() {
             let value = made.setup.rule.initial_state(s);
             if value != 0.0 {
-                let filled: Vec<Vec<f64>> =
-                    made.setup.tensors.iter().map(|t| vec![value; t.shape.elements()]).collect();
+                let filled =
+                    |t: usize| vec![value; if made.held(t) { made.setup.tensors[t].shape.elements() } else { 0 }];
+                let filled: Vec<Vec<f64>> = (0..made.setup.tensors.len()).map(filled).collect();
                 for m in 0..members {
-                    let buffer = made.states[s].clone();
-                    made.write_flat("states", &buffer, m, &filled)?;
+                    made.write_state(s, m, &filled)?;
                 }
             }
         }
@@ -162,39 +180,6 @@ impl GpuEngine {
             .map(|(offset, t)| (buffer, member * self.total + offset, t.shape.elements()))
             .collect();
         Ok(self.gpu.read(&parts)?.iter().map(|words| to_reals(words)).collect())
-    }
-
-    /// The table of the data set that these calls read, and their first row's place in it.
-    fn load(&mut self, cursor: u32, calls: &[Call]) -> Result<(usize, u32), DeviceError> {
-        let data = self.programs[calls[0].program.0].data;
-        let Some(most) = self.data[data].chunk() else { return Ok((0, cursor)) };
-        let programs = || calls.iter().map(|call| &self.programs[call.program.0]);
-        let refuse =
-            |expected: String, found: String| Err(DeviceError::Feed { name: "submission".into(), expected, found });
-        if let Some(other) = programs().find(|program| program.data != data) {
-            let found = format!("steps over the sets {data} and {}", other.data);
-            return refuse("steps over one data set, since it is streamed".into(), found);
-        }
-        let rows: usize = programs().map(|program| program.extent.batch).sum();
-        if rows > most {
-            return refuse(
-                format!("at most the {most} rows of a chunk, since the data are streamed"),
-                rows.to_string(),
-            );
-        }
-        Ok(self.data[data].load(&self.gpu, cursor, rows))
-    }
-
-    fn staging(&mut self) -> Result<Buffer, DeviceError> {
-        if let Some(idle) = self.idle.pop() {
-            return Ok(idle);
-        }
-        let bytes = self.ring.elements() as u64 * 4;
-        self.gpu.allocate(
-            "records on their way back",
-            bytes,
-            wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-        )
     }
 }
 
@@ -236,7 +221,7 @@ impl Engine for GpuEngine {
     }
 
     fn capacity(&self) -> usize {
-        CAPACITY
+        self.capacity
     }
 
     fn chunk(&self, data: DataId) -> Option<usize> {
@@ -244,35 +229,7 @@ impl Engine for GpuEngine {
     }
 
     fn submit(&mut self, step: u32, cursor: u32, calls: &[Call]) -> Result<(), DeviceError> {
-        let extent = |n: usize| self.programs.get(n).map(|program| program.extent);
-        engine::check_calls(&self.setup, CAPACITY, cursor, calls, |x| (x as f32).is_finite(), extent)?;
-        let (table_of, cursor) = self.load(cursor, calls)?;
-        let members = self.setup.seeds.len();
-        let per_step = members * self.setup.group_count() * HYPER_WORDS;
-        let mut table = vec![0u32; calls.len() * per_step];
-        for (row, call) in table.chunks_mut(per_step).zip(calls) {
-            for (words, hyper) in row.chunks_mut(HYPER_WORDS).zip(&call.hyper) {
-                words.iter_mut().zip(hyper).for_each(|(w, &h)| *w = (h as f32).to_bits());
-            }
-        }
-        self.gpu.write(&self.control, 0, &[step, cursor, 0]);
-        self.gpu.write(&self.control, hyper_offset(members), &table);
-        let mut encoder = self.gpu.shared.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        for call in calls {
-            let program = &self.programs[call.program.0];
-            encode(&mut pass, &program.taking[table_of]);
-            encode(&mut pass, &program.dispatches);
-        }
-        drop(pass);
-        let staging = self.staging()?;
-        let steps = calls.iter().map(|call| self.programs[call.program.0].recorded).collect();
-        let bytes = (calls.len() * members * RECORDED * 4) as u64;
-        encoder.copy_buffer_to_buffer(&self.ring.raw, 0, &staging.raw, 0, bytes);
-        let submission = self.gpu.shared.queue.submit([encoder.finish()]);
-        staging.raw.slice(..).map_async(wgpu::MapMode::Read, |_| {});
-        self.in_flight.push_back(Flight { submission, staging, steps });
-        self.gpu.health()
+        self.fly(step, cursor, calls)
     }
 
     fn pending(&self) -> usize {
@@ -280,15 +237,7 @@ impl Engine for GpuEngine {
     }
 
     fn collect(&mut self) -> Result<Vec<Record>, DeviceError> {
-        let Some(flight) = self.in_flight.pop_front() else { return Ok(Vec::new()) };
-        self.gpu.wait(Some(flight.submission))?;
-        let words = self.gpu.mapped(&flight.staging)?;
-        self.idle.push(flight.staging);
-        let members = self.setup.seeds.len();
-        let scalar = |word: u32, there: bool| if there { f64::from(f32::from_bits(word)) } else { f64::NAN };
-        let rows = words.chunks(members * RECORDED).zip(flight.steps);
-        let member = |w: &[u32], there: [bool; RECORDED]| std::array::from_fn(|i| scalar(w[i], there[i]));
-        Ok(rows.map(|(row, there)| row.chunks(RECORDED).map(|w| member(w, there)).collect()).collect())
+        self.land()
     }
 
     fn parameters(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
@@ -299,9 +248,22 @@ impl Engine for GpuEngine {
     fn set_parameters(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError> {
         engine::check_member(&self.setup, member)?;
         engine::check_values("parameters", &self.setup.tensors, values)?;
-        self.gpu.write(&self.flags, 0, &vec![NO_FLAG; 2 * self.setup.tensors.len()]);
+        self.forget(member);
+        if let Some(averages) = self.averages.clone() {
+            self.write_flat("averages", &averages, member, values)?;
+        }
         let buffer = self.parameters.clone();
         self.write_flat("parameters", &buffer, member, values)
+    }
+
+    fn set_setting(&mut self, name: &str, member: usize, value: f64) -> Result<(), DeviceError> {
+        let value32 = value as f32;
+        engine::check_setting(&self.setup, name, member, value, value32.is_finite())?;
+        self.given.insert((name.to_owned(), member), value32);
+        if let Some(bound) = self.settings.get(name) {
+            self.gpu.write(&bound.buffer, member * ALIGN, &[value32.to_bits(); ALIGN]);
+        }
+        self.gpu.health()
     }
 
     fn buffers(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
@@ -324,22 +286,44 @@ impl Engine for GpuEngine {
 
     fn states(&mut self, member: usize) -> Result<Vec<Vec<Vec<f64>>>, DeviceError> {
         engine::check_member(&self.setup, member)?;
-        self.states.iter().map(|buffer| self.read_flat(buffer, member)).collect()
+        (0..self.states.len()).map(|s| self.read_state(s, member)).collect()
     }
 
     fn set_states(&mut self, member: usize, values: &[Vec<Vec<f64>>]) -> Result<(), DeviceError> {
         engine::check_member(&self.setup, member)?;
         engine::check_states(&self.setup, values)?;
-        for (s, state) in values.iter().enumerate() {
-            let buffer = self.states[s].clone();
-            self.write_flat("states", &buffer, member, state)?;
-        }
-        Ok(())
+        values.iter().enumerate().try_for_each(|(s, state)| self.write_state(s, member, state))
     }
 
-    fn first_non_finite(&mut self) -> Result<Option<NonFinite>, DeviceError> {
-        let words = self.gpu.read(&[(&self.flags, 0, 2 * self.setup.tensors.len())])?.remove(0);
-        Ok(engine::earliest(&self.setup.tensors, words.chunks(2).map(|w| (w[0], w[1]))))
+    fn averages(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        self.averages.as_ref().map_or(Ok(Vec::new()), |buffer| self.read_flat(buffer, member))
+    }
+
+    fn set_averages(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        engine::check_average(&self.setup)?;
+        let Some(averages) = self.averages.clone() else { return Ok(()) };
+        self.write_flat("averages", &averages, member, values)
+    }
+
+    fn swap_averages(&mut self) -> Result<(), DeviceError> {
+        engine::check_average(&self.setup)?;
+        let Some(averages) = &self.averages else { return Ok(()) };
+        let room = self.gpu.storage("parameters on their way", self.parameters.elements())?;
+        let mut encoder = self.gpu.shared.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let bytes = self.parameters.elements() as u64 * 4;
+        for (from, to) in [(&self.parameters, &room), (averages, &self.parameters), (&room, averages)] {
+            encoder.copy_buffer_to_buffer(&from.raw, 0, &to.raw, 0, bytes);
+        }
+        self.gpu.shared.queue.submit([encoder.finish()]);
+        self.gpu.health()
+    }
+
+    fn first_non_finite(&mut self, member: usize) -> Result<Option<NonFinite>, DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        let flags = self.flags(member)?;
+        Ok(engine::earliest(&self.setup.tensors, flags.into_iter()))
     }
 
     fn bytes(&self) -> u64 {

@@ -20,6 +20,11 @@ impl<'a> Section<'a> {
         Ok(root)
     }
 
+    /// A table that says nothing, at `path`.
+    pub(super) fn empty(path: &str) -> Section<'static> {
+        Section { path: path.into(), table: &EMPTY }
+    }
+
     /// The table of `value`, which stands at `path`.
     pub(super) fn at(path: String, value: &'a Value) -> Result<Self, ConfigError> {
         match value {
@@ -136,6 +141,10 @@ impl<'a> Section<'a> {
                 let mut known = known(names);
                 known.insert(0, "name".into());
                 ConfigError::UnknownKey { key: self.key(&found), parent: owner, known }
+            }
+            OptimError::WholeTensors { owner } => {
+                let range = "a rule of single elements, which training runs".into();
+                ConfigError::Range { key: self.key("name"), range, found: owner }
             }
             OptimError::Missing { field, expected, .. } => {
                 ConfigError::Missing { key: self.key(field), expected: expected.into() }

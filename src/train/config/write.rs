@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use toml::{Table, Value};
 
-use super::RunConfig;
+use super::{RunConfig, groups};
 
 impl RunConfig {
     /// The TOML that [`parse`](Self::parse) reads back to the same run, every field written out.
@@ -35,14 +35,23 @@ impl Display for RunConfig {
         writeln!(f, "l2 = {:?}", self.model.l2)?;
         writeln!(f, "\n[optimizer]")?;
         table(f, &self.optimizer.to_table())?;
+        groups::write(f, &self.groups)?;
         writeln!(f, "\n[schedule]")?;
         table(f, &self.schedule.to_table())?;
         writeln!(f, "\n[train]")?;
         writeln!(f, "epochs = {}", self.train.epochs)?;
         writeln!(f, "batch_size = {}", self.train.batch_size)?;
         writeln!(f, "seed = {}", self.train.seed)?;
+        if let Some(seed) = self.train.shuffle_seed {
+            writeln!(f, "shuffle_seed = {seed}")?;
+        }
         writeln!(f, "shuffle = {}", self.train.shuffle)?;
-        writeln!(f, "drop_last = {}", self.train.drop_last)
+        writeln!(f, "drop_last = {}", self.train.drop_last)?;
+        writeln!(f, "population = {}", self.train.population)?;
+        if !self.population.is_none() {
+            write!(f, "\n[population]\n{}", self.population)?;
+        }
+        Ok(())
     }
 }
 

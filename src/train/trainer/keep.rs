@@ -1,19 +1,20 @@
-//! What a trainer keeps in a folder, and how it goes on from there.
+//! What a trainer keeps in a folder.
 
 use std::path::{Path, PathBuf};
 
-use super::{Position, Sums, Trainer};
+use super::Trainer;
 use crate::data::Values;
 use crate::device::{Precision, Tensor};
 use crate::error::{CheckpointError, Result};
 use crate::nn::BufferSpec;
-use crate::train::checkpoint::{self, Checkpoint, Counter, append_history, rewind_history};
+use crate::train::checkpoint::{self, Checkpoint, Counter, append_history, member_folder};
 use crate::train::event::EpochEvent;
 use crate::train::set::judging;
 use crate::train::weights::{Weights, rows};
 
 impl Trainer {
-    /// Keeps checkpoints and history in `folder` from now on; makes it if there is none.
+    /// Keeps checkpoints and history in `folder` from now on; makes it if there is none. Each member of a population has a
+    /// [folder](member_folder) of its own in it.
     ///
     /// # Errors
     ///
@@ -22,10 +23,20 @@ impl Trainer {
         let unwritable = |source| CheckpointError::Unwritable { path: folder.into(), source };
         std::fs::create_dir_all(folder).map_err(unwritable)?;
         self.folder = Some(folder.into());
+        for folder in (0..self.members.len()).filter_map(|m| self.folder_of(m)) {
+            let unwritable = |source| CheckpointError::Unwritable { path: folder.clone(), source };
+            std::fs::create_dir_all(&folder).map_err(unwritable)?;
+        }
         Ok(())
     }
 
-    /// Starts from the weights and buffers in a safetensors file, by PyTorch's names.
+    /// The folder that holds a member's files: the run's own in a run of one model.
+    pub(super) fn folder_of(&self, member: usize) -> Option<PathBuf> {
+        let folder = self.folder.as_ref()?;
+        Some(if self.members.len() == 1 { folder.clone() } else { member_folder(folder, member) })
+    }
+
+    /// Starts from the weights and buffers in a safetensors file, by PyTorch's names; every member of a population does.
     ///
     /// # Errors
     ///
@@ -33,105 +44,31 @@ impl Trainer {
     /// cannot be read.
     pub fn load_weights(&mut self, file: &Path) -> Result<()> {
         let Weights { parameters, buffers, counters } = Weights::read_for(file, &self.model.built, self.precision)?;
-        self.engine.set_parameters(0, &parameters)?;
-        self.engine.set_buffers(0, &buffers)?;
         let done = self.position.step as i64;
-        self.model.counted = counters.iter().map(|&n| i64::try_from(n).unwrap_or(i64::MAX) - done).collect();
+        for (m, member) in self.members.iter_mut().enumerate() {
+            self.engine.set_parameters(m, &parameters)?;
+            self.engine.set_buffers(m, &buffers)?;
+            member.counted = counters.iter().map(|&n| i64::try_from(n).unwrap_or(i64::MAX) - done).collect();
+        }
         Ok(())
     }
 
-    /// Goes on from the checkpoint in `folder`, on the same device with the same bits as if the run had never stopped;
-    /// [`moved_from`](Self::moved_from) says whether it is another one.
-    ///
-    /// # Errors
-    ///
-    /// No checkpoint there, one of another model, one made with another seed, optimizer, convention or precision, or with
-    /// other states of the optimizer, or one whose step no run of these data can have come to.
-    pub fn resume(&mut self, folder: &Path) -> Result<()> {
-        let from = Checkpoint::load(folder)?;
-        let rule = &self.recipe.optimizer;
-        let (name, convention) = (rule.name(), rule.convention().to_string());
-        from.check_settings(folder, self.recipe.seed, name, &convention, self.precision.name())?;
-        from.check_tensors(folder, &self.expected())?;
-        for (setting, expected) in self.course() {
-            // Files of a version before these were kept pass.
-            if let Some(&found) = from.scalars.get(setting).filter(|&&found| found != expected) {
-                let (found, expected) = (found.to_string(), expected.to_string());
-                let path = folder.join(checkpoint::OPTIMIZER);
-                return Err(CheckpointError::Differs { path, setting, found, expected }.into());
-            }
-        }
-        let (found, expected) = (from.states.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), rule.states());
-        if found != expected {
-            let (path, setting) = (folder.join(checkpoint::OPTIMIZER), "optimizer states");
-            let (found, expected) = (found.join(", "), expected.join(", "));
-            return Err(CheckpointError::Differs { path, setting, found, expected }.into());
-        }
-        let (position, sums) = self.standing(&from, &folder.join(checkpoint::OPTIMIZER))?;
-        let values = |tensors: &[checkpoint::Tensor]| tensors.iter().map(|t| t.data.to_f64()).collect::<Vec<_>>();
-        self.engine.set_parameters(0, &values(&from.parameters))?;
-        self.engine.set_buffers(0, &self.joined(&values(&from.buffers)))?;
-        let counted = |name: &String| {
-            let kept = from.counters.iter().find(|c| c.name == *name).map_or(0, |c| c.value);
-            i64::try_from(kept).unwrap_or(i64::MAX) - from.step as i64
-        };
-        self.model.counted = self.model.built.counters.iter().map(counted).collect();
-        let states: Vec<_> = from.states.iter().map(|(_, tensors)| values(tensors)).collect();
-        self.engine.set_states(0, &states)?;
-        (self.position, self.sums) = (position, sums);
-        self.moved_from = Some(from.device).filter(|device| !device.is_empty() && *device != self.device);
-        rewind_history(folder, from.epoch, from.step)?;
-        self.saved = true;
-        Ok(())
-    }
-
-    /// Where a checkpoint's run stood, if a run of these data and minibatches can stand there.
-    fn standing(&self, from: &Checkpoint, path: &Path) -> Result<(Position, Sums), CheckpointError> {
-        let wrong = |what: &'static str, found: String, expected: String| {
-            Err(CheckpointError::Inconsistent { path: path.into(), what, found, expected })
-        };
-        let steps = self.train.steps() as u64;
-        let done = u64::from(from.step_in_epoch);
-        if done > steps {
-            return wrong("step_in_epoch", done.to_string(), format!("at most the {steps} steps of an epoch"));
-        }
-        // Below 2⁶⁴: data have at most 2³² − 1 rows, and so an epoch as many steps.
-        let expected = u64::from(from.epoch) * steps + done;
-        if from.step != expected {
-            let expected = format!("{expected}: {} epochs of {steps} steps and {done} more", from.epoch);
-            return wrong("step", from.step.to_string(), expected);
-        }
-        // A device counts steps in 32 bits.
-        if u32::try_from(from.step).is_err() {
-            return wrong("step", from.step.to_string(), format!("at most {}", u32::MAX));
-        }
-        let sum = |name: &str| from.scalars.get(name).copied().unwrap_or(0.0);
-        let sums =
-            Sums { rows: sum("rows"), data_loss: sum("data_loss"), penalty: sum("penalty"), accuracy: sum("accuracy") };
-        let rows = (from.step_in_epoch as usize).saturating_mul(self.train.batch).min(self.train.used()) as f64;
-        if sums.rows != rows {
-            return wrong("rows", sums.rows.to_string(), format!("{rows}: those of {done} steps"));
-        }
-        if !sums.data_loss.is_finite() {
-            return wrong("data_loss", sums.data_loss.to_string(), "a finite number".into());
-        }
-        // NaN is what a graph without a penalty or an accuracy adds up to.
-        for (what, sum) in [("penalty", sums.penalty), ("accuracy", sums.accuracy)] {
-            if sum.is_infinite() {
-                return wrong(what, sum.to_string(), "a finite number, or NaN for none".into());
-            }
-        }
-        let position = Position { step: from.step, epoch: from.epoch, step_in_epoch: from.step_in_epoch as usize };
-        Ok((position, sums))
-    }
-
-    /// The run between two steps.
+    /// The run between two steps; of a population its member 0.
     ///
     /// # Errors
     ///
     /// A lost device.
     pub fn checkpoint(&mut self) -> Result<Checkpoint> {
-        let rule = &self.recipe.optimizer;
+        self.checkpoint_of(0)
+    }
+
+    /// A member between two steps, as a run of it alone would be.
+    ///
+    /// # Errors
+    ///
+    /// A member that is not there, a lost device.
+    pub fn checkpoint_of(&mut self, member: usize) -> Result<Checkpoint> {
+        let rule = self.rules.rule();
         let (name, convention, states) = (rule.name(), rule.convention(), rule.states());
         let named = |values: Vec<Vec<f64>>, tensors: &[Tensor], precision: Precision| -> Vec<checkpoint::Tensor> {
             let hold = |v: Vec<f64>| match precision {
@@ -143,24 +80,25 @@ impl Trainer {
                 .map(|(t, v)| checkpoint::Tensor { name: t.name.clone(), shape: t.shape.clone(), data: hold(v) })
                 .collect()
         };
-        let rows = self.rows()?;
+        let rows = self.rows(member)?;
         let tensors = &self.model.tensors;
-        let parameters = named(self.engine.parameters(0)?, tensors, self.precision);
+        let parameters = named(self.engine.parameters(member)?, tensors, self.precision);
         let buffers = named(rows, &self.row_names(), self.precision);
-        let counters = self.model.built.counters.iter().zip(&self.model.counted);
+        let own = &self.members[member];
+        let counters = self.model.built.counters.iter().zip(&own.counted);
         let counters = counters
             .map(|(name, n)| Counter {
                 name: name.clone(),
                 value: n.saturating_add(self.position.step as i64).max(0) as u64,
             })
             .collect();
-        let held = self.engine.states(0)?;
+        let held = self.engine.states(member)?;
         let states = states
             .iter()
             .zip(held)
             .map(|(state, values)| ((*state).to_owned(), named(values, tensors, self.precision)))
             .collect();
-        let sums = self.sums;
+        let sums = own.sums;
         Ok(Checkpoint {
             parameters,
             buffers,
@@ -169,7 +107,7 @@ impl Trainer {
             step: self.position.step,
             epoch: self.position.epoch,
             step_in_epoch: self.position.step_in_epoch as u32,
-            seed: self.recipe.seed,
+            seed: own.seed,
             optimizer: name.into(),
             convention: convention.to_string(),
             precision: self.precision.name().into(),
@@ -189,34 +127,44 @@ impl Trainer {
     }
 
     pub(super) fn save(&mut self) -> Result<()> {
-        if let Some(folder) = self.folder.clone() {
-            self.checkpoint()?.save(&folder)?;
-            self.saved = true;
+        let Some(folder) = self.folder.clone() else { return Ok(()) };
+        if self.members.len() > 1 {
+            return self.save_population(&folder);
         }
+        self.checkpoint_of(0)?.save(&folder)?;
+        self.members[0].saved = true;
         Ok(())
     }
 
     /// The history first: a line too many, after a crash in between, is dropped by a resume; a line too few is lost.
-    pub(super) fn save_epoch(&mut self, event: &EpochEvent) -> Result<()> {
-        if let Some(folder) = &self.folder {
-            let line = serde_json::to_value(event).expect("an epoch's numbers are JSON");
-            append_history(folder, &line)?;
+    pub(super) fn save_epoch(&mut self, events: &[EpochEvent]) -> Result<()> {
+        for event in events {
+            if let Some(folder) = self.folder_of(event.member.unwrap_or(0)) {
+                // In its own folder a member is a run of one.
+                let alone = EpochEvent { member: None, ..*event };
+                let line = serde_json::to_value(alone).expect("an epoch's numbers are JSON");
+                append_history(&folder, &line)?;
+            }
         }
         self.save()
     }
 
-    /// The folder, if a checkpoint lies in it.
-    pub(super) fn kept(&self) -> Option<PathBuf> {
-        self.folder.clone().filter(|_| self.saved)
+    /// A member's folder, if a checkpoint lies in it.
+    pub(super) fn kept(&self, member: usize) -> Option<PathBuf> {
+        self.folder_of(member).filter(|_| self.members[member].saved)
     }
 
     /// What decides which rows a step takes and how it sees them: a step of the epoch means nothing under another.
-    fn course(&self) -> [(&'static str, f64); 6] {
+    pub(super) fn course(&self) -> [(&'static str, f64); 8] {
         let (flag, augment) = (|yes: bool| f64::from(u8::from(yes)), &self.recipe.augment);
+        let order = self.recipe.shuffle_seed.unwrap_or(self.recipe.seed);
         [
             ("training_rows", self.train.rows as f64),
             ("batch_size", self.train.batch as f64),
             ("shuffle", flag(self.recipe.shuffle)),
+            // f64 holds no whole number of 64 bits.
+            ("shuffle_seed", (order & 0xFFFF_FFFF) as f64),
+            ("shuffle_seed_high", (order >> 32) as f64),
             ("drop_last", flag(self.recipe.drop_last)),
             ("crop_padding", augment.crop_padding as f64),
             ("horizontal_flip", flag(augment.horizontal_flip)),
@@ -230,7 +178,7 @@ impl Trainer {
         (set.batch < wide).then_some((checkpoint::VALIDATION_BATCH, set.batch as f64))
     }
 
-    fn expected(&self) -> Vec<(String, crate::shape::Shape)> {
+    pub(super) fn expected(&self) -> Vec<(String, crate::shape::Shape)> {
         let rows = self.row_names();
         self.model.tensors.iter().chain(&rows).map(|t| (t.name.clone(), t.shape.clone())).collect()
     }
@@ -241,8 +189,8 @@ impl Trainer {
     }
 
     /// The buffers as files hold them, row by row.
-    pub(super) fn rows(&mut self) -> Result<Vec<Vec<f64>>> {
-        let held = self.engine.buffers(0)?;
+    pub(super) fn rows(&mut self, member: usize) -> Result<Vec<Vec<f64>>> {
+        let held = self.engine.buffers(member)?;
         let cut = |(b, values): (&BufferSpec, Vec<f64>)| {
             let len = b.shape.elements();
             (0..b.rows.len()).map(|r| values[r * len..][..len].to_vec()).collect::<Vec<_>>()
@@ -251,7 +199,7 @@ impl Trainer {
     }
 
     /// The buffers as the device holds them.
-    fn joined(&self, rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    pub(super) fn joined(&self, rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
         let mut rows = rows.iter();
         let buffer = |b: &BufferSpec| rows.by_ref().take(b.rows.len()).flatten().copied().collect();
         self.model.built.buffers.iter().map(buffer).collect()

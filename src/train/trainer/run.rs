@@ -1,53 +1,52 @@
-//! The loop: steps of an epoch, what their records say, and the evaluation.
+//! The loop: steps of an epoch, and what their records say.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::{End, Sums, Trainer};
+use super::{End, Trainer};
 use crate::data::order;
-use crate::device::Call;
+use crate::device::{Call, Record};
 use crate::error::{Result, TrainError};
 use crate::train::event::{EpochEvent, Event, Flow, StepEvent};
 use crate::train::pace::Pace;
 use crate::train::set::Set;
-use crate::train::weights::rows;
 
 /// A step whose record is awaited.
 struct Sent {
     rows: usize,
-    learning_rate: f64,
+    /// Of each member.
+    learning_rates: Vec<f64>,
 }
 
 impl Trainer {
     /// Trains until the last epoch, or until `watch` says stop. With a [folder](Self::keep_in) the run is saved after every
     /// epoch and when it is stopped.
     ///
+    /// A member of a population that no longer computes with numbers stays as it is, and the others go on.
+    ///
     /// # Errors
     ///
-    /// [`TrainError::NonFiniteLoss`] and [`TrainError::NonFiniteTensor`], a lost device, a folder that cannot be written
-    /// to. The last checkpoint stays as it is.
+    /// [`TrainError::NonFiniteLoss`] and [`TrainError::NonFiniteTensor`] in a run of one model,
+    /// [`PopulationError::AllDiverged`](crate::error::PopulationError::AllDiverged) in one of several; a lost device, a folder
+    /// that cannot be written to. The last checkpoint stays as it is.
     pub fn run(&mut self, watch: &mut dyn FnMut(&Event) -> Flow) -> Result<End> {
         self.settle()?;
+        self.some_goes_on()?;
         let mut pace = Pace::new(self.engine.capacity());
         while self.position.epoch < self.recipe.epochs {
-            let rows = order(self.recipe.seed, self.position.epoch, self.train.rows, self.recipe.shuffle);
+            let seed = self.recipe.shuffle_seed.unwrap_or(self.recipe.seed);
+            let rows = order(seed, self.position.epoch, self.train.rows, self.recipe.shuffle);
             self.engine.set_order(self.train.id, &rows)?;
             let began = Instant::now();
-            let before = self.sums.rows;
+            let before = self.rows_done();
             if self.steps_of_epoch(&mut pace, watch)? == Flow::Stop {
-                self.check_finite()?;
+                self.check_finite(watch)?;
                 self.save()?;
                 return Ok(End::Stopped);
             }
             let seconds = began.elapsed().as_secs_f64();
-            let event = self.end_epoch(seconds, self.sums.rows - before)?;
-            self.save_epoch(&event)?;
-            let flow = watch(&Event::Epoch(event));
-            if let Some(loss) = event.val_loss.filter(|loss| !loss.is_finite()) {
-                return Err(
-                    TrainError::NonFiniteValidation { loss, epoch: event.epoch, checkpoint: self.kept() }.into()
-                );
-            }
+            let rows = (self.rows_done() - before) as f64;
+            let flow = self.end_epoch(seconds, rows, watch)?;
             if flow == Flow::Stop && self.position.epoch < self.recipe.epochs {
                 return Ok(End::Stopped);
             }
@@ -55,8 +54,13 @@ impl Trainer {
         Ok(End::Done)
     }
 
+    /// Rows of the present epoch that were trained on.
+    pub(super) fn rows_done(&self) -> usize {
+        self.position.step_in_epoch.saturating_mul(self.train.batch).min(self.train.used())
+    }
+
     /// Forgets steps under way whose records nobody awaits, after an error.
-    fn settle(&mut self) -> Result<()> {
+    pub(super) fn settle(&mut self) -> Result<()> {
         while self.engine.pending() > 0 {
             self.engine.collect()?;
         }
@@ -79,8 +83,7 @@ impl Trainer {
             pace.collected(records.len());
             for record in records {
                 let step = sent.pop_front().expect("each record answers a step that was sent");
-                let event = self.took(&record[0], &step)?;
-                if watch(&Event::Step(event)) == Flow::Stop {
+                if self.took(&record, &step, watch)? == Flow::Stop {
                     flow = Flow::Stop;
                 }
             }
@@ -89,111 +92,114 @@ impl Trainer {
 
     /// Submits up to `most` steps of the epoch from the n-th on; returns how many.
     fn send(&mut self, n: usize, most: usize, sent: &mut VecDeque<Sent>) -> Result<usize> {
-        let rule = &self.recipe.optimizer;
         let begun = self.position.step - self.position.step_in_epoch as u64;
         let count = most.min(self.train.steps() - n).min(self.at_once(&self.train));
         let mut calls = Vec::with_capacity(count);
         for k in n..n + count {
-            let step = begun + k as u64;
-            let rate = self.recipe.rate(self.precision, step, u64::from(self.position.epoch))?;
+            let at = (begun + k as u64, u64::from(self.position.epoch));
             let (program, rows) = self.train.step(k);
-            calls.push(Call { program, hyper: vec![rule.hyper(step + 1, rate)] });
-            sent.push_back(Sent { rows, learning_rate: rate });
+            let (mut hyper, mut learning_rates) = (Vec::new(), Vec::with_capacity(self.members.len()));
+            for m in 0..self.members.len() {
+                let (rate, numbers) = self.rules.hyper(&self.recipe, self.precision, m, at)?;
+                learning_rates.push(rate);
+                hyper.extend(numbers);
+            }
+            let active = (0..self.members.len()).map(|m| self.goes_on(m)).collect();
+            calls.push(Call { active, ..Call::new(program, hyper) });
+            sent.push_back(Sent { rows, learning_rates });
         }
         self.engine.submit((begun + n as u64) as u32, (n * self.train.batch) as u32, &calls)?;
         Ok(count)
     }
 
     /// Steps that one submission takes of data that are streamed.
-    fn at_once(&self, set: &Set) -> usize {
+    pub(super) fn at_once(&self, set: &Set) -> usize {
         self.engine.chunk(set.id).map_or(usize::MAX, |rows| (rows / set.batch).max(1))
     }
 
     /// A step's record has come back.
-    fn took(&mut self, record: &[f64; 4], sent: &Sent) -> Result<StepEvent> {
+    fn took(&mut self, record: &Record, sent: &Sent, watch: &mut dyn FnMut(&Event) -> Flow) -> Result<Flow> {
         self.position.step += 1;
         self.position.step_in_epoch += 1;
-        if !record[0].is_finite() {
-            let first = self.engine.first_non_finite()?.map(|f| describe(&f));
-            let (step, checkpoint) = (self.position.step, self.kept());
-            return Err(TrainError::NonFiniteLoss { step, loss: record[0], first, checkpoint }.into());
-        }
-        self.sums.add(record, sent.rows);
-        let used = self.train.used();
-        let done = (self.position.step_in_epoch * self.train.batch).min(used) as f64;
-        Ok(StepEvent {
-            step: self.position.step,
-            epoch: f64::from(self.position.epoch) + done / used as f64,
-            loss: record[0],
-            data_loss: record[1],
-            learning_rate: sent.learning_rate,
-            accuracy: (!record[3].is_nan()).then_some(record[3]),
-            rows: sent.rows,
-        })
-    }
-
-    /// The loss of a step is that before its update, so it says nothing of what the last update left.
-    fn check_finite(&mut self) -> Result<()> {
-        if let Some(first) = self.engine.first_non_finite()? {
-            let (first, checkpoint) = (describe(&first), self.kept());
-            return Err(TrainError::NonFiniteTensor { first, checkpoint }.into());
-        }
-        let held = self.rows()?;
-        for ((name, _), values) in rows(&self.model.built.buffers).zip(held) {
-            if let Some(&found) = values.iter().find(|x| !x.is_finite()) {
-                let (step, checkpoint) = (self.position.step, self.kept());
-                return Err(TrainError::NonFiniteBuffer { name, found, step, checkpoint }.into());
+        let epoch = f64::from(self.position.epoch) + self.rows_done() as f64 / self.train.used() as f64;
+        let mut flow = Flow::Continue;
+        for (m, record) in record.scalars.iter().enumerate() {
+            if !self.goes_on(m) {
+                continue;
+            }
+            let record = self.members[m].read(record);
+            let said = if record[0].is_finite() {
+                self.members[m].sums.add(&record, sent.rows);
+                watch(&Event::Step(StepEvent {
+                    member: self.named(m),
+                    step: self.position.step,
+                    epoch,
+                    loss: record[0],
+                    data_loss: record[1],
+                    learning_rate: sent.learning_rates[m],
+                    accuracy: (!record[3].is_nan()).then_some(record[3]),
+                    rows: sent.rows,
+                }))
+            } else {
+                let why = self.not_a_loss(m, record[0])?;
+                self.diverge(m, why, watch)?
+            };
+            if said == Flow::Stop {
+                flow = Flow::Stop;
             }
         }
-        Ok(())
+        Ok(flow)
     }
 
-    fn end_epoch(&mut self, seconds: f64, rows: f64) -> Result<EpochEvent> {
-        self.check_finite()?;
-        let sums = std::mem::take(&mut self.sums);
-        let base = self.recipe.optimizer.learning_rate();
-        let learning_rate = self.recipe.schedule.rate(base, self.position.step - 1, u64::from(self.position.epoch));
+    /// A member's number, where there are several.
+    fn named(&self, member: usize) -> Option<usize> {
+        (self.members.len() > 1).then_some(member)
+    }
+
+    /// Checks, judges and saves what an epoch has made, and says it.
+    fn end_epoch(&mut self, seconds: f64, rows: f64, watch: &mut dyn FnMut(&Event) -> Flow) -> Result<Flow> {
+        let mut flow = self.check_finite(watch)?;
+        let last = (self.position.step - 1, u64::from(self.position.epoch));
         self.position.epoch += 1;
         self.position.step_in_epoch = 0;
-        let validation = self.evaluate()?;
-        Ok(EpochEvent {
-            epoch: self.position.epoch,
-            steps: self.position.step,
-            train_loss: sums.data_loss / sums.rows,
-            train_accuracy: sums.mean(sums.accuracy),
-            val_loss: validation.map(|v| v.0),
-            val_accuracy: validation.and_then(|v| v.1),
-            penalty: sums.mean(sums.penalty),
-            learning_rate,
-            seconds,
-            examples_per_second: rows / seconds,
-        })
-    }
-
-    /// Loss and accuracy on the validation data; `None` without such data.
-    ///
-    /// # Errors
-    ///
-    /// A lost device.
-    pub fn evaluate(&mut self) -> Result<Option<(f64, Option<f64>)>> {
-        self.settle()?;
-        let Some(set) = &self.validation else { return Ok(None) };
-        let mut sums = Sums::default();
-        let mut n = 0;
-        while n < set.steps() {
-            let count = self.engine.capacity().min(set.steps() - n).min(self.at_once(set));
-            let call = |k| Call { program: set.step(k).0, hyper: Vec::new() };
-            let calls: Vec<Call> = (n..n + count).map(call).collect();
-            self.engine.submit(self.position.step as u32, (n * set.batch) as u32, &calls)?;
-            for (k, record) in self.engine.collect()?.iter().enumerate() {
-                sums.add(&record[0], set.step(n + k).1);
-            }
-            n += count;
+        let validation = self.evaluate_all()?;
+        let mut events = Vec::with_capacity(self.members.len());
+        for m in (0..self.members.len()).filter(|&m| self.goes_on(m)) {
+            let sums = self.members[m].sums;
+            let validation = validation.as_ref().map(|all| all[m]);
+            events.push(EpochEvent {
+                member: self.named(m),
+                epoch: self.position.epoch,
+                steps: self.position.step,
+                train_loss: sums.data_loss / sums.rows,
+                train_accuracy: sums.mean(sums.accuracy),
+                val_loss: validation.map(|v| v.0),
+                val_accuracy: validation.and_then(|v| v.1),
+                penalty: sums.mean(sums.penalty),
+                learning_rate: self.recipe.schedule.rate(self.rules.base(m), last.0, last.1),
+                seconds,
+                examples_per_second: rows / seconds,
+            });
         }
-        Ok(Some((sums.data_loss / sums.rows, sums.mean(sums.accuracy))))
+        self.members.iter_mut().for_each(|member| member.sums = Default::default());
+        self.save_epoch(&events)?;
+        let mut diverged = false;
+        for event in events {
+            if watch(&Event::Epoch(event)) == Flow::Stop {
+                flow = Flow::Stop;
+            }
+            if let Some(loss) = event.val_loss.filter(|loss| !loss.is_finite()) {
+                let m = event.member.unwrap_or(0);
+                let why = TrainError::NonFiniteValidation { loss, epoch: event.epoch, checkpoint: self.kept(m) };
+                if self.diverge(m, why, watch)? == Flow::Stop {
+                    flow = Flow::Stop;
+                }
+                diverged = true;
+            }
+        }
+        if diverged {
+            self.note()?;
+        }
+        Ok(flow)
     }
-}
-
-fn describe(found: &crate::device::NonFinite) -> String {
-    format!("the {} of `{}` was the first to be non-finite, at step {}", found.what, found.tensor, found.step)
 }

@@ -1,16 +1,14 @@
 //! One training or evaluation step as dispatches: minibatch, the graph, update, record.
 
 use super::super::buffer::Bound;
-use super::super::compile::{Drafts, Shown, Surroundings, compile};
-use super::super::pipeline::Access;
+use super::super::compile::{Drafts, Surroundings, compile};
 use super::data::{Extent, Part};
 use super::{GpuEngine, Program, kernels};
 use crate::device::engine::{self, DataId, StepGraph};
 use crate::device::memory;
 use crate::error::DeviceError;
 use crate::graph::{Graph, Kind, NodeId};
-use crate::kernel::{ALIGN, Kernel, Tiling, fold};
-use crate::optim::{Span, link};
+use crate::kernel::{ALIGN, fold};
 
 impl GpuEngine {
     pub(super) fn compile_step(&mut self, step: &StepGraph, data: DataId) -> Result<Program, DeviceError> {
@@ -83,15 +81,30 @@ impl GpuEngine {
             let (from, to) = (compiled.value(graph, *next, &around), kept(&self.kept.next, n));
             self.copy(&mut all, &from, &to, self.setup.buffers[n].shape.elements())?;
         }
-        if !step.gradients.is_empty() {
-            self.update(&mut all, &control)?;
-        }
-        self.keep(&mut all, &step.updates, kept)?;
+        let trains = !step.gradients.is_empty();
+        let mut end = Drafts::default();
+        self.keep(&mut end, &step.updates, kept)?;
         let scalars = step.record.map(|id| id.map(|id| compiled.value(graph, id, &around)));
-        self.record(&mut all, scalars, &control, batch, !step.gradients.is_empty())?;
-        let extent = engine::Extent { batch, rows, trains: !step.gradients.is_empty() };
-        let recorded = step.record.map(|id| id.is_some());
-        Ok(Program { data: data.0, taking, dispatches: all.finish(&self.gpu)?, extent, recorded })
+        self.record(&mut end, scalars, &control, batch, trains)?;
+        let mut program = Program {
+            data: data.0,
+            taking,
+            graph: Vec::new(),
+            parts: Default::default(),
+            update: Default::default(),
+            end: end.finish(&self.gpu)?,
+            extent: engine::Extent { batch, rows, trains },
+            recorded: step.record.map(|id| id.is_some()),
+        };
+        if trains {
+            if self.setup.rule.trust_ratio() {
+                self.no_old_directions(&mut all, &step.gradients)?;
+            }
+            program.parts = self.parts(&control)?;
+            program.update = self.updates(&control)?;
+        }
+        program.graph = all.finish(&self.gpu)?;
+        Ok(program)
     }
 
     fn tensor(&self, name: &str) -> usize {
@@ -133,7 +146,10 @@ impl GpuEngine {
             let Kind::Setting { value, .. } = graph.node(id).kind else { continue };
             if !self.settings.contains_key(name) {
                 let buffer = self.gpu.storage("settings", members * ALIGN)?;
-                self.gpu.write(&buffer, 0, &vec![(value as f32).to_bits(); members * ALIGN]);
+                for m in 0..members {
+                    let own = self.given.get(&(name.to_owned(), m)).copied().unwrap_or(value as f32);
+                    self.gpu.write(&buffer, m * ALIGN, &[own.to_bits(); ALIGN]);
+                }
                 let stride = if members > 1 { ALIGN } else { 0 };
                 self.settings.insert(name.into(), Bound { buffer, offset: 0, stride, guard: 0 });
             }
@@ -141,7 +157,7 @@ impl GpuEngine {
         Ok(())
     }
 
-    fn linear(&self, count: usize, members: u32) -> [u32; 3] {
+    pub(super) fn linear(&self, count: usize, members: u32) -> [u32; 3] {
         let [x, y] = fold(count.div_ceil(64), self.gpu.max_groups());
         [x, y, members]
     }
@@ -167,7 +183,7 @@ impl GpuEngine {
         Ok(())
     }
 
-    fn copy(&self, all: &mut Drafts, from: &Bound, to: &Bound, len: usize) -> Result<(), DeviceError> {
+    pub(super) fn copy(&self, all: &mut Drafts, from: &Bound, to: &Bound, len: usize) -> Result<(), DeviceError> {
         let members = self.setup.seeds.len() as u32;
         for (first, len) in self.windows(len) {
             let own = kernels::copy(len, from.stride, to.stride);
@@ -178,42 +194,9 @@ impl GpuEngine {
     }
 
     /// `len` elements cut where a binding ends: `(first, count)`.
-    fn windows(&self, len: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+    pub(super) fn windows(&self, len: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
         let most = self.gpu.max_elements();
         (0..len).step_by(most).map(move |first| (first, most.min(len - first)))
-    }
-
-    /// The fused update: one launch for all tensors, more only where the flat buffers need several bindings.
-    fn update(&self, all: &mut Drafts, control: &Bound) -> Result<(), DeviceError> {
-        let members = self.setup.seeds.len();
-        let stride = if members > 1 { self.total } else { 0 };
-        let flat = |buffer: &super::Buffer| Bound { buffer: buffer.clone(), offset: 0, stride, guard: 0 };
-        let single = |buffer: &super::Buffer| Bound::whole(buffer.clone());
-        let (segments, flags) = (single(&self.segments), single(&self.flags));
-        let (gradients, parameters) = (flat(&self.gradients), flat(&self.parameters));
-        let states: Vec<Bound> = self.states.iter().map(flat).collect();
-        for (first, len) in self.windows(self.total) {
-            let span =
-                Span { first, len, stride: self.total, members, groups: self.setup.group_count(), first_member: 0 };
-            let part = |access, bound| Shown { access, bound, first, len };
-            let mut shown = vec![
-                read(control, control.buffer.elements()),
-                read(&segments, self.total / ALIGN),
-                part(Access::Read, &gradients),
-                part(Access::Write, &parameters),
-            ];
-            shown.extend(states.iter().map(|s| part(Access::Write, s)));
-            shown.push(write(&flags, 2 * self.setup.tensors.len()));
-            // A software adapter pays for every read; a card wants as many invocations as there are.
-            let per = if self.gpu.tiling() == Tiling::Register { 16 } else { 1 };
-            let rule = self.setup.rule.as_ref();
-            let source = link(rule).expect("check_setup refuses rules of more states");
-            let kernel = Kernel { source: source.into(), ..Kernel::new(rule.name(), "", "update") };
-            let groups = self.linear(span.invocations(per, 64), members as u32);
-            let kernel = kernel.constant("PER", per as f64);
-            all.add(&self.gpu, kernel, &span.params(), &shown, groups, members as u32)?;
-        }
-        Ok(())
     }
 
     fn record(
@@ -241,14 +224,6 @@ impl GpuEngine {
         ]);
         all.add(&self.gpu, own.kernel, &own.params, &shown, [1, 1, 1], 1)
     }
-}
-
-fn read(bound: &Bound, len: usize) -> Shown<'_> {
-    Shown { access: Access::Read, bound, first: 0, len }
-}
-
-fn write(bound: &Bound, len: usize) -> Shown<'_> {
-    Shown { access: Access::Write, bound, first: 0, len }
 }
 
 /// For each tensor the node that may write its gradient straight into the flat buffer, and for each buffer the one that may

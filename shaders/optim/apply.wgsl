@@ -1,0 +1,61 @@
+// The second half of a step with a trust ratio: p ← (1 − h₁₁)p − h₁₀·r·u, where optim/update.wgsl left u in the gradient's
+// place and optim/tensors.wgsl the ratio r of each tensor as its scale. `keep_average` is written by src/optim/link.rs.
+// Uses: optim/block.wgsl, optim/totals.wgsl, lib/control.wgsl, lib/grid.wgsl.  Twin: src/device/cpu/update.rs
+
+override TELEMETRY: bool = false;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> control: array<u32>;
+@group(0) @binding(2) var<storage, read> directions: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> parameters: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> work: array<atomic<u32>>;
+
+@compute @workgroup_size(WORKGROUP)
+fn apply(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let n = workgroup_number(workgroup, groups);
+    let member = params.first_member + workgroup.z;
+    if n >= params.blocks || !updated_now(member) {
+        return;
+    }
+    let block = block_of(params.first_block + n);
+    if block.group == FROZEN {
+        return;
+    }
+    let first = workgroup.z * params.stride4 + block.first4 - params.first4;
+    let ratio = bitcast<f32>(atomicLoad(&work[scale_at(member, block.tensor)]));
+    let rate = hyper_word(member, block.group, 10u) * ratio;
+    let shrink = hyper_word(member, block.group, 11u);
+    let share = bitcast<f32>(step_word(member, 3u));
+    var worst = vec4<u32>();
+    var w = vec4<f32>();
+    var d = vec4<f32>();
+    for (var k = 0u; k < PER; k++) {
+        let i = lane + k * WORKGROUP;
+        if i < block.len4 {
+            let p = parameters[first + i];
+            let next = p - shrink * p - rate * directions[first + i];
+            parameters[first + i] = next;
+            keep_average(first + i, next, share);
+            worst = max(worst, sizes(next));
+            if TELEMETRY {
+                w += p * p;
+                d += (next - p) * (next - p);
+            }
+        }
+    }
+    if largest(worst) >= 0x7f800000u {
+        atomicMin(&work[work_at(member, block.number, 6u)], control_step());
+    }
+    if TELEMETRY {
+        let one = vec4(1.0);
+        let all = joined(lane, Totals(vec4(dot(w, one), 0.0, dot(d, one), 0.0), 0u));
+        if lane == 0u {
+            atomicStore(&work[work_at(member, block.number, 0u)], bitcast<u32>(all.sums.x));
+            atomicStore(&work[work_at(member, block.number, 2u)], bitcast<u32>(all.sums.z));
+        }
+    }
+}

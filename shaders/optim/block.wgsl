@@ -1,0 +1,67 @@
+// What the kernels over blocks share. A block is up to 4096 elements of one tensor, and one workgroup's work; z is the
+// member. The work buffer has 8 words a block and then a scale a tensor, for each member.
+// Uses: lib/control.wgsl, and the kernel's `params` and `work`.  The host's side: src/optim/layout.rs
+
+// vec4s that an invocation takes, a workgroup apart so that neighbours read neighbours.
+override PER: u32 = 16u;
+
+const FROZEN = 255u;
+const NO_STATE = 0xffffffffu;
+
+// f64 twin: src/optim/layout.rs, `Span`.
+struct Params {
+    first_block: u32,
+    blocks: u32,
+    // vec4s: first of the bound buffers in the whole ones, and between members; the same for the states
+    first4: u32,
+    stride4: u32,
+    state_first4: u32,
+    state_stride4: u32,
+    first_member: u32,
+    // words of a member in the work buffer, and of the blocks before its scales
+    work_stride: u32,
+    scales_at: u32,
+    tensors: u32,
+}
+
+struct Block {
+    number: u32,
+    first4: u32,
+    len4: u32,
+    tensor: u32,
+    group: u32,
+    state4: u32,
+}
+
+fn block_of(number: u32) -> Block {
+    let at = control[6] + 4u * number;
+    let segment = control[at + 2u];
+    return Block(number, control[at], control[at + 1u], segment & 0x00ffffffu, segment >> 24u, control[at + 3u]);
+}
+
+// Whether the member is updated at this step; one that diverged stays as it was.
+fn updated_now(member: u32) -> bool {
+    return (step_word(member, 0u) & 1u) == 1u;
+}
+
+fn work_at(member: u32, block: u32, n: u32) -> u32 {
+    return member * params.work_stride + 8u * block + n;
+}
+
+fn scale_at(member: u32, tensor: u32) -> u32 {
+    return member * params.work_stride + params.scales_at + tensor;
+}
+
+// The size of each element as an integer that orders like it; infinities and NaNs lie above all numbers. By bits: a driver
+// may assume that there are none, and fold `x != x` away.
+fn sizes(x: vec4<f32>) -> vec4<u32> {
+    return bitcast<vec4<u32>>(x) & vec4(0x7fffffffu);
+}
+
+fn largest(x: vec4<u32>) -> u32 {
+    return max(max(x.x, x.y), max(x.z, x.w));
+}
+
+fn not_finite(sizes: vec4<u32>) -> u32 {
+    return dot(select(vec4(0u), vec4(1u), sizes >= vec4(0x7f800000u)), vec4(1u));
+}

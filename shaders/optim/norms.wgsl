@@ -1,0 +1,45 @@
+// What must be known of the gradients before they are used: the blocks' sums of squares, largest sizes and counts of
+// non-finite elements, into the work buffer.
+// Uses: optim/block.wgsl, optim/totals.wgsl, lib/control.wgsl, lib/grid.wgsl.  Twin: src/device/cpu/update.rs
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> control: array<u32>;
+@group(0) @binding(2) var<storage, read> gradients: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> work: array<u32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn norms(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let n = workgroup_number(workgroup, groups);
+    let member = params.first_member + workgroup.z;
+    if n >= params.blocks || !updated_now(member) {
+        return;
+    }
+    let block = block_of(params.first_block + n);
+    if block.group == FROZEN {
+        return;
+    }
+    let first = workgroup.z * params.stride4 + block.first4 - params.first4;
+    var worst = vec4<u32>();
+    var gg = vec4<f32>();
+    var bad = 0u;
+    for (var k = 0u; k < PER; k++) {
+        let i = lane + k * WORKGROUP;
+        if i < block.len4 {
+            let g = gradients[first + i];
+            let size = sizes(g);
+            worst = max(worst, size);
+            gg += g * g;
+            bad += not_finite(size);
+        }
+    }
+    let all = joined(lane, Totals(vec4(dot(gg, vec4(1.0)), 0.0, 0.0, f32(bad)), largest(worst)));
+    if lane == 0u {
+        work[work_at(member, block.number, 1u)] = bitcast<u32>(all.sums.x);
+        work[work_at(member, block.number, 3u)] = all.most;
+        work[work_at(member, block.number, 4u)] = u32(all.sums.w);
+    }
+}
