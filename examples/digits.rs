@@ -8,7 +8,7 @@ use thalweg::data::Source;
 use thalweg::device::Precision;
 use thalweg::nn::{Dropout, Flatten, Linear, Relu};
 use thalweg::optim::Adam;
-use thalweg::schedule::{Schedule, Step};
+use thalweg::schedule::Step;
 use thalweg::{Device, Event, Flow, Recipe, Result, Sequential, Trainer};
 
 pub fn main() -> Result<()> {
@@ -34,7 +34,7 @@ pub fn train(device: &str, folder: &Path) -> Result<f64> {
         .add(Linear::new(10));
     let recipe = Recipe {
         optimizer: Adam { learning_rate: 3e-3, ..Adam::default() }.into(),
-        schedule: Schedule::Step(Step { every: 20, factor: 0.1 }),
+        schedule: Step { every: 20, factor: 0.1 }.into(),
         epochs: 30,
         ..Recipe::default()
     };

@@ -10,6 +10,7 @@ mod output;
 mod population;
 mod predict;
 mod progress;
+mod schedule;
 mod train;
 
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ enum Command {
     Predict(predict::Arguments),
     /// Judge a trained model by data: loss, accuracy, confusion, precision and recall of each class
     Eval(eval::Arguments),
+    /// Plot what a run's schedule does to learning rate and momentum
+    Schedule(schedule::Arguments),
     /// Check gradients: f64 against centred differences, the GPU against f64
     Gradcheck(gradcheck::Arguments),
     /// List the adapters, what matters of them, and which one `auto` takes
@@ -47,6 +50,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
+        Command::Schedule(arguments) => schedule::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Adapters(arguments) => adapters::run(&arguments),
     };

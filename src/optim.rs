@@ -16,6 +16,7 @@
 //! | [`RmsProp`] | `v = ρv + (1−ρ)g²; p −= ηg/(√v + ε)` | `square_avg`, … | 20–36 |
 //! | [`Adadelta`] | `p −= η√(d + ε)/√(v + ε)·g` | `square_avg`, `acc_delta` | 28 |
 //! | [`Adam`] | `p −= η m̂/(√v̂ + ε)` | `exp_avg`, `exp_avg_sq` | 28 |
+//! | [`AmsGrad`] | `u = max(u, v); p −= η m̂/(√(u/(1−β₂ᵗ)) + ε)` | `exp_avg`, `exp_avg_sq`, `max_exp_avg_sq` | 36 |
 //! | [`AdamW`] | `p −= ηλp; p −= η m̂/(√v̂ + ε)` | `exp_avg`, `exp_avg_sq` | 28 |
 //! | [`Adamax`] | `u = max(β₂u, |g| + ε); p −= η m̂/u` | `exp_avg`, `exp_inf` | 28 |
 //! | [`Nadam`] | Adam, m̂ a step ahead | `exp_avg`, `exp_avg_sq` | 28 |
@@ -24,6 +25,16 @@
 //! | [`Lamb`] | `u = m̂/(√v̂ + ε) + λp; p −= η‖p‖/‖u‖·u` (optax) | `exp_avg`, `exp_avg_sq` | 28 and a pass |
 //! | [`Adafactor`] | `p −= ρ max(ε₂, RMS(p)) u / max(1, RMS(u)/d)` | a row and a column | – |
 //! | [`Muon`] | matrices: `p −= η s NS(m)`, the rest AdamW's | `momentum_buffer` | – |
+//!
+//! Each is there in the conventions that define it: [`Convention`] says whose they are, the page of each rule in what they
+//! differ. A weight decay λ is added to the gradient by PyTorch (and by Optax's Adadelta), taken from the parameter by Keras and
+//! by every AdamW; CS231n, the other papers and Optax's other rules have none.
+//!
+//! | rule | cs231n | paper | keras | optax | pytorch |
+//! |---|---|---|---|---|---|
+//! | `sgd` | yes | | yes | yes | yes |
+//! | `momentum`, `nesterov`, `adagrad`, `rmsprop`, `adadelta`, `adam` | yes | yes | yes | yes | yes |
+//! | `amsgrad`, `adamw` | | yes | yes | yes | yes |
 //!
 //! # Examples
 //!
@@ -147,6 +158,7 @@ rules!(
     rmsprop::RmsProp,
     adadelta::Adadelta,
     adam::Adam,
+    amsgrad::AmsGrad,
     adamw::AdamW,
     adamax::Adamax,
     nadam::Nadam,

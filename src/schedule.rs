@@ -1,34 +1,58 @@
-//! The room `schedule`: the learning rate as a pure function of the step. No state to save, to resume or to step twice.
+//! The room `schedule`: the learning rate, and the momentum, as pure functions of the step. No state to save, to resume or
+//! to step twice; what [`Plateau`] has to remember is a value of its own, [`Watch`].
 //!
 //! To add one, write its file and one name in `schedules!`; the suite reads [`ALL`].
 //!
-//! | schedule | η of t, base rate α₀ |
-//! |---|---|
-//! | [`Constant`] | `α₀` |
-//! | [`Step`] | `α₀ · factor^⌊epoch/every⌋` |
-//! | [`Exponential`] | `α₀ · e^(−rate·t)` |
-//! | [`Inverse`] | `α₀ / (1 + rate·t)` |
+//! | schedule | η of t, base rate α₀ | PyTorch |
+//! |---|---|---|
+//! | [`Constant`] | `α₀` | |
+//! | [`Step`] | `α₀ · factor^⌊epoch/every⌋` | `StepLR` |
+//! | [`MultiStep`] | `α₀ · factor^#{m ≤ t}` | `MultiStepLR` |
+//! | [`Exponential`] | `α₀ · e^(−rate·t)` | `ExponentialLR` |
+//! | [`Inverse`] | `α₀ / (1 + rate·t)` | |
+//! | [`Polynomial`] | `end + (α₀ − end)(1 − t/T)^power` | `PolynomialLR` |
+//! | [`Cosine`] | `minimum + (α₀ − minimum)(1 + cos(π·t/T))/2` | `CosineAnnealingLR`, `…WarmRestarts` |
+//! | [`OneCycle`] | from α₀/25 up to α₀, down to α₀/250,000 | `OneCycleLR` |
+//! | [`Noam`] | `α₀ · d^(−1/2) · min(s^(−1/2), s·w^(−3/2))` | |
+//! | [`Plateau`] | `α₀ · factor^cuts`, a cut when the validation loss stands still | `ReduceLROnPlateau` |
+//! | any with [`Warmup`] | rises to α₀ first | `SequentialLR` with `LinearLR` |
 //!
-//! t counts whole epochs or steps ([`Unit`]) from 0, so the first of them has the base rate.
+//! t counts whole epochs or steps ([`Unit`]) from 0, so the first of them has the base rate; T is the schedule's `over`, or
+//! the whole run. A run that is resumed for more epochs is a longer run: give `over` where the curve is to stay. The momentum
+//! has a course of its own ([`Anneal`]), or [`OneCycle`]'s.
 //!
 //! # Examples
 //!
 //! ```
-//! use thalweg::schedule::Schedule;
+//! use thalweg::schedule::{Moment, Schedule};
 //!
 //! let halve: Schedule = toml::from_str("name = 'step'\nevery = 5\nfactor = 0.5")?;
-//! let rates: Vec<f64> = [0, 4, 5, 9, 10].iter().map(|&epoch| halve.rate(0.8, 100 * epoch, epoch)).collect();
-//! assert_eq!(rates, [0.8, 0.8, 0.4, 0.4, 0.2]);
+//! let rate = |epoch: u64| halve.rate(0.8, &Moment::new(100 * epoch, 100, 20));
+//! assert_eq!([0, 4, 5, 9, 10].map(rate), [0.8, 0.8, 0.4, 0.4, 0.2]);
 //! # Ok::<(), toml::de::Error>(())
 //! ```
 
+mod anneal;
+mod course;
 mod keys;
+mod moment;
+mod ramp;
+mod warmup;
 
-pub use keys::{Keys, Unit};
+pub use anneal::Anneal;
+pub use course::Schedule;
+pub use keys::Keys;
+pub use moment::{Moment, Unit};
+pub use plateau::{Threshold, Watch};
+pub use ramp::Ramp;
+pub use warmup::Warmup;
 
 use std::fmt::Debug;
 
 use crate::error::OptimError;
+
+/// What a list of milestones may hold.
+const MILESTONES: &str = "rising whole numbers, the first at least 1";
 
 /// A learning rate over time.
 pub trait Curve: Debug + Send + Sync + 'static {
@@ -40,9 +64,25 @@ pub trait Curve: Debug + Send + Sync + 'static {
     /// [`OptimError::Range`] if a field lies outside its documented range.
     fn validate(&self) -> Result<(), OptimError>;
 
-    /// The learning rate of step `step = 0, 1, …` of the run, in epoch `epoch = 0, 1, …`, where the optimizer's base rate
-    /// is `base`.
-    fn rate(&self, base: f64, step: u64, epoch: u64) -> f64;
+    /// The learning rate of the update at that moment, where the optimizer's base rate is `base`. A moment behind the run's
+    /// end is answered too.
+    fn rate(&self, base: f64, at: &Moment) -> f64;
+
+    /// The momentum of that update; `None`, as by default, where the curve leaves the optimizer's own.
+    fn momentum(&self, _: &Moment) -> Option<f64> {
+        None
+    }
+
+    /// Two values between which each [`momentum`](Self::momentum) lies, themselves included; `None` where there is none.
+    fn momenta(&self) -> Option<[f64; 2]> {
+        None
+    }
+
+    /// Whether the curve leads to a rate of 0 by its definition. By default not: a 0 is one too small for the floats then,
+    /// and refused before anything runs.
+    fn reaches_zero(&self) -> bool {
+        false
+    }
 }
 
 /// A schedule's place in the registry.
@@ -50,10 +90,10 @@ pub trait Curve: Debug + Send + Sync + 'static {
 pub struct Entry {
     /// As written in the TOML form.
     pub name: &'static str,
-    /// The keys of the TOML form beside `name`.
+    /// The keys of the TOML form beside `name`, `warmup` and `momentum`.
     pub keys: &'static [&'static str],
     /// From the TOML form, `name` not looked at.
-    pub read: fn(&toml::Table) -> Result<Schedule, OptimError>,
+    pub read: fn(&toml::Table) -> Result<Kind, OptimError>,
 }
 
 impl Entry {
@@ -79,24 +119,23 @@ macro_rules! schedules {
         pub const ALL: &[Entry] = &[$(Entry {
             name: stringify!($module),
             keys: $kind::KEYS,
-            read: |table| Ok(Schedule::$kind($kind::read(&Keys::new(stringify!($module), table, $kind::KEYS)?)?)),
+            read: |table| Ok(Kind::$kind($kind::read(&Keys::new(stringify!($module), table, $kind::KEYS)?)?)),
         }),*];
 
-        /// One of the library's schedules: the `[schedule]` table of a run. Reads `name` and the schedule's own keys.
-        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-        #[serde(try_from = "toml::Table", into = "toml::Table")]
+        /// One of the library's curves.
+        #[derive(Clone, Debug, PartialEq)]
         #[non_exhaustive]
-        pub enum Schedule {
+        pub enum Kind {
             $(#[doc = concat!("[`", stringify!($kind), "`]")] $kind($kind)),*
         }
 
-        impl Schedule {
+        impl Kind {
             /// The function.
             pub fn curve(&self) -> &dyn Curve {
                 match self { $(Self::$kind(curve) => curve),* }
             }
 
-            /// The table that [`from_table`](Self::from_table) reads back to the same schedule.
+            /// `name` and the curve's own keys, every field written out.
             pub fn to_table(&self) -> toml::Table {
                 let mut table = match self { $(Self::$kind(curve) => curve.write()),* };
                 table.insert("name".into(), self.curve().name().into());
@@ -104,64 +143,21 @@ macro_rules! schedules {
             }
         }
 
-        $(impl From<$kind> for Schedule {
+        $(impl From<$kind> for Kind {
             fn from(curve: $kind) -> Self { Self::$kind(curve) }
         })*
     };
 }
 
-schedules!(constant::Constant, step::Step, exponential::Exponential, inverse::Inverse);
-
-impl Schedule {
-    /// The schedule that a table names, validated.
-    ///
-    /// # Errors
-    ///
-    /// [`OptimError`]: no `name`, an unknown name or key, a key missing, of the wrong type or out of its range.
-    pub fn from_table(table: &toml::Table) -> Result<Self, OptimError> {
-        let name = match table.get("name") {
-            Some(toml::Value::String(name)) => name,
-            Some(other) => return Err(keys::wrong_type("schedule", "name", "a string", other)),
-            None => {
-                let (owner, expected) = ("schedule".into(), "the curve, for example \"step\"");
-                return Err(OptimError::Missing { owner, field: "name", expected });
-            }
-        };
-        let schedule = (Entry::find(name)?.read)(table)?;
-        schedule.validate()?;
-        Ok(schedule)
-    }
-
-    /// # Errors
-    ///
-    /// As [`Curve::validate`].
-    pub fn validate(&self) -> Result<(), OptimError> {
-        self.curve().validate()
-    }
-
-    /// The learning rate of step `step`, in epoch `epoch`, both counted from 0.
-    pub fn rate(&self, base: f64, step: u64, epoch: u64) -> f64 {
-        self.curve().rate(base, step, epoch)
-    }
-}
-
-impl Default for Schedule {
-    /// [`Constant`]
-    fn default() -> Self {
-        Self::Constant(Constant)
-    }
-}
-
-impl TryFrom<toml::Table> for Schedule {
-    type Error = OptimError;
-
-    fn try_from(table: toml::Table) -> Result<Self, OptimError> {
-        Self::from_table(&table)
-    }
-}
-
-impl From<Schedule> for toml::Table {
-    fn from(schedule: Schedule) -> Self {
-        schedule.to_table()
-    }
-}
+schedules!(
+    constant::Constant,
+    step::Step,
+    multi_step::MultiStep,
+    exponential::Exponential,
+    inverse::Inverse,
+    polynomial::Polynomial,
+    cosine::Cosine,
+    one_cycle::OneCycle,
+    noam::Noam,
+    plateau::Plateau,
+);

@@ -12,13 +12,15 @@ mod rules;
 mod set;
 mod spread;
 mod trainer;
+mod update;
 mod weights;
 
-pub use event::{Diverged, EpochEvent, Event, Flow, StepEvent};
+pub use event::{Diverged, EpochEvent, Event, Flow, StepEvent, TelemetryEvent, TensorTelemetry};
 pub use group::Group;
 pub use member::Member;
 pub use predictor::{ClassScores, Confusion, Evaluation, Macro, Meaning, Outputs, Predictions, Predictor};
 pub use recipe::Recipe;
 pub use spread::Spread;
-pub use trainer::{End, Trainer};
+pub use trainer::{End, Judged, Trainer};
+pub use update::UpdateOptions;
 pub use weights::Weights;

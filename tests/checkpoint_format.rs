@@ -54,6 +54,7 @@ fn checkpoint(double: bool, step: u64) -> Checkpoint {
         buffers: vec![tensor("3.running_var", &[2], values(2, 0.9)), tensor("1.running_mean", &[3], values(3, 1.1))],
         counters: vec![Counter { name: "3.num_batches_tracked".into(), value: i64::MAX as u64 }],
         states: vec![("exp_avg_sq".into(), all(0.3)), ("exp_avg".into(), all(-0.7))],
+        averages: all(0.4),
         step,
         epoch: 4,
         step_in_epoch: 11,
@@ -79,7 +80,14 @@ fn a_checkpoint_comes_back_bit_for_bit() {
         for (a, b) in after.states.iter().zip(&before.states) {
             assert_eq!((&a.0, bits_of(&a.1)), (&b.0, bits_of(&b.1)));
         }
-        let rest = |c: &Checkpoint| Checkpoint { parameters: vec![], buffers: vec![], states: vec![], ..c.clone() };
+        assert_eq!(bits_of(&after.averages), bits_of(&before.averages));
+        let rest = |c: &Checkpoint| Checkpoint {
+            parameters: vec![],
+            buffers: vec![],
+            states: vec![],
+            averages: vec![],
+            ..c.clone()
+        };
         assert_eq!(rest(&after), rest(&before));
         assert_eq!(model_step(folder.path()).unwrap(), Some(1 << 60));
 

@@ -22,5 +22,7 @@ mod population;
 mod predict;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/schedule.rs"]
+mod schedule;
 #[path = "cli/train.rs"]
 mod train;

@@ -7,6 +7,7 @@ use thalweg::error::ConfigError;
 use thalweg::loss::Loss;
 use thalweg::nn::{Augment, Initializer, LayerSpec, Mode, TargetKind, Value, assemble, layer};
 use thalweg::optim::Optimizer;
+use thalweg::schedule::Moment;
 use thalweg::train::config::{DataConfig, ModelConfig, RunConfig, TrainConfig};
 
 const FULL: &str = r#"
@@ -79,11 +80,12 @@ fn an_empty_file_is_the_default_run() -> Result<(), ConfigError> {
     );
     assert_eq!(run.model.loss, Loss::CrossEntropy);
     assert_eq!(run.optimizer.to_table()["learning_rate"].as_float(), Some(3e-3));
-    assert_eq!((run.schedule.rate(1.0, 0, 19), run.schedule.rate(1.0, 0, 20), run.train.epochs), (1.0, 0.1, 30));
+    let rate = |epoch: u64| run.schedule.rate(1.0, &Moment::new(10 * epoch, 10, 30));
+    assert_eq!((rate(19), rate(20), run.train.epochs), (1.0, 0.1, 30));
     // In a file that says anything, what is left out is the field's own default.
     let run = parse("[train]\nseed = 2")?;
     assert_eq!(run.optimizer, Optimizer::default());
-    assert_eq!(run.schedule.rate(1.0, 0, 99), 1.0);
+    assert_eq!(run.schedule.rate(1.0, &Moment::new(99, 1, 100)), 1.0);
     assert_eq!(run.train, TrainConfig { seed: 2, ..TrainConfig::default() });
     assert_eq!(run.model()?.layers().len(), run.model.layers.len());
     Ok(())
@@ -125,13 +127,16 @@ fn every_field_is_read() -> Result<(), ConfigError> {
     let optimizer = run.optimizer().to_table();
     assert_eq!(optimizer["learning_rate"].as_float(), Some(3e-4));
     assert_eq!(optimizer["beta1"].as_float(), Some(0.8));
-    assert_eq!(run.schedule().rate(1.0, 0, 5), 0.5);
+    assert_eq!(run.schedule().rate(1.0, &Moment::new(5, 1, 7)), 0.5);
     Ok(())
 }
 
 #[test]
 fn a_run_is_read_back_as_it_was_written() -> Result<(), ConfigError> {
-    for text in ["", FULL] {
+    let warm =
+        "[schedule]\nname = 'cosine'\nwarmup = 5\nmomentum = { from = 0.5, to = 0.99, over = 100, unit = 'step' }";
+    let cuts = "[schedule]\nname = 'multi_step'\nmilestones = [3, 30]\nfactor = 1e-1\n[schedule.warmup]\nover = 7\nunit = 'step'";
+    for text in ["", FULL, warm, cuts] {
         let run = parse(text)?;
         assert_eq!(parse(&run.to_toml())?, run, "{}", run.to_toml());
     }
@@ -228,7 +233,7 @@ fn unknown_names() {
     refused(parse("[optimizer]\nname = 'lbfgs'"), &["`optimizer.name`", "not available yet"]);
     refused(parse("[optimizer]\nconvention = 'torch'"), &["`optimizer.convention`", "did you mean `pytorch`?"]);
     refused(parse("[schedule]\nname = 'stepp'"), &["`schedule.name`", "did you mean `step`?", "`inverse`"]);
-    refused(parse("[schedule]\nname = 'cosine'"), &["`schedule.name`", "not available yet"]);
+    refused(parse("[schedule]\nname = 'cosin'"), &["`schedule.name`", "did you mean `cosine`?", "`one_cycle`"]);
     refused(parse("[data]\nsource = 'digit'"), &["`data.source`", "did you mean `digits`?", "npz:FILE"]);
     refused(parse("[data]\nsource = 'cifar:c'"), &["`data.source`", "`cifar:c`", "`cifar10:DIR`", "`images:DIR`"]);
     refused(parse("[data]\nsource = 'idx'"), &["`data.source`", "did you mean `idx:DIR`?"]);
@@ -422,6 +427,20 @@ fn values_out_of_range() {
     }
     refused(parse("[optimizer]\nepsilon = 0"), &["`optimizer.epsilon` must be"]);
     refused(parse("[schedule]\nname = 'step'\nevery = 0\nfactor = 0.5"), &["`schedule.every` must be"]);
+    refused(parse("[schedule]\nwarmup = -1"), &["`schedule.warmup.over` must be at least 1, found -1"]);
+    refused(parse("[schedule]\nwarmup = { over = 2, start = 2 }"), &["`schedule.warmup.start` must be in [0, 1]"]);
+    refused(parse("[schedule]\nwarmup = { ovr = 2 }"), &["`schedule.warmup.ovr`", "did you mean `over`?"]);
+    refused(parse("[schedule]\nwarmup = {}"), &["`schedule.warmup.over` is missing"]);
+    refused(parse("[schedule]\nmomentum = 0.9"), &["`schedule.momentum` must be a table"]);
+    refused(parse("[schedule]\nmomentum = { from = 0.5, to = 1 }"), &["`schedule.momentum.to` must be in [0, 1)"]);
+    refused(
+        parse("[schedule]\nname = 'cosine'\nover = 3\nperiod = 3"),
+        &["`schedule.over` must be left out", "`schedule.period`"],
+    );
+    refused(
+        parse("[schedule]\nname = 'multi_step'\nfactor = 0.1\nmilestones = [3, 2]"),
+        &["`schedule.milestones` must be rising whole numbers", "found 2"],
+    );
 }
 
 #[test]

@@ -5,6 +5,8 @@
 
 #![expect(clippy::neg_cmp_op_on_partial_ord, reason = "comparisons fail closed: a NaN is not within a tolerance")]
 
+#[path = "optimizers/case.rs"]
+mod case;
 #[path = "optimizers/golden.rs"]
 mod golden;
 #[path = "optimizers/notes.rs"]

@@ -3,16 +3,22 @@
 
 #[path = "training/augment.rs"]
 mod augment;
+#[path = "optimizers/case.rs"]
+mod case;
 #[path = "training/common.rs"]
 mod common;
 #[path = "training/embedding.rs"]
 mod embedding;
 #[path = "training/given.rs"]
 mod given;
+#[path = "training/golden.rs"]
+mod golden;
 #[path = "training/kept.rs"]
 mod kept;
 #[path = "training/resume.rs"]
 mod resume;
+#[path = "training/schedules.rs"]
+mod schedules;
 #[path = "training/steps.rs"]
 mod steps;
 #[path = "training/trouble.rs"]
@@ -39,3 +45,17 @@ macro_rules! on_the_cpu {
 }
 
 common::on_any_device!(on_the_cpu);
+
+/// To 1e-9, whatever a library's order of operations; `optimizers.rs` holds the rules themselves to 1e-12.
+#[test]
+fn golden_trajectories_in_f64() {
+    for case in thalweg::optim::ALL.iter().flat_map(|entry| case::of(entry.name)).filter(|case| !case.transformed()) {
+        let found = golden::trained(&Device::Cpu(Precision::F64), &case).expect("the engine trains");
+        for (found, golden) in found.iter().zip(golden::expected(&case)) {
+            assert_eq!(found.len(), golden.len());
+            for (x, y) in found.iter().zip(golden) {
+                assert!((x - y).abs() <= 1e-9, "{:?}: {x}, golden {y}", case.table());
+            }
+        }
+    }
+}

@@ -5,18 +5,24 @@
 mod augment;
 #[path = "training/bounds.rs"]
 mod bounds;
+#[path = "optimizers/case.rs"]
+mod case;
 #[path = "training/common.rs"]
 mod common;
 #[path = "training/embedding.rs"]
 mod embedding;
 #[path = "training/given.rs"]
 mod given;
+#[path = "training/golden.rs"]
+mod golden;
 #[path = "training/kept.rs"]
 mod kept;
 #[path = "training/limits.rs"]
 mod limits;
 #[path = "training/resume.rs"]
 mod resume;
+#[path = "training/schedules.rs"]
+mod schedules;
 #[path = "training/steps.rs"]
 mod steps;
 mod support;
@@ -86,6 +92,11 @@ fn main() {
             // So that passing says something.
             assert!(seen.loss < 1e-4 && seen.sharp > 0.8, "losses to {:e}, {} sharp", seen.loss, seen.sharp);
             Ok(())
+        }));
+    }
+    for entry in thalweg::optim::ALL {
+        trials.push(support::trial(format!("updates::follows_the_libraries {}", entry.name), || {
+            Ok(updates::follows_the_libraries(&GPU, entry.name)?)
         }));
     }
     trials.extend([

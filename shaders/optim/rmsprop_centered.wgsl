@@ -1,10 +1,13 @@
-// v = ρv + (1−ρ)g²; m = ρm + (1−ρ)g; p −= ηg/(√max(v − m², 0) + ε), g with λp. Hyper: η, ρ, 1−ρ, ε, μ, λ.
+// v = ρv + (1−ρ)g²; m = ρm + (1−ρ)g; p −= ηg/(√(max(kv − (km)², 0) + ε′) + ε), g with λp and p after p −= κp.
+// Hyper: ρ, 1−ρ, k, ε′, ε, λ, κ, η.
 // f64 twin: src/optim/rmsprop.rs.  Uses: optim/update.wgsl
 
 fn rule(h: array<f32, 12>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated {
     let d = g + h[5] * p;
-    let v = h[1] * s.a + h[2] * d * d;
-    let m = h[1] * s.b + h[2] * d;
-    let variance = max(v - m * m, vec4<f32>());
-    return Updated(p - h[0] * d / (sqrt(variance) + h[3]), State(v, m, s.c));
+    let q = p - h[6] * p;
+    let v = h[0] * s.a + h[1] * d * d;
+    let m = h[0] * s.b + h[1] * d;
+    let mean = m * h[2];
+    let variance = max(v * h[2] - mean * mean, vec4<f32>());
+    return Updated(q - h[7] * d / (sqrt(variance + h[3]) + h[4]), State(v, m, s.c));
 }

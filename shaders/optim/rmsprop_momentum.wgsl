@@ -1,9 +1,11 @@
-// v = ρv + (1−ρ)g²; b = μb + g/(√v + ε); p −= ηb, g with λp. Hyper: η, ρ, 1−ρ, ε, μ, λ.
+// v as in rmsprop; u = g/(√(kv + ε′) + ε); b = μb + au; p −= xb + yu. Hyper: ρ, 1−ρ, k, ε′, ε, λ, κ, η, μ, a, x, y.
 // f64 twin: src/optim/rmsprop.rs.  Uses: optim/update.wgsl
 
 fn rule(h: array<f32, 12>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated {
     let d = g + h[5] * p;
-    let v = h[1] * s.a + h[2] * d * d;
-    let b = h[4] * s.b + d / (sqrt(v) + h[3]);
-    return Updated(p - h[0] * b, State(v, b, s.c));
+    let q = p - h[6] * p;
+    let v = h[0] * s.a + h[1] * d * d;
+    let u = d / (sqrt(v * h[2] + h[3]) + h[4]);
+    let b = h[8] * s.b + h[9] * u;
+    return Updated(q - (h[10] * b + h[11] * u), State(v, b, s.c));
 }

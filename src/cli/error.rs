@@ -89,6 +89,12 @@ pub(crate) enum CliError {
         /// The names there were.
         known: String,
     },
+    /// A plot over steps whose number nobody knows.
+    #[error("{error}. The steps of an epoch are counted from the data: give `--steps-per-epoch N` to do without them")]
+    NoSteps {
+        /// Why the data do not say it.
+        error: Box<CliError>,
+    },
     /// `--set` without a value.
     #[error("`--set {found}` must be key=value, for example `--set optimizer.learning_rate=3e-4`")]
     Set {

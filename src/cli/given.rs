@@ -25,6 +25,9 @@ pub(crate) struct Inputs {
     /// but `eval` on the run's own data takes those that the run held out]
     #[arg(long, value_enum)]
     pub(crate) part: Option<Part>,
+    /// The running average of the parameters, which a run with train.average keeps, instead of the parameters
+    #[arg(long)]
+    pub(crate) average: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -67,7 +70,8 @@ impl Inputs {
     /// Opens everything. `held_out` says whether the run's own data mean those it held out.
     pub(crate) fn open(&self, held_out: bool) -> Result<Opened, CliError> {
         let (device, why) = self.machine.open()?;
-        let mut model = Predictor::load(&self.run, &device)?;
+        let load = if self.average { Predictor::load_average } else { Predictor::load };
+        let mut model = load(&self.run, &device)?;
         let source = Source::recognise(&self.data)?;
         let given = source.given(Path::new(""), &mut |shape| model.takes(shape)).map_err(|e| of(&source, e))?;
         let config = &model.config().data;

@@ -126,6 +126,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
                 members.diverged(diverged);
                 if arguments.json { event("diverged", diverged) } else { progress.diverged(diverged) }
             }
+            Event::Telemetry(told) if arguments.json => event("telemetry", told),
             _ => Ok(()),
         };
         if let Err(error) = said {

@@ -33,6 +33,26 @@ pub enum OptimError {
         /// The device's floats, `"f32"` or `"f64"`.
         floats: &'static str,
     },
+    /// Two keys that exclude each other.
+    #[error("{owner}: `{}` and `{}` cannot both be given: {why}. Leave one of them out", fields[0], fields[1])]
+    Clash {
+        /// The schedule.
+        owner: String,
+        /// The keys.
+        fields: [&'static str; 2],
+        /// Why.
+        why: &'static str,
+    },
+    /// The schedule sets a momentum that the rule does not have, or not as it stands.
+    #[error("schedule {schedule} sets the momentum of every step, but {owner} {why}")]
+    Momentum {
+        /// The schedule.
+        schedule: &'static str,
+        /// The rule with its convention.
+        owner: String,
+        /// What is wrong, and what to do.
+        why: &'static str,
+    },
     /// A field of another type than it was given.
     #[error("{owner}: `{field}` must be {expected}, found {found}")]
     Type {
@@ -102,7 +122,8 @@ fn list(known: &[&str]) -> String {
 
 /// `(did you mean …?)`, if one of the known names is near.
 fn nearest(found: &str, known: &[&'static str]) -> String {
-    let found = found.to_lowercase();
+    // Of `warmup.ovr`, the part that is looked for among `over`, `unit`, ….
+    let found = found.rsplit('.').next().unwrap_or(found).to_lowercase();
     // Reversed, because of equals `max_by` takes the last and the first is wanted.
     let best =
         known.iter().rev().map(|&name| (strsim::jaro_winkler(&found, name), name)).max_by(|a, b| a.0.total_cmp(&b.0));

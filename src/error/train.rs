@@ -50,7 +50,8 @@ pub enum TrainError {
     },
     /// The loss on the held-out data is no number, though training's was.
     #[error(
-        "the loss on the held-out data is {loss} after epoch {epoch}, though that on the training data is a number. {} Look for          very large numbers in the held-out data, and, after `--init`, for a negative running variance",
+        "the loss on the held-out data is {loss} after epoch {epoch}, though that on the training data is a number. {} Look for very large \
+         numbers in the held-out data, and, after `--init`, for a negative running variance",
         kept(.checkpoint)
     )]
     NonFiniteValidation {
@@ -60,6 +61,15 @@ pub enum TrainError {
         epoch: u32,
         /// The run's folder, with the weights after that epoch.
         checkpoint: Option<PathBuf>,
+    },
+    /// A schedule that waits for a loss that nothing is held out for.
+    #[error(
+        "the schedule `{schedule}` follows the loss on validation data, and this run has none: set `data.validation` to a part \
+         above 0, or take another schedule"
+    )]
+    NoValidation {
+        /// The schedule.
+        schedule: &'static str,
     },
     /// The model wants examples of another size than the data have.
     #[error("`model.input` is {input} ({} numbers), but each example of the data has shape {data} ({} numbers)", .input.elements(), .data.elements())]

@@ -11,14 +11,24 @@ use crate::scalar::Number;
 /// # Formula
 ///
 /// ```text
-/// g ← g + λ p                                  (pytorch)
+/// g ← g + λ p                                  (optax, pytorch)
+/// p ← p − η λ p                                (keras)
 /// v ← ρ v + (1 − ρ) g²                         E[g²], starts at 0
 /// Δ = √(d + ε) / √(v + ε) · g                  the new v, the old d
 /// d ← ρ d + (1 − ρ) Δ²                         E[Δ²], starts at 0
 /// p ← p − η Δ
 /// ```
 ///
-/// CS231n's notes and the paper have no η: leave it at 1. ε stands inside the roots, in units of the parameter's and the
+/// | convention | η | ρ | ε | λ |
+/// |---|---|---|---|---|
+/// | `cs231n` | 1 | 0.95 | 1e-6 | |
+/// | `paper` | 1 | 0.95 | 1e-6 | |
+/// | `keras` | 1e-3 | 0.95 | 1e-7 | 0 |
+/// | `optax` | 1 | 0.9 | 1e-6 | 0 |
+/// | `pytorch` | 1 | 0.9 | 1e-6 | 0 |
+///
+/// CS231n's notes and the paper have no η: leave it at 1. Optax without a learning rate forgets the sign and climbs; here it
+/// is 1. ε stands inside the roots, in units of the parameter's and the
 /// gradient's square. With the *old* v the first step would be 1/√ε times `g` too far: some 700 times this one.
 ///
 /// # On the GPU
@@ -45,23 +55,28 @@ use crate::scalar::Number;
 pub struct Adadelta {
     /// Whose arithmetic and defaults. Default `PyTorch`.
     pub convention: Convention,
-    /// η, a factor on the step. Positive. Default 1.
+    /// η, a factor on the step. Positive. Default 1 (keras: 1e-3).
     pub learning_rate: f64,
-    /// ρ, the decay of both running means. In `[0, 1)`. Default 0.9 (cs231n: 0.95, the paper's).
+    /// ρ, the decay of both running means. In `[0, 1)`. Default 0.9 (cs231n, paper, keras: 0.95).
     pub decay: f64,
-    /// ε, inside the roots. Positive. Default 1e-6.
+    /// ε, inside the roots. Positive. Default 1e-6 (keras: 1e-7).
     pub epsilon: f64,
-    /// λ, added to the gradient as `λp`. Not negative. Default 0; `PyTorch` only.
+    /// λ, added to the gradient as `λp` (keras: taken from the parameter as `ηλp`). Not negative. Default 0; `Keras`, `Optax`
+    /// and `PyTorch` only.
     pub weight_decay: f64,
 }
 
 impl Configurable for Adadelta {
     const NAME: &'static str = "adadelta";
-    const CONVENTIONS: &'static [Convention] = &[Convention::Cs231n, Convention::PyTorch];
+    const CONVENTIONS: &'static [Convention] = Convention::ALL;
 
     fn defaults(convention: Convention) -> Self {
-        let decay = if convention == Convention::Cs231n { 0.95 } else { 0.9 };
-        Self { convention, learning_rate: 1.0, decay, epsilon: 1e-6, weight_decay: 0.0 }
+        let (learning_rate, decay, epsilon) = match convention {
+            Convention::Cs231n | Convention::Paper => (1.0, 0.95, 1e-6),
+            Convention::Keras => (1e-3, 0.95, 1e-7),
+            Convention::Optax | Convention::PyTorch => (1.0, 0.9, 1e-6),
+        };
+        Self { convention, learning_rate, decay, epsilon, weight_decay: 0.0 }
     }
 
     fn fields(&mut self) -> Vec<Field<'_>> {
@@ -69,7 +84,11 @@ impl Configurable for Adadelta {
             Field::number("learning_rate", &mut self.learning_rate),
             Field::number("decay", &mut self.decay),
             Field::number("epsilon", &mut self.epsilon),
-            Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::PyTorch]),
+            Field::number("weight_decay", &mut self.weight_decay).only(&[
+                Convention::Keras,
+                Convention::Optax,
+                Convention::PyTorch,
+            ]),
         ]
     }
 }
@@ -104,13 +123,15 @@ impl Rule for Adadelta {
     }
 
     fn hyper(&self, _: u64, learning_rate: f64) -> Hyper {
-        super::rule::hyper([learning_rate, self.decay, 1.0 - self.decay, self.epsilon, self.weight_decay])
+        let (coupled, decoupled) = self.convention.decays(learning_rate, self.weight_decay);
+        super::rule::hyper([learning_rate, self.decay, 1.0 - self.decay, self.epsilon, coupled, decoupled])
     }
 
     #[inline]
     fn update<T: Number>(&self, h: &[T; 12], g: T, p: T, [v, d, x]: [T; 3]) -> (T, [T; 3]) {
-        let &[rate, rho, rest, epsilon, decay, ..] = h;
-        let g = g + decay * p;
+        let &[rate, rho, rest, epsilon, coupled, decoupled, ..] = h;
+        let g = g + coupled * p;
+        let p = p - decoupled * p;
         let v = rho * v + rest * g * g;
         let delta = (d + epsilon).sqrt() / (v + epsilon).sqrt() * g;
         let d = rho * d + rest * delta * delta;

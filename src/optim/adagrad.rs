@@ -12,12 +12,23 @@ use crate::scalar::Number;
 ///
 /// ```text
 /// g ← g + λ p                    (pytorch)
-/// c ← c + g²                     starts at 0
+/// p ← p − η λ p                  (keras)
+/// c ← c + g²                     starts at c₀
 /// p ← p − η g / (√c + ε)         η here is η / (1 + (t − 1) κ) at step t = 1, 2, … (pytorch)
+/// p ← p − η g / √(c + ε)         (keras, optax)
 /// ```
 ///
-/// ε stands outside the root in both conventions; Keras and Optax put it inside and start c at 0.1. PyTorch's
-/// `lr_decay` κ is what the schedule `inverse` with `unit = "step"` does too, and comes on top of any schedule.
+/// | convention | η | ε | c₀ | κ | λ |
+/// |---|---|---|---|---|---|
+/// | `cs231n` | 1e-2 | 1e-8, outside | 0 | | |
+/// | `paper` | 1e-2 | 1e-8, outside | 0 | | |
+/// | `keras` | 1e-3 | 1e-7, inside | 0.1 | | 0 |
+/// | `optax` | asked for; 1e-2 here | 1e-7, inside | 0.1 | | |
+/// | `pytorch` | 1e-2 | 1e-10, outside | 0 | 0 | 0 |
+///
+/// The paper's δ is ε here; it names no numbers. Its matrix is the diagonal one, its domain all of space and its regulariser
+/// none. Optax sets the step to 0 where c is 0, which it is anyway: g is 0 there. PyTorch's `lr_decay` κ is what the schedule
+/// `inverse` with `unit = "step"` does too, and comes on top of any schedule.
 ///
 /// # On the GPU
 ///
@@ -25,7 +36,8 @@ use crate::scalar::Number;
 ///
 /// # Source
 ///
-/// Duchi, Hazan & Singer, *Adaptive Subgradient Methods for Online Learning and Stochastic Optimization*, JMLR 12 (2011).
+/// Duchi, Hazan & Singer, *Adaptive Subgradient Methods for Online Learning and Stochastic Optimization*, JMLR 12 (2011),
+/// figure 1.
 ///
 /// # Examples
 ///
@@ -46,23 +58,32 @@ use crate::scalar::Number;
 pub struct Adagrad {
     /// Whose arithmetic and defaults. Default `PyTorch`.
     pub convention: Convention,
-    /// η. Positive. Default 1e-2.
+    /// η. Positive. Default 1e-2 (keras: 1e-3).
     pub learning_rate: f64,
     /// κ, by which the rate falls with the steps. Not negative. Default 0; `PyTorch` only.
     pub lr_decay: f64,
-    /// ε, in units of the gradient. Positive. Default 1e-10 (cs231n: 1e-8, of the course's 1e-4 … 1e-8).
+    /// ε, in units of the gradient, or of its square in keras and optax. Positive. Default 1e-10 (cs231n, paper: 1e-8, of the
+    /// course's 1e-4 … 1e-8; keras, optax: 1e-7).
     pub epsilon: f64,
-    /// λ, added to the gradient as `λp`. Not negative. Default 0; `PyTorch` only.
+    /// c₀, what the sum starts at. Not negative. Default 0 (keras, optax: 0.1); `Keras`, `Optax` and `PyTorch` only.
+    pub initial_accumulator_value: f64,
+    /// λ, added to the gradient as `λp` (keras: taken from the parameter as `ηλp`). Not negative. Default 0; `Keras` and
+    /// `PyTorch` only.
     pub weight_decay: f64,
 }
 
 impl Configurable for Adagrad {
     const NAME: &'static str = "adagrad";
-    const CONVENTIONS: &'static [Convention] = &[Convention::Cs231n, Convention::PyTorch];
+    const CONVENTIONS: &'static [Convention] = Convention::ALL;
 
     fn defaults(convention: Convention) -> Self {
-        let epsilon = if convention == Convention::Cs231n { 1e-8 } else { 1e-10 };
-        Self { convention, learning_rate: 1e-2, lr_decay: 0.0, epsilon, weight_decay: 0.0 }
+        let (learning_rate, epsilon, initial_accumulator_value) = match convention {
+            Convention::Cs231n | Convention::Paper => (1e-2, 1e-8, 0.0),
+            Convention::Keras => (1e-3, 1e-7, 0.1),
+            Convention::Optax => (1e-2, 1e-7, 0.1),
+            Convention::PyTorch => (1e-2, 1e-10, 0.0),
+        };
+        Self { convention, learning_rate, lr_decay: 0.0, epsilon, initial_accumulator_value, weight_decay: 0.0 }
     }
 
     fn fields(&mut self) -> Vec<Field<'_>> {
@@ -70,7 +91,12 @@ impl Configurable for Adagrad {
             Field::number("learning_rate", &mut self.learning_rate),
             Field::number("lr_decay", &mut self.lr_decay).only(&[Convention::PyTorch]),
             Field::number("epsilon", &mut self.epsilon),
-            Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::PyTorch]),
+            Field::number("initial_accumulator_value", &mut self.initial_accumulator_value).only(&[
+                Convention::Keras,
+                Convention::Optax,
+                Convention::PyTorch,
+            ]),
+            Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::Keras, Convention::PyTorch]),
         ]
     }
 }
@@ -104,16 +130,27 @@ impl Rule for Adagrad {
         &["sum"]
     }
 
+    fn initial_state(&self, _: usize) -> f64 {
+        self.initial_accumulator_value
+    }
+
     fn hyper(&self, step: u64, learning_rate: f64) -> Hyper {
         let rate = learning_rate / (1.0 + step.saturating_sub(1) as f64 * self.lr_decay);
-        super::rule::hyper([rate, self.epsilon, self.weight_decay])
+        let (coupled, decoupled) = self.convention.decays(learning_rate, self.weight_decay);
+        let (outside, inside) = match self.convention {
+            Convention::Keras | Convention::Optax => (0.0, self.epsilon),
+            _ => (self.epsilon, 0.0),
+        };
+        super::rule::hyper([rate, outside, coupled, decoupled, inside])
     }
 
     #[inline]
-    fn update<T: Number>(&self, &[rate, epsilon, decay, ..]: &[T; 12], g: T, p: T, [c, x, y]: [T; 3]) -> (T, [T; 3]) {
-        let g = g + decay * p;
+    fn update<T: Number>(&self, h: &[T; 12], g: T, p: T, [c, x, y]: [T; 3]) -> (T, [T; 3]) {
+        let &[rate, outside, coupled, decoupled, inside, ..] = h;
+        let g = g + coupled * p;
+        let p = p - decoupled * p;
         let c = c + g * g;
-        (p - rate * g / (c.sqrt() + epsilon), [c, x, y])
+        (p - rate * g / ((c + inside).sqrt() + outside), [c, x, y])
     }
 
     fn source(&self) -> &'static str {

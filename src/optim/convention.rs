@@ -13,11 +13,12 @@ pub enum Convention {
     /// The notes of the course CS231n: the learning rate stands inside the velocity, L2 is part of the loss. Defaults
     /// are those of the course's exercises where they give one, else of the rule's paper.
     Cs231n,
-    /// The paper that defined the rule, its formulas taken literally. Defaults are the paper's.
+    /// The paper that defined the rule, its formulas taken literally. Defaults are the paper's, where it gives some.
     Paper,
     /// Keras 3: ε̂, folded into the bias correction; weight decay is taken from the parameter before the step.
     Keras,
-    /// Optax: chains of transformations; the learning rate comes last.
+    /// Optax: chains of transformations; the learning rate comes last. It asks for a learning rate; where one is left out,
+    /// PyTorch's stands in.
     Optax,
     /// `torch.optim`: the learning rate stands outside the momentum buffer; weight decay is added to the gradient
     /// (AdamW: taken from the parameter).
@@ -38,6 +39,12 @@ impl Convention {
             Self::Optax => "optax",
             Self::PyTorch => "pytorch",
         }
+    }
+
+    /// Where a weight decay λ stands: what is added to the gradient as `λp`, and what is taken from the parameter as `κp`
+    /// before the step. Keras has the second alone, with `κ = ηλ`.
+    pub(super) fn decays(self, learning_rate: f64, decay: f64) -> (f64, f64) {
+        if self == Self::Keras { (0.0, learning_rate * decay) } else { (decay, 0.0) }
     }
 }
 

@@ -82,10 +82,12 @@ impl<'a> Field<'a> {
             // The host divides by it, in f64.
             "lr_decay" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
             "momentum_decay" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
-            "weight_decay" => ("at least 0 and finite in f32, at most 3.4e38", x >= 0.0 && narrow.is_finite()),
-            "epsilon_root" | "adam_weight_decay" | "rms_rate" => {
-                ("at least 0 and finite in f32, at most 3.4e38", x >= 0.0 && narrow.is_finite())
-            }
+            "weight_decay"
+            | "initial_accumulator_value"
+            | "initial_scale"
+            | "epsilon_root"
+            | "adam_weight_decay"
+            | "rms_rate" => ("at least 0 and finite in f32, at most 3.4e38", x >= 0.0 && narrow.is_finite()),
             _ => ("in [0, 1), and below 1 in f32 too", (0.0..1.0).contains(&narrow)),
         };
         (range, x, inside)
@@ -97,17 +99,16 @@ impl<'a> Field<'a> {
         let x = **x;
         let (range, inside) = match self.name {
             "learning_rate" | "epsilon" => ("positive and finite", x > 0.0 && x.is_finite()),
-            "weight_decay" | "lr_decay" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
+            "weight_decay" | "lr_decay" | "initial_accumulator_value" | "initial_scale" | "epsilon_root" => {
+                ("at least 0 and finite", x >= 0.0 && x.is_finite())
+            }
             "adam_epsilon" | "epsilon_scale" | "clip_threshold" | "adam_lr_ratio" => {
                 ("positive and finite", x > 0.0 && x.is_finite())
             }
             "ns_steps" => (NS_STEPS, ns_steps(x)),
-            "momentum_decay"
-            | "epsilon_root"
-            | "adam_weight_decay"
-            | "rms_rate"
-            | "decay_rate"
-            | "min_dim_size_to_factor" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
+            "momentum_decay" | "adam_weight_decay" | "rms_rate" | "decay_rate" | "min_dim_size_to_factor" => {
+                ("at least 0 and finite", x >= 0.0 && x.is_finite())
+            }
             _ => ("in [0, 1)", (0.0..1.0).contains(&x)),
         };
         (range, x, inside)

@@ -11,15 +11,26 @@ use crate::scalar::Number;
 /// # Formula
 ///
 /// ```text
-/// pytorch                     cs231n
-/// g ← g + λ p
+/// optax, pytorch              cs231n, paper, keras
+/// g ← g + λ p   (pytorch)     p ← p − η λ p   (keras)
 /// b ← μ b + (1 − τ) g         v ← μ v − η g
 /// p ← p − η b                 p ← p + v
 /// ```
 ///
-/// The two agree while η is constant (v = −ηb). When η falls, cs231n's velocity still carries the steps of the larger η.
-/// Both are `b ← μ b + a g; p ← p + c b`, with (a, c) = (1 − τ, −η) or (−η, 1): one kernel. PyTorch's first step is
-/// `b = g` whatever its `dampening` τ: a = 1 there.
+/// | convention | η | μ | τ | λ |
+/// |---|---|---|---|---|
+/// | `cs231n` | 1e-2 | 0.9 | | |
+/// | `paper` | 1e-2 | 0.9 | | |
+/// | `keras` | 1e-2 | 0.9 | | 0 |
+/// | `optax` | asked for; 1e-3 here | 0.9 | | |
+/// | `pytorch` | 1e-3 | 0.9 | 0 | 0 |
+///
+/// The libraries' `SGD` leaves momentum out unless told otherwise; this rule has 0.9 everywhere. The paper names no
+/// numbers; it writes `v` as the last move, `x⁺ = x − η g + μ (x − x⁻)`.
+///
+/// The two forms agree while η is constant (v = −ηb). When η falls, the velocity on the right still carries the steps of the
+/// larger η. Both are `b ← μ b + a g; p ← p + c b`, with (a, c) = (1 − τ, −η) or (−η, 1): one kernel. PyTorch's first step
+/// is `b = g` whatever its `dampening` τ: a = 1 there.
 ///
 /// # On the GPU
 ///
@@ -27,7 +38,7 @@ use crate::scalar::Number;
 ///
 /// # Source
 ///
-/// Polyak, *Some methods of speeding up the convergence of iteration methods* (1964).
+/// Polyak, *Some methods of speeding up the convergence of iteration methods* (1964), the two-step method of its title.
 ///
 /// # Examples
 ///
@@ -44,23 +55,24 @@ use crate::scalar::Number;
 pub struct Momentum {
     /// Whose arithmetic and defaults. Default `PyTorch`.
     pub convention: Convention,
-    /// η. Positive. Default 1e-3 (cs231n: 1e-2).
+    /// η. Positive. Default 1e-3 (cs231n, paper, keras: 1e-2).
     pub learning_rate: f64,
-    /// μ, the part of the velocity that a step keeps. In `[0, 1)`. Default 0.9, where PyTorch's `SGD` has 0.
+    /// μ, the part of the velocity that a step keeps. In `[0, 1)`. Default 0.9, where the libraries' `SGD` has 0.
     pub momentum: f64,
     /// τ, the part of a gradient that the buffer does not take, but for the first step's. In `[0, 1)`. Default 0;
     /// `PyTorch` only.
     pub dampening: f64,
-    /// λ, added to the gradient as `λp`. Not negative. Default 0; `PyTorch` only.
+    /// λ, added to the gradient as `λp` (keras: taken from the parameter as `ηλp`). Not negative. Default 0; `Keras` and
+    /// `PyTorch` only.
     pub weight_decay: f64,
 }
 
 impl Configurable for Momentum {
     const NAME: &'static str = "momentum";
-    const CONVENTIONS: &'static [Convention] = &[Convention::Cs231n, Convention::PyTorch];
+    const CONVENTIONS: &'static [Convention] = Convention::ALL;
 
     fn defaults(convention: Convention) -> Self {
-        let learning_rate = if convention == Convention::Cs231n { 1e-2 } else { 1e-3 };
+        let learning_rate = if inside(convention) { 1e-2 } else { 1e-3 };
         Self { convention, learning_rate, momentum: 0.9, dampening: 0.0, weight_decay: 0.0 }
     }
 
@@ -69,15 +81,21 @@ impl Configurable for Momentum {
             Field::number("learning_rate", &mut self.learning_rate),
             Field::number("momentum", &mut self.momentum),
             Field::number("dampening", &mut self.dampening).only(&[Convention::PyTorch]),
-            Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::PyTorch]),
+            Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::Keras, Convention::PyTorch]),
         ]
     }
 }
 
-/// μ, a, c, λ of `b ← μ b + a g; p ← p + c b`.
+/// Whether the velocity holds η.
+fn inside(convention: Convention) -> bool {
+    matches!(convention, Convention::Cs231n | Convention::Paper | Convention::Keras)
+}
+
+/// μ, a, c, λ, κ of `p ← p − κ p; b ← μ b + a (g + λ p); p ← p + c b`.
 pub(super) fn hyper(convention: Convention, rate: f64, momentum: f64, decay: f64) -> Hyper {
-    let (a, c) = if convention == Convention::Cs231n { (-rate, 1.0) } else { (1.0, -rate) };
-    super::rule::hyper([momentum, a, c, decay])
+    let (a, c) = if inside(convention) { (-rate, 1.0) } else { (1.0, -rate) };
+    let (coupled, decoupled) = convention.decays(rate, decay);
+    super::rule::hyper([momentum, a, c, coupled, decoupled])
 }
 
 impl Rule for Momentum {
@@ -118,8 +136,10 @@ impl Rule for Momentum {
     }
 
     #[inline]
-    fn update<T: Number>(&self, &[mu, a, c, decay, ..]: &[T; 12], g: T, p: T, [b, x, y]: [T; 3]) -> (T, [T; 3]) {
-        let g = g + decay * p;
+    fn update<T: Number>(&self, h: &[T; 12], g: T, p: T, [b, x, y]: [T; 3]) -> (T, [T; 3]) {
+        let &[mu, a, c, coupled, decoupled, ..] = h;
+        let g = g + coupled * p;
+        let p = p - decoupled * p;
         let b = mu * b + a * g;
         (p + c * b, [b, x, y])
     }

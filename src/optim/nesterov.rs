@@ -11,16 +11,28 @@ use crate::scalar::Number;
 /// # Formula
 ///
 /// ```text
-/// pytorch                     cs231n (rearranged)
-/// g ← g + λ p
-/// b ← μ b + g                 v′ ← μ v − η g
-/// p ← p − η (g + μ b)         p  ← p − μ v + (1 + μ) v′
+/// optax, pytorch              cs231n (rearranged)              keras
+/// g ← g + λ p   (pytorch)                                      p  ← p − η λ p
+/// b ← μ b + g                 v′ ← μ v − η g                   v′ ← μ v − η g
+/// p ← p − η (g + μ b)         p  ← p − μ v + (1 + μ) v′        p  ← p + μ v′ − η g
+///
+/// paper (look-ahead)
+/// v ← μ v − η ∇f(x + μ v)
+/// x ← x + v
 /// ```
 ///
-/// In cs231n `−μ v + v′ = −η g`, so its step is `μ v′ − η g`. Both are `b ← μ b + a g; p ← p + c (μ b + a g)` with
-/// (a, c) = (1, −η) or (−η, 1): one kernel. They agree while η is constant. The parameters held are the look-ahead ones:
-/// `p = x + μ v` of the form `x_ahead = x + μ v; v ← μ v − η ∇f(x_ahead); x ← x + v`. There is no `dampening`: PyTorch
-/// refuses any but 0 with Nesterov.
+/// | convention | η | μ | λ |
+/// |---|---|---|---|
+/// | `cs231n` | 1e-2 | 0.9 | |
+/// | `paper` | 1e-2 | 0.9 | |
+/// | `keras` | 1e-2 | 0.9 | 0 |
+/// | `optax` | asked for; 1e-3 here | 0.9 | |
+/// | `pytorch` | 1e-3 | 0.9 | 0 |
+///
+/// In cs231n `−μ v + v′ = −η g`, so its step is keras's. All are `b ← μ b + a g; p ← p + c (μ b + a g)` with
+/// (a, c) = (1, −η) or (−η, 1): one kernel. They agree while η is constant. The parameters held are the look-ahead ones, where
+/// the gradient is taken: `p = x + μ v` of the paper's form, whose `x` is `p − μ v`. There is no `dampening`: PyTorch refuses
+/// any but 0 with Nesterov. The paper's μ and η follow schedules of its own, so that it has no defaults.
 ///
 /// # On the GPU
 ///
@@ -48,17 +60,18 @@ use crate::scalar::Number;
 pub struct Nesterov {
     /// Whose arithmetic and defaults. Default `PyTorch`.
     pub convention: Convention,
-    /// η. Positive. Default 1e-3 (cs231n: 1e-2).
+    /// η. Positive. Default 1e-3 (cs231n, paper, keras: 1e-2).
     pub learning_rate: f64,
     /// μ, the part of the velocity that a step keeps. In `[0, 1)`. Default 0.9.
     pub momentum: f64,
-    /// λ, added to the gradient as `λp`. Not negative. Default 0; `PyTorch` only.
+    /// λ, added to the gradient as `λp` (keras: taken from the parameter as `ηλp`). Not negative. Default 0; `Keras` and
+    /// `PyTorch` only.
     pub weight_decay: f64,
 }
 
 impl Configurable for Nesterov {
     const NAME: &'static str = "nesterov";
-    const CONVENTIONS: &'static [Convention] = &[Convention::Cs231n, Convention::PyTorch];
+    const CONVENTIONS: &'static [Convention] = Convention::ALL;
 
     fn defaults(convention: Convention) -> Self {
         let Momentum { convention, learning_rate, momentum, weight_decay, .. } = Momentum::defaults(convention);
@@ -69,7 +82,7 @@ impl Configurable for Nesterov {
         vec![
             Field::number("learning_rate", &mut self.learning_rate),
             Field::number("momentum", &mut self.momentum),
-            Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::PyTorch]),
+            Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::Keras, Convention::PyTorch]),
         ]
     }
 }
@@ -108,8 +121,10 @@ impl Rule for Nesterov {
     }
 
     #[inline]
-    fn update<T: Number>(&self, &[mu, a, c, decay, ..]: &[T; 12], g: T, p: T, [b, x, y]: [T; 3]) -> (T, [T; 3]) {
-        let g = g + decay * p;
+    fn update<T: Number>(&self, h: &[T; 12], g: T, p: T, [b, x, y]: [T; 3]) -> (T, [T; 3]) {
+        let &[mu, a, c, coupled, decoupled, ..] = h;
+        let g = g + coupled * p;
+        let p = p - decoupled * p;
         let b = mu * b + a * g;
         (p + c * (mu * b + a * g), [b, x, y])
     }

@@ -63,7 +63,7 @@ impl Optimizer {
     ///
     /// let table = "name = 'adamw'\nconvention = 'cs231n'".parse()?;
     /// let Err(OptimError::Convention { known, .. }) = Optimizer::from_table(&table) else { panic!() };
-    /// assert_eq!(known, ["pytorch"]);
+    /// assert_eq!(known, ["paper", "keras", "optax", "pytorch"]);
     /// # Ok::<(), toml::de::Error>(())
     /// ```
     pub fn from_table(table: &toml::Table) -> Result<Self, OptimError> {

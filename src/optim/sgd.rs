@@ -13,9 +13,15 @@ use crate::scalar::Number;
 /// At each step, for each parameter p with gradient g and learning rate η:
 ///
 /// ```text
-/// g ← g + λ p          (pytorch)
-/// p ← p − η g
+/// p ← p − η (g + λ p)
 /// ```
+///
+/// | convention | η | λ |
+/// |---|---|---|
+/// | `cs231n` | 1e-2 | none: L2 is part of the loss |
+/// | `keras` | 1e-2 | 0; written as `p ← p − ηλp; p ← p − ηg`, which is the same |
+/// | `optax` | asked for; 1e-3 here | none |
+/// | `pytorch` | 1e-3 | 0 |
 ///
 /// # On the GPU
 ///
@@ -39,25 +45,26 @@ use crate::scalar::Number;
 pub struct Sgd {
     /// Whose arithmetic and defaults. Default `PyTorch`.
     pub convention: Convention,
-    /// η. Positive. Default 1e-3 (cs231n: 1e-2).
+    /// η. Positive. Default 1e-3 (cs231n, keras: 1e-2).
     pub learning_rate: f64,
-    /// λ, added to the gradient as `λp`. Not negative. Default 0; `PyTorch` only.
+    /// λ, by which each parameter shrinks. Not negative. Default 0; `Keras` and `PyTorch` only.
     pub weight_decay: f64,
 }
 
 impl Configurable for Sgd {
     const NAME: &'static str = "sgd";
-    const CONVENTIONS: &'static [Convention] = &[Convention::Cs231n, Convention::PyTorch];
+    const CONVENTIONS: &'static [Convention] =
+        &[Convention::Cs231n, Convention::Keras, Convention::Optax, Convention::PyTorch];
 
     fn defaults(convention: Convention) -> Self {
-        let learning_rate = if convention == Convention::Cs231n { 1e-2 } else { 1e-3 };
+        let learning_rate = if matches!(convention, Convention::Cs231n | Convention::Keras) { 1e-2 } else { 1e-3 };
         Self { convention, learning_rate, weight_decay: 0.0 }
     }
 
     fn fields(&mut self) -> Vec<Field<'_>> {
         vec![
             Field::number("learning_rate", &mut self.learning_rate),
-            Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::PyTorch]),
+            Field::number("weight_decay", &mut self.weight_decay).only(&[Convention::Keras, Convention::PyTorch]),
         ]
     }
 }

@@ -1,6 +1,6 @@
 //! No annealing.
 
-use super::{Curve, Keys};
+use super::{Curve, Keys, Moment};
 use crate::error::OptimError;
 
 /// The base rate, always: `η = α₀`.
@@ -8,9 +8,9 @@ use crate::error::OptimError;
 /// # Examples
 ///
 /// ```
-/// use thalweg::schedule::{Constant, Curve};
+/// use thalweg::schedule::{Constant, Curve, Moment};
 ///
-/// assert_eq!(Constant.rate(0.1, 12_345, 67), 0.1);
+/// assert_eq!(Constant.rate(0.1, &Moment::new(12_345, 100, 200)), 0.1);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Constant;
@@ -36,7 +36,7 @@ impl Curve for Constant {
         Ok(())
     }
 
-    fn rate(&self, base: f64, _: u64, _: u64) -> f64 {
+    fn rate(&self, base: f64, _: &Moment) -> f64 {
         base
     }
 }

@@ -1,6 +1,6 @@
 //! Exponential decay.
 
-use super::{Curve, Keys, Unit, keys};
+use super::{Curve, Keys, Moment, Unit, keys};
 use crate::error::OptimError;
 
 /// Lets the rate fall by the same part in each unit of time.
@@ -16,11 +16,11 @@ use crate::error::OptimError;
 /// # Examples
 ///
 /// ```
-/// use thalweg::schedule::{Curve, Exponential, Unit};
+/// use thalweg::schedule::{Curve, Exponential, Moment, Unit};
 ///
 /// let decay = Exponential { rate: 0.5, unit: Unit::Epoch };
-/// assert_eq!(decay.rate(2.0, 700, 0), 2.0);
-/// assert!((decay.rate(2.0, 700, 2) - 0.735_758_882_342_884_6).abs() < 1e-15); // 2/e
+/// assert_eq!(decay.rate(2.0, &Moment::new(99, 100, 8)), 2.0);
+/// assert!((decay.rate(2.0, &Moment::new(250, 100, 8)) - 0.735_758_882_342_884_6).abs() < 1e-15); // 2/e
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Exponential {
@@ -34,7 +34,7 @@ impl Exponential {
     pub(super) const KEYS: &'static [&'static str] = &["rate", "unit"];
 
     pub(super) fn read(keys: &Keys<'_>) -> Result<Self, OptimError> {
-        Ok(Self { rate: keys.number("rate", "how fast the learning rate falls, for example 0.1")?, unit: keys.unit()? })
+        Ok(Self { rate: keys.number("rate", "how fast the learning rate falls, for example 0.1")?, unit: keys.unit("unit", Unit::Epoch)? })
     }
 
     pub(super) fn write(&self) -> toml::Table {
@@ -52,7 +52,7 @@ impl Curve for Exponential {
         keys::range("exponential", "rate", "at least 0 and finite", self.rate, inside)
     }
 
-    fn rate(&self, base: f64, step: u64, epoch: u64) -> f64 {
-        base * (-self.rate * self.unit.count(step, epoch)).exp()
+    fn rate(&self, base: f64, at: &Moment) -> f64 {
+        base * (-self.rate * self.unit.count(at) as f64).exp()
     }
 }

@@ -1,6 +1,6 @@
 //! 1/t decay.
 
-use super::{Curve, Keys, Unit, keys};
+use super::{Curve, Keys, Moment, Unit, keys};
 use crate::error::OptimError;
 
 /// Lets the rate fall as 1/t in the long run.
@@ -16,10 +16,10 @@ use crate::error::OptimError;
 /// # Examples
 ///
 /// ```
-/// use thalweg::schedule::{Curve, Inverse, Unit};
+/// use thalweg::schedule::{Curve, Inverse, Moment, Unit};
 ///
 /// let decay = Inverse { rate: 0.5, unit: Unit::Step };
-/// let rates: Vec<f64> = (0..4).map(|step| decay.rate(3.0, step, 0)).collect();
+/// let rates: Vec<f64> = (0..4).map(|step| decay.rate(3.0, &Moment::new(step, 100, 8))).collect();
 /// assert_eq!(rates, [3.0, 2.0, 1.5, 1.2]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,7 +34,7 @@ impl Inverse {
     pub(super) const KEYS: &'static [&'static str] = &["rate", "unit"];
 
     pub(super) fn read(keys: &Keys<'_>) -> Result<Self, OptimError> {
-        Ok(Self { rate: keys.number("rate", "how fast the learning rate falls, for example 0.1")?, unit: keys.unit()? })
+        Ok(Self { rate: keys.number("rate", "how fast the learning rate falls, for example 0.1")?, unit: keys.unit("unit", Unit::Epoch)? })
     }
 
     pub(super) fn write(&self) -> toml::Table {
@@ -52,7 +52,7 @@ impl Curve for Inverse {
         keys::range("inverse", "rate", "at least 0 and finite", self.rate, inside)
     }
 
-    fn rate(&self, base: f64, step: u64, epoch: u64) -> f64 {
-        base / (1.0 + self.rate * self.unit.count(step, epoch))
+    fn rate(&self, base: f64, at: &Moment) -> f64 {
+        base / (1.0 + self.rate * self.unit.count(at) as f64)
     }
 }

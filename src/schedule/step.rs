@@ -1,6 +1,6 @@
 //! Step decay.
 
-use super::{Curve, Keys, keys};
+use super::{Curve, Keys, Moment, keys};
 use crate::error::OptimError;
 
 /// Cuts the rate by a factor every few epochs.
@@ -18,12 +18,11 @@ use crate::error::OptimError;
 /// Halved every 5 epochs, the example of CS231n's notes:
 ///
 /// ```
-/// use thalweg::schedule::{Curve, Step};
+/// use thalweg::schedule::{Curve, Moment, Step};
 ///
 /// let halve = Step { every: 5, factor: 0.5 };
-/// assert_eq!(halve.rate(1.0, 0, 4), 1.0);
-/// assert_eq!(halve.rate(1.0, 0, 5), 0.5);
-/// assert_eq!(halve.rate(1.0, 0, 50), 0.0009765625); // 2⁻¹⁰
+/// let rates = [4, 5, 50].map(|epoch| halve.rate(1.0, &Moment::new(100 * epoch, 100, 60)));
+/// assert_eq!(rates, [1.0, 0.5, 0.0009765625]); // 2⁻¹⁰
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
@@ -58,7 +57,7 @@ impl Curve for Step {
         keys::range("step", "factor", "positive and finite", self.factor, inside)
     }
 
-    fn rate(&self, base: f64, _: u64, epoch: u64) -> f64 {
-        base * self.factor.powf((epoch / self.every.max(1)) as f64)
+    fn rate(&self, base: f64, at: &Moment) -> f64 {
+        base * self.factor.powf((at.epoch / self.every.max(1)) as f64)
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `optimizer.safetensors` | everything that resuming needs: the step, the parameters, the optimizer's state |
 //! | `model.safetensors` | the parameters and buffers alone, by PyTorch's names: what other programs read |
+//! | `average.safetensors` | the same of the parameters' running average, where one is kept |
 //! | `run.toml` | what made the run |
 //! | `standardisation.json` | what the data were standardised by, if they were |
 //! | `classes.json` | the names of the classes, if the data have any |
@@ -23,17 +24,17 @@
 mod atomic;
 mod classes;
 mod history;
+mod note;
 mod population;
 mod tensors;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 pub use self::atomic::write_atomic;
 pub use self::classes::class_names;
 pub use self::history::{append_history, rewind_history};
+use self::note::{ModelNote, Note};
 pub use self::population::{MemberNote, PopulationNote, population};
 pub(super) use self::population::{settle_next, write_next};
 use self::tensors::Held;
@@ -44,6 +45,8 @@ use crate::shape::Shape;
 
 /// The parameters, by PyTorch's names.
 pub const MODEL: &str = "model.safetensors";
+/// The running average of the parameters with the buffers, where one is kept: of the same form.
+pub const AVERAGE: &str = "average.safetensors";
 /// All that resuming needs.
 pub const OPTIMIZER: &str = "optimizer.safetensors";
 /// What made the run.
@@ -69,9 +72,6 @@ pub fn member_folder(population: &Path, member: usize) -> PathBuf {
 
 /// Among a checkpoint's scalars: rows of a minibatch of validation, where memory was too short for the usual ones.
 pub(super) const VALIDATION_BATCH: &str = "validation_batch";
-
-/// The newest format of `optimizer.safetensors` that is known here.
-const FORMAT: u32 = 1;
 
 /// A run between two steps: enough to go on with the same bits.
 ///
@@ -104,6 +104,8 @@ pub struct Checkpoint {
     pub counters: Vec<Counter>,
     /// The optimizer's state by name (`exp_avg`): one tensor for each parameter, of its name and shape.
     pub states: Vec<(String, Vec<Tensor>)>,
+    /// The running averages of the parameters, each of its name and shape; empty where none are kept.
+    pub averages: Vec<Tensor>,
     /// Steps done since the start of the run.
     pub step: u64,
     /// The epoch the next step belongs to, from 0.
@@ -124,43 +126,16 @@ pub struct Checkpoint {
     pub scalars: BTreeMap<String, f64>,
 }
 
-/// What stands in the metadata. `parameters` and `states` give the names in order; the scalars are text, because JSON
-/// has no NaN and its readers may round.
-#[derive(Serialize, Deserialize)]
-struct Note {
-    format: u32,
-    step: u64,
-    epoch: u32,
-    step_in_epoch: u32,
-    seed: u64,
-    optimizer: String,
-    convention: String,
-    precision: String,
-    #[serde(default)]
-    device: String,
-    parameters: Vec<String>,
-    #[serde(default)]
-    buffers: Vec<String>,
-    #[serde(default)]
-    counters: Vec<(String, u64)>,
-    states: Vec<String>,
-    scalars: BTreeMap<String, String>,
-}
-
-/// What stands in the metadata of `model.safetensors`.
-#[derive(Serialize, Deserialize)]
-struct ModelNote {
-    step: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    validation_batch: Option<usize>,
-}
-
 fn parameter_name(name: &str) -> String {
     format!("param.{name}")
 }
 
 fn buffer_name(name: &str) -> String {
     format!("buffer.{name}")
+}
+
+fn average_name(name: &str) -> String {
+    format!("average.{name}")
 }
 
 fn state_name(parameter: &str, state: &str) -> String {
@@ -175,12 +150,11 @@ impl Checkpoint {
     /// If a file cannot be written: the one before it is kept. If a tensor does not fill its shape, two have one name,
     /// or a state does not go with the parameters.
     pub fn save(&self, folder: &Path) -> Result<(), CheckpointError> {
-        self.save_as(&folder.join(OPTIMIZER), &folder.join(MODEL))
+        self.save_as([&folder.join(OPTIMIZER), &folder.join(MODEL), &folder.join(AVERAGE)])
     }
 
     /// [`save`](Self::save) under other names.
-    pub(super) fn save_as(&self, state: &Path, model: &Path) -> Result<(), CheckpointError> {
-        let path = state;
+    pub(super) fn save_as(&self, [path, model, average]: [&Path; 3]) -> Result<(), CheckpointError> {
         let shapes: Vec<_> = self.parameters.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
         let mut all: Vec<_> = self.parameters.iter().map(|t| (parameter_name(&t.name), Held::Floats(t))).collect();
         all.extend(self.buffers.iter().map(|t| (buffer_name(&t.name), Held::Floats(t))));
@@ -189,8 +163,14 @@ impl Checkpoint {
             compare(path, &shapes, &found)?;
             all.extend(tensors.iter().map(|t| (state_name(&t.name, state), Held::Floats(t))));
         }
+        let averaged = !self.averages.is_empty();
+        if averaged {
+            let found: Vec<_> = self.averages.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
+            compare(path, &shapes, &found)?;
+            all.extend(self.averages.iter().map(|t| (average_name(&t.name), Held::Floats(t))));
+        }
         let note = Note {
-            format: FORMAT,
+            format: note::FORMAT,
             step: self.step,
             epoch: self.epoch,
             step_in_epoch: self.step_in_epoch,
@@ -203,15 +183,23 @@ impl Checkpoint {
             buffers: self.buffers.iter().map(|t| t.name.clone()).collect(),
             counters: self.counters.iter().map(|c| (c.name.clone(), c.value)).collect(),
             states: self.states.iter().map(|(name, _)| name.clone()).collect(),
+            averaged,
             scalars: self.scalars.iter().map(|(name, x)| (name.clone(), x.to_string())).collect(),
         };
         tensors::write(path, &all, json(&note))?;
-        let floats = self.parameters.iter().chain(&self.buffers).map(|t| (t.name.clone(), Held::Floats(t)));
-        let counts = self.counters.iter().map(|c| (c.name.clone(), Held::Count(c.value)));
-        let held: Vec<_> = floats.chain(counts).collect();
         let validation_batch = self.scalars.get(VALIDATION_BATCH).map(|&rows| rows as usize);
         let note = ModelNote { step: self.step, validation_batch };
-        tensors::write(model, &held, json(&note))
+        if averaged {
+            tensors::write(average, &self.model_of(&self.averages), json(&note))?;
+        }
+        tensors::write(model, &self.model_of(&self.parameters), json(&note))
+    }
+
+    /// These parameters with the buffers and counts: what a model's file holds.
+    fn model_of<'a>(&'a self, parameters: &'a [Tensor]) -> Vec<(String, Held<'a>)> {
+        let floats = parameters.iter().chain(&self.buffers).map(|t| (t.name.clone(), Held::Floats(t)));
+        let counts = self.counters.iter().map(|c| (c.name.clone(), Held::Count(c.value)));
+        floats.chain(counts).collect()
     }
 
     /// Reads `optimizer.safetensors` of a run's folder.
@@ -234,6 +222,9 @@ impl Checkpoint {
         for state in &note.states {
             expected.extend(parameters.iter().map(|(name, shape)| (state_name(name, state), shape.clone())));
         }
+        if note.averaged {
+            expected.extend(parameters.iter().map(|(name, shape)| (average_name(name), shape.clone())));
+        }
         let mut values = file.read(&path, &expected, &[])?.0.into_iter();
         let mut take = |names: &[(String, Shape)]| -> Vec<Tensor> {
             let named = names.iter().zip(values.by_ref());
@@ -241,12 +232,14 @@ impl Checkpoint {
         };
         let (tensors, kept) = (take(&parameters), take(&buffers));
         let states = note.states.iter().map(|state| (state.clone(), take(&parameters))).collect();
+        let averages = if note.averaged { take(&parameters) } else { Vec::new() };
         let counters = note.counters.iter().map(|(name, value)| Counter { name: name.clone(), value: *value });
         Ok(Self {
             parameters: tensors,
             buffers: kept,
             counters: counters.collect(),
             states,
+            averages,
             step: note.step,
             epoch: note.epoch,
             step_in_epoch: note.step_in_epoch,
@@ -302,34 +295,6 @@ impl Checkpoint {
     }
 }
 
-impl Note {
-    fn read(file: &tensors::File, path: &Path) -> Result<Self, CheckpointError> {
-        let no_state = |reason: String| CheckpointError::NoState { path: path.to_owned(), reason };
-        let text = file.note().ok_or_else(|| no_state("its metadata has no key `thalweg`".into()))?;
-        #[derive(Deserialize)]
-        struct Version {
-            format: u32,
-        }
-        // The version first: a later format may have other fields.
-        let Version { format } = serde_json::from_str(&text).map_err(|error| no_state(error.to_string()))?;
-        if format > FORMAT {
-            return Err(CheckpointError::Format { path: path.to_owned(), found: format, known: FORMAT });
-        }
-        serde_json::from_str(&text).map_err(|error| no_state(error.to_string()))
-    }
-
-    fn numbers(&self, path: &Path) -> Result<BTreeMap<String, f64>, CheckpointError> {
-        let number = |(name, text): (&String, &String)| match text.parse() {
-            Ok(x) => Ok((name.clone(), x)),
-            Err(_) => Err(CheckpointError::NoState {
-                path: path.to_owned(),
-                reason: format!("`{name}` is `{text}`, not a number"),
-            }),
-        };
-        self.scalars.iter().map(number).collect()
-    }
-}
-
 /// The step of a file like `optimizer.safetensors`.
 pub(super) fn state_step(path: &Path) -> Result<u64, CheckpointError> {
     Ok(Note::read(&tensors::File::open(path)?, path)?.step)
@@ -374,6 +339,6 @@ fn compare(path: &Path, expected: &[(String, Shape)], found: &[(String, Shape)])
 }
 
 /// Numbers, texts and lists of them have no way to fail as JSON.
-fn json(note: &impl Serialize) -> String {
+fn json(note: &impl serde::Serialize) -> String {
     serde_json::to_string(note).unwrap_or_default()
 }

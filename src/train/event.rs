@@ -46,6 +46,12 @@ pub struct EpochEvent {
     pub val_loss: Option<f64>,
     /// Share classified right there.
     pub val_accuracy: Option<f64>,
+    /// The loss on the validation data of the running average of the parameters; `None` where none is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average_val_loss: Option<f64>,
+    /// Share that the average classifies right there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average_val_accuracy: Option<f64>,
     /// The penalty, mean over the epoch's steps by rows; `None` where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub penalty: Option<f64>,
@@ -85,6 +91,39 @@ pub struct Diverged {
     pub reason: String,
 }
 
+/// What an update did to the tensors.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TelemetryEvent {
+    /// The member, from 0; `None` in a run of one model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<usize>,
+    /// The step that made the update, from 1.
+    pub step: u64,
+    /// Passes over the data after it, with their fraction.
+    pub epoch: f64,
+    /// In the model's order; those of frozen tensors are all 0.
+    pub tensors: Vec<TensorTelemetry>,
+}
+
+/// What an update did to a tensor.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TensorTelemetry {
+    /// Its name.
+    pub tensor: String,
+    /// ‖w‖ before the update.
+    pub parameters: f64,
+    /// ‖g‖ before clipping; infinite where its square is beyond the device's floats, and written as null then.
+    pub gradients: f64,
+    /// ‖Δw‖.
+    pub update: f64,
+    /// ‖Δw‖ / ‖w‖, about 1e-3 where the learning rate is right; `None` for a tensor of zeros.
+    pub ratio: Option<f64>,
+    /// max |g|.
+    pub largest_gradient: f64,
+    /// Elements of the gradient that are no numbers.
+    pub non_finite: u64,
+}
+
 /// Something a run says.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -95,6 +134,8 @@ pub enum Event {
     Epoch(EpochEvent),
     /// A member of a population has diverged; it says no more.
     Diverged(Diverged),
+    /// What an update did to each tensor, at the stride that was asked for.
+    Telemetry(TelemetryEvent),
 }
 
 /// What the watcher of a run wants.

@@ -2,7 +2,7 @@
 
 use crate::device::Tensor;
 use crate::error::PopulationError;
-use crate::optim::FROZEN;
+use crate::optim::{FROZEN, MAX_GROUPS};
 
 /// Tensors whose PyTorch names match a pattern, and what an update does otherwise with them than with the rest: an entry of
 /// PyTorch's list of `params` groups, chosen by name.
@@ -58,7 +58,8 @@ impl Group {
         pattern[p..].iter().all(|&c| c == '*')
     }
 
-    fn check(&self) -> Result<(), PopulationError> {
+    /// Refuses a factor that is none.
+    pub(super) fn check(&self) -> Result<(), PopulationError> {
         let (pattern, factor) = (self.pattern.clone(), self.learning_rate_factor);
         if factor > 0.0 && factor.is_finite() {
             return Ok(());
@@ -75,12 +76,12 @@ fn of(groups: &[Group], name: &str) -> Option<usize> {
 
 /// For each tensor the engine's number of its group: 0 for none, [`FROZEN`], or its place in the list and 1.
 pub(super) fn assign(groups: &[Group], tensors: &[Tensor]) -> Result<Vec<usize>, PopulationError> {
-    if groups.len() >= FROZEN {
-        return Err(PopulationError::TooManyGroups { found: groups.len(), most: FROZEN - 1 });
+    // One number is that of the tensors without a group.
+    if groups.len() >= MAX_GROUPS {
+        return Err(PopulationError::TooManyGroups { found: groups.len(), most: MAX_GROUPS - 1 });
     }
-    groups.iter().try_for_each(Group::check)?;
     let owner: Vec<Option<usize>> = tensors.iter().map(|t| of(groups, &t.name)).collect();
-    for (g, group) in groups.iter().enumerate().filter(|(g, _)| !owner.contains(&Some(*g))) {
+    if let Some((g, group)) = groups.iter().enumerate().find(|(g, _)| !owner.contains(&Some(*g))) {
         let pattern = group.pattern.clone();
         let mut taken: Vec<usize> =
             tensors.iter().zip(&owner).filter(|(t, _)| group.matches(&t.name)).filter_map(|(_, o)| *o).collect();

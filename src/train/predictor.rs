@@ -12,7 +12,7 @@ pub use self::confusion::{ClassScores, Confusion, Macro};
 pub use self::evaluation::Evaluation;
 pub use self::predictions::{Meaning, Predictions};
 use self::program::Bound;
-use super::checkpoint::{MODEL, POPULATION, RUN, STANDARDISATION, class_names};
+use super::checkpoint::{AVERAGE, MODEL, POPULATION, RUN, STANDARDISATION, class_names};
 use super::config::RunConfig;
 use super::set::{judging, shrinking};
 use crate::data::{Dataset, Source, Standardisation, Values};
@@ -63,6 +63,8 @@ use crate::shape::Shape;
 /// ```
 pub struct Predictor {
     folder: PathBuf,
+    /// The file of the weights.
+    weights: &'static str,
     config: RunConfig,
     model: Sequential,
     standardisation: Option<Standardisation>,
@@ -100,10 +102,23 @@ impl Predictor {
     /// cannot be understood; [`CheckpointError::Mismatch`](crate::error::CheckpointError::Mismatch) where the weights
     /// are not those of the model; more memory than the device has.
     pub fn load(folder: &Path, device: &Device) -> Result<Self> {
+        Self::load_file(folder, MODEL, device)
+    }
+
+    /// [`load`](Self::load) of the running average of the parameters, which a run with `train.average` leaves.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn load_average(folder: &Path, device: &Device) -> Result<Self> {
+        Self::load_file(folder, AVERAGE, device)
+    }
+
+    fn load_file(folder: &Path, weights: &'static str, device: &Device) -> Result<Self> {
         let no_run =
             |missing: &'static str, reason: String| TrainError::NoRun { folder: folder.into(), missing, reason };
         std::fs::read_dir(folder).map_err(|error| no_run("the folder", error.to_string()))?;
-        for file in [RUN, MODEL] {
+        for file in [RUN, weights] {
             std::fs::File::open(folder.join(file)).map_err(|error| {
                 let of_many = folder.join(POPULATION).exists();
                 let more = if of_many {
@@ -132,8 +147,17 @@ impl Predictor {
         let model = config.model()?;
         let class_names = class_names(folder)?;
         let (folder, device) = (folder.into(), device.clone());
-        let mut predictor =
-            Self { folder, config, model, standardisation, class_names, known: known.clone(), device, bound: None };
+        let mut predictor = Self {
+            folder,
+            weights,
+            config,
+            model,
+            standardisation,
+            class_names,
+            known: known.clone(),
+            device,
+            bound: None,
+        };
         if let Some(input) = known {
             predictor.takes(&input)?;
         }
@@ -173,7 +197,8 @@ impl Predictor {
             None => {
                 // The data's own shape is what the weights may not suit; where the run says it, they are at fault.
                 let free = self.known.is_none();
-                self.bound = Some(Bound::load(&self.folder.join(MODEL), &self.model, input, free, &self.device)?);
+                self.bound =
+                    Some(Bound::load(&self.folder.join(self.weights), &self.model, input, free, &self.device)?);
                 Ok(())
             }
         }

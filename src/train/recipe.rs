@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use super::group::Group;
 use super::member::Member;
+use super::rules::Rules;
+use super::update::UpdateOptions;
 use crate::data::Dataset;
 use crate::device::Precision;
 use crate::error::{OptimError, TrainError};
 use crate::nn::{Augment, Objective};
 use crate::optim::{DynRule, Optimizer};
-use crate::schedule::Schedule;
+use crate::schedule::{Moment, Schedule};
 use crate::shape::Shape;
 
 /// How a model is trained.
@@ -27,7 +29,7 @@ pub struct Recipe {
     pub objective: Objective,
     /// The update rule: one of the library's (`.into()`) or one of your own (`Arc::new`); default Adam as PyTorch has it.
     pub optimizer: Arc<dyn DynRule>,
-    /// The learning rate's course; default constant.
+    /// The course of the learning rate, and of the momentum if it has one; default constant.
     pub schedule: Schedule,
     /// Passes over the data, at least 1; default 20.
     pub epochs: u32,
@@ -40,6 +42,8 @@ pub struct Recipe {
     /// Whether the rows of an epoch that fill no minibatch are left out of it (others in each epoch, with `shuffle`); default
     /// false: they are trained on as a short one.
     pub drop_last: bool,
+    /// What an update does beside its rule: clipping, accumulation, a running average, half states, telemetry; default none.
+    pub update: UpdateOptions,
     /// The shape the model takes an example in; default `None`: the data's.
     pub input: Option<Shape>,
     /// How the images of a minibatch are changed at random; default: not at all. The model must take `[C, H, W]`.
@@ -65,6 +69,7 @@ impl Default for Recipe {
             seed: 1,
             shuffle: true,
             drop_last: false,
+            update: UpdateOptions::default(),
             input: None,
             augment: Augment::default(),
             shuffle_seed: None,
@@ -125,20 +130,39 @@ impl Recipe {
         Objective { l2, ..self.objective }
     }
 
-    /// The learning rate of step `step` in epoch `epoch`, both from 0, from a base rate, times a group's factor.
-    pub(super) fn rate(
-        &self,
-        precision: Precision,
-        base: f64,
-        factor: f64,
-        step: u64,
-        epoch: u64,
-    ) -> Result<f64, OptimError> {
-        let rate = self.schedule.rate(base, step, epoch) * factor;
-        if precision.holds_positive(rate) {
+    /// Steps of an epoch over `rows` rows: minibatches, of which [`UpdateOptions::accumulate`] make an update.
+    pub fn steps_per_epoch(&self, rows: usize) -> usize {
+        let batch = self.batch_size.max(1);
+        if self.drop_last { rows / batch } else { crate::data::steps(rows, batch) }
+    }
+
+    /// Updates of an epoch over `rows` rows: what schedules count as steps.
+    pub fn updates_per_epoch(&self, rows: usize) -> usize {
+        self.update.updates(self.steps_per_epoch(rows))
+    }
+
+    /// Refuses numbers that floats of `precision` do not hold, in a run of `updates` updates an epoch: the rules', the rates' and
+    /// the momenta's, of each member and parameter group. A trainer begins with it.
+    ///
+    /// # Errors
+    ///
+    /// [`OptimError`]: a field out of its range, a rate that is no positive normal number and no 0 that the schedule leads to,
+    /// a momentum that the rule does not have. [`PopulationError`](crate::error::PopulationError): members or groups whose rules
+    /// have other states.
+    pub fn check(&self, precision: Precision, updates: usize) -> crate::Result<()> {
+        self.update.check()?;
+        Ok(Rules::new(self)?.check(self, precision, updates)?)
+    }
+
+    /// The learning rate of the update at that moment, from a base rate, times a group's factor.
+    pub(super) fn rate(&self, precision: Precision, base: f64, factor: f64, at: &Moment) -> Result<f64, OptimError> {
+        let rate = self.schedule.rate(base, at) * factor;
+        // What a curve that leads to 0 passes just above it may be flushed to 0.
+        let vanishes = self.schedule.reaches_zero() && (0.0..=f64::from(f32::MIN_POSITIVE)).contains(&rate);
+        if vanishes || precision.holds_positive(rate) {
             return Ok(rate);
         }
         let (schedule, floats) = (self.schedule.curve().name(), precision.name());
-        Err(OptimError::Rate { schedule, step: step + 1, epoch: epoch + 1, rate, floats })
+        Err(OptimError::Rate { schedule, step: at.step + 1, epoch: at.epoch + 1, rate, floats })
     }
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::group::Group;
 use super::recipe::Recipe;
 use crate::device::Precision;
 use crate::error::{OptimError, PopulationError, Result};
 use crate::optim::{DynRule, Hyper};
+use crate::schedule::Moment;
 
 /// The rules of one run, `[member][group]`; group 0 is that of tensors which no pattern matches.
 pub(super) struct Rules {
@@ -28,6 +30,7 @@ impl Rules {
             let owner = format!("{} ({})", recipe.optimizer.name(), recipe.optimizer.convention());
             return Err(OptimError::WholeTensors { owner }.into());
         }
+        recipe.groups.iter().try_for_each(Group::check)?;
         let mut members = Vec::with_capacity(recipe.population());
         for m in 0..recipe.population() {
             let mut rule = recipe.optimizer.clone();
@@ -83,37 +86,87 @@ impl Rules {
         self.members[member][0].rule.learning_rate()
     }
 
-    /// Refuses numbers that floats of `precision` do not hold: those of each rule, and the rates at both ends of a run of `steps`
-    /// steps an epoch, between which each schedule only rises or only falls.
-    pub fn check(&self, recipe: &Recipe, precision: Precision, steps: usize) -> Result<(), OptimError> {
+    /// Refuses numbers that floats of `precision` do not hold, in a run of `updates` updates an epoch: those of each rule, its
+    /// rates and momenta.
+    pub fn check(&self, recipe: &Recipe, precision: Precision, updates: usize) -> Result<(), OptimError> {
         recipe.schedule.validate()?;
-        let epochs = u64::from(recipe.epochs.max(1));
-        let last = epochs * steps.max(1) as u64 - 1;
+        let (updates, epochs) = (updates.max(1) as u64, u64::from(recipe.epochs.max(1)));
+        let last = updates * epochs - 1;
+        // Each update of most runs. Of longer ones so many, and each is looked at again when it is sent.
+        let stride = usize::try_from(last / LOOKED_AT + 1).unwrap_or(usize::MAX);
         for member in &self.members {
             for Grouped { rule, factor } in member {
-                match precision {
-                    Precision::F32 => rule.validate_f32()?,
-                    Precision::F64 => rule.validate()?,
+                valid(rule.as_ref(), precision)?;
+                for momentum in recipe.schedule.momenta().into_iter().flatten() {
+                    with_momentum(recipe, rule, precision, momentum)?;
                 }
-                for (step, epoch) in [(0, 0), (last, epochs - 1)] {
-                    recipe.rate(precision, rule.learning_rate(), *factor, step, epoch)?;
+                for step in (0..last).step_by(stride).chain([last]) {
+                    let at = Moment::new(step, updates, epochs);
+                    recipe.rate(precision, rule.learning_rate(), *factor, &at)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// A member's learning rate at step `step` of epoch `epoch`, both from 0, and the numbers of its update for each group.
+    /// A member's learning rate at that moment, and the numbers of its update for each group.
     pub fn hyper(
         &self,
         recipe: &Recipe,
         precision: Precision,
         member: usize,
-        (step, epoch): (u64, u64),
+        at: &Moment,
     ) -> Result<(f64, Vec<Hyper>), OptimError> {
-        let rate = |g: &Grouped| recipe.rate(precision, g.rule.learning_rate(), g.factor, step, epoch);
+        let rate = |g: &Grouped| recipe.rate(precision, g.rule.learning_rate(), g.factor, at);
         let groups = &self.members[member][..self.groups];
-        let numbers = groups.iter().map(|g| Ok(g.rule.hyper(step + 1, rate(g)?))).collect::<Result<_, _>>()?;
+        let number = |g: &Grouped| match recipe.schedule.momentum(at) {
+            None => Ok(g.rule.hyper(at.step + 1, rate(g)?)),
+            Some(momentum) => Ok(with_momentum(recipe, &g.rule, precision, momentum)?.hyper(at.step + 1, rate(g)?)),
+        };
+        let numbers = groups.iter().map(number).collect::<Result<_, _>>()?;
         Ok((rate(&groups[0])?, numbers))
     }
+}
+
+/// Updates whose rates are looked at before a run, besides the last.
+const LOOKED_AT: u64 = 1 << 16;
+
+fn valid(rule: &dyn DynRule, precision: Precision) -> Result<(), OptimError> {
+    match precision {
+        Precision::F32 => rule.validate_f32(),
+        Precision::F64 => rule.validate(),
+    }
+}
+
+/// The rule with another `momentum`, or else `beta1`.
+fn with_momentum(
+    recipe: &Recipe,
+    from: &Arc<dyn DynRule>,
+    precision: Precision,
+    momentum: f64,
+) -> Result<Arc<dyn DynRule>, OptimError> {
+    let refused = |why| OptimError::Momentum {
+        schedule: recipe.schedule.curve().name(),
+        owner: format!("{} in the {} convention", from.name(), from.convention()),
+        why,
+    };
+    let absent = |error: &OptimError| matches!(error, OptimError::Field { .. });
+    let rule = match from.with("momentum", momentum) {
+        Err(error) if absent(&error) => from.with("beta1", momentum),
+        other => other,
+    };
+    let rule = rule.map_err(|error| match absent(&error) {
+        true => refused(
+            "has neither `momentum` nor `beta1`. Take a rule that has one, or leave the schedule's momentum out",
+        ),
+        false => error,
+    })?;
+    if (rule.states(), rule.source()) != (from.states(), from.source()) {
+        return Err(refused(
+            "is another rule with a momentum of 0 than with one above. Let the optimizer's own and the schedule's \
+             all be above 0",
+        ));
+    }
+    valid(rule.as_ref(), precision)?;
+    Ok(rule)
 }

@@ -7,7 +7,11 @@ mod population;
 mod resume;
 mod run;
 mod running;
+mod telemetry;
 mod trouble;
+mod watch;
+
+pub use evaluate::Judged;
 
 use std::path::PathBuf;
 
@@ -21,7 +25,7 @@ use super::set::{Set, build};
 use crate::data::Split;
 use crate::device::cpu::CpuEngine;
 use crate::device::gpu::GpuEngine;
-use crate::device::{Device, Engine, Precision, Setup, Tensor, Update};
+use crate::device::{Device, Engine, Precision, Setup, Tensor};
 use crate::error::{Result, TrainError};
 use crate::nn::{Assembled, Mode, Model};
 
@@ -101,10 +105,13 @@ impl Trainer {
             }
         }
         data.train.check_batch(recipe.batch_size)?;
-        let (rows, batch) = (data.train.rows(), recipe.batch_size);
-        let steps = if recipe.drop_last { rows / batch } else { crate::data::steps(rows, batch) };
+        let updates = recipe.updates_per_epoch(data.train.rows());
+        recipe.update.check()?;
         let rules = Rules::new(&recipe)?;
-        rules.check(&recipe, device.precision(), steps)?;
+        rules.check(&recipe, device.precision(), updates)?;
+        if recipe.schedule.plateau().is_some() && data.validation.is_none() {
+            return Err(TrainError::NoValidation { schedule: recipe.schedule.curve().name() }.into());
+        }
         for m in 0..recipe.members.len() {
             check_l2(m, recipe.l2_of(m))?;
         }
@@ -119,7 +126,7 @@ impl Trainer {
             tensors: tensors.clone(),
             buffers: built.kept(),
             rule: rules.rule().clone(),
-            update: Update::default(),
+            update: recipe.update.of_engine(),
             seeds: (0..population).map(|m| recipe.seed_of(m)).collect(),
         };
         let rules = rules.for_groups(setup.group_count());

@@ -1,31 +1,10 @@
-//! Trajectories of torch.optim, Optax and Keras, of the snippets of CS231n's notes and of papers' algorithms in numpy: see
-//! `golden/optim/generate.py`, `generate_adaptive.py` and `generate_tensor.py`.
+//! Trajectories of torch.optim, keras.optimizers and optax, and of the snippets of CS231n's notes and the algorithms of the
+//! papers in numpy: see `golden/optim/generate.py`, `generate_adaptive.py` and `generate_tensor.py`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use thalweg::optim::ALL;
 
-use serde::Deserialize;
-use thalweg::optim::{ALL, Optimizer};
-
-use crate::{Run, taking};
-
-#[derive(Deserialize)]
-struct File {
-    cases: Vec<Case>,
-}
-
-#[derive(Deserialize)]
-struct Case {
-    name: String,
-    convention: String,
-    fields: toml::Table,
-    rates: Vec<f64>,
-    start: Vec<f64>,
-    /// A vector's if it is left out.
-    shape: Option<Vec<usize>>,
-    gradients: Vec<Vec<f64>>,
-    parameters: Vec<Vec<f64>>,
-    states: BTreeMap<String, Vec<f64>>,
-}
+use crate::Run;
+use crate::case::{self, Case};
 
 /// Some 24 steps of a dozen f64 roundings on numbers of order 1 each, and a root that at most doubles their relative
 /// error: below 24·12·2·1.1e-16 = 7e-14. Another order of operations is within it, another formula is not.
@@ -47,14 +26,12 @@ fn compare(what: &str, found: &[f64], golden: &[f64], tolerance: f64) {
 }
 
 fn replay(case: &Case) {
-    let mut table = case.fields.clone();
-    table.insert("name".into(), case.name.clone().into());
-    table.insert("convention".into(), case.convention.clone().into());
-    let optimizer = Optimizer::from_table(&table).unwrap();
+    let (table, optimizer) = (case.table(), case.optimizer());
     let rule = optimizer.rule();
-    let shape = case.shape.clone().unwrap_or(vec![case.start.len()]).into();
+    assert_eq!(rule.learning_rate(), case.rates[0], "{table:?}: the rate of the first step");
+    let shape = case.shape();
     let mut run = Run::shaped(rule, &case.start, &shape);
-    let tolerance = if taking(rule, &shape).is_some() && case.name == "muon" { ITERATED } else { TOLERANCE };
+    let tolerance = if case.transformed() && case.name == "muon" { ITERATED } else { TOLERANCE };
     assert_eq!(case.gradients.len(), 24);
     for (t, ((gradients, rate), golden)) in case.gradients.iter().zip(&case.rates).zip(&case.parameters).enumerate() {
         run.step(rule, *rate, gradients);
@@ -74,31 +51,45 @@ fn replay(case: &Case) {
 
 #[test]
 fn every_rule_follows_its_convention() {
-    let mut seen = BTreeSet::new();
-    for entry in ALL {
-        let path = format!("{}/tests/golden/optim/{}.json", env!("CARGO_MANIFEST_DIR"), entry.name);
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-        let file: File = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"));
-        for case in &file.cases {
-            replay(case);
-            seen.insert((case.name.clone(), case.convention.clone()));
-        }
-        for convention in entry.conventions {
-            assert!(
-                seen.contains(&(entry.name.into(), convention.to_string())),
-                "no golden {} {convention}",
-                entry.name
-            );
-        }
-    }
+    ALL.iter().flat_map(|entry| case::of(entry.name)).for_each(|case| replay(&case));
 }
 
 /// A golden test that cannot fail proves nothing: the same data must refuse a rule with one number changed.
 #[test]
 fn a_changed_number_leaves_the_golden_trajectory() {
-    let text = include_str!("../golden/optim/adam.json");
-    let mut file: File = serde_json::from_str(text).unwrap();
-    let case = &mut file.cases[0];
-    case.fields.insert("beta2".into(), 0.9991.into());
-    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| replay(case))).is_err());
+    let case = case::of("adam").swap_remove(0);
+    for (field, x) in [("beta2", 0.9991), ("epsilon", 1.1e-8), ("learning_rate", 1.1e-3)] {
+        let mut changed = case.clone();
+        changed.fields.insert(field.into(), x.into());
+        assert!(std::panic::catch_unwind(|| replay(&changed)).is_err(), "{field}");
+    }
+    let mut changed = case.clone();
+    changed.convention = "keras".into();
+    assert!(std::panic::catch_unwind(|| replay(&changed)).is_err());
+}
+
+/// Each convention's own defaults are run through, and each of its fields is somewhere away from them.
+#[test]
+fn every_field_of_every_convention_is_in_a_golden_case() {
+    for entry in ALL {
+        let all = case::of(entry.name);
+        for &convention in entry.conventions {
+            let whose = format!("{} {convention}", entry.name);
+            let cases: Vec<_> = all.iter().filter(|case| case.convention == convention.name()).collect();
+            assert!(!cases.is_empty(), "no golden {whose}");
+            let defaults = (entry.defaults)(convention).to_table();
+            for field in (entry.defaults)(convention).fields() {
+                let written = |case: &Case| case.fields.get(field.name).cloned();
+                let away = cases.iter().any(|case| written(case).is_some_and(|x| x != defaults[field.name]));
+                assert!(away, "{whose}: no case with another {}", field.name);
+                let own = cases.iter().any(|case| written(case).is_none_or(|x| x == defaults[field.name]));
+                // Notes and papers cannot be run without numbers, nor Optax without a learning rate.
+                let given = match convention.name() {
+                    "cs231n" | "paper" => true,
+                    other => other == "optax" && field.name == "learning_rate",
+                };
+                assert!(own || given, "{whose}: no case with the default {}", field.name);
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Statements U1–U8 of CS231n's notes (docs/learning-notes.md), and the formula bugs that shipped elsewhere.
 
 use thalweg::optim::{
-    Adadelta, Adam, AdamW, Configurable, Convention, DynRule, Momentum, Nesterov, Optimizer, RmsProp,
+    Adadelta, Adam, AdamW, AmsGrad, Configurable, Convention, DynRule, Momentum, Nesterov, Optimizer, RmsProp,
 };
 
 use crate::{Run, noise, rosenbrock};
@@ -36,7 +36,7 @@ fn u2_momentum_in_the_other_sign() {
 #[test]
 fn u3_nesterov_in_both_forms() {
     let (rate, mu) = (2e-4, 0.9);
-    for convention in [Convention::Cs231n, Convention::PyTorch] {
+    for &convention in Nesterov::CONVENTIONS {
         let rule = Nesterov { momentum: mu, ..Nesterov::defaults(convention) };
         let mut run = Run::new(&rule, &[-1.2, 1.0]);
         let (mut x, mut v) = ([-1.2, 1.0], [0.0; 2]);
@@ -56,23 +56,78 @@ fn u3_nesterov_in_both_forms() {
     }
 }
 
-/// U2, U3: the conventions agree while η is constant, and part when it changes.
+/// U2, U3: the conventions agree while η is constant, and part when it changes: inside the velocity or outside.
 #[test]
 fn where_the_learning_rate_stands() {
     for name in ["momentum", "nesterov"] {
         let rule = |convention: &str| -> Optimizer {
             toml::from_str(&format!("name = '{name}'\nconvention = '{convention}'\nlearning_rate = 0.1")).unwrap()
         };
-        let (a, b) = (rule("cs231n"), rule("pytorch"));
-        let (mut x, mut y) = (Run::new(a.rule(), &[1.0]), Run::new(b.rule(), &[1.0]));
-        for g in noise(20) {
-            x.step(a.rule(), 0.1, &[g]);
-            y.step(b.rule(), 0.1, &[g]);
-            close(x.parameters[0], y.parameters[0], 1e-14);
+        let rules = ["cs231n", "paper", "keras", "optax", "pytorch"].map(rule);
+        let mut runs = [(); 5].map(|()| Run::new(rules[0].rule(), &[1.0]));
+        for (t, g) in noise(21).into_iter().enumerate() {
+            for (run, rule) in runs.iter_mut().zip(&rules) {
+                run.step(rule.rule(), if t < 20 { 0.1 } else { 0.01 }, &[g]);
+            }
+            let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(|i| runs[i].parameters[0]);
+            assert!(a == b && b == c && d == e, "{name}: {runs:?}");
+            if t < 20 {
+                close(a, d, 1e-14);
+            } else {
+                assert!((a - d).abs() > 1e-3, "{name}");
+            }
         }
-        x.step(a.rule(), 0.01, &[0.5]);
-        y.step(b.rule(), 0.01, &[0.5]);
-        assert!((x.parameters[0] - y.parameters[0]).abs() > 1e-3, "{name}");
+    }
+}
+
+/// Keras's ε is the ε̂ of the paper's shorter form: it does what `ε / √(1 − β₂ᵗ)` does in the other conventions.
+#[test]
+fn adams_two_epsilons() {
+    let keras = Adam { epsilon: 1e-2, ..Adam::defaults(Convention::Keras) };
+    let mut run = Run::new(&keras, &[0.0]);
+    let (mut p, mut m, mut v) = ([0.0], [0.0], [0.0]);
+    for (t, g) in (1..).zip(noise(30)) {
+        let root = (1.0 - 0.999_f64.powi(t)).sqrt();
+        let pytorch = Adam { epsilon: 1e-2 / root, ..Adam::default() };
+        run.step(&keras, 0.1, &[g]);
+        pytorch.update_f64(&DynRule::hyper(&pytorch, t as u64, 0.1), &[g], &mut p, &mut [&mut m, &mut v]);
+        close(run.parameters[0], p[0], 1e-13);
+    }
+}
+
+/// AMSGrad's state was grouped with the wrong list elsewhere: it holds the largest v (optax: v̂) there was, and divides.
+#[test]
+fn amsgrad_remembers_the_largest() {
+    for &convention in AmsGrad::CONVENTIONS {
+        let rule = AmsGrad { beta1: 0.5, beta2: 0.75, ..AmsGrad::defaults(convention) };
+        let mut run = Run::new(&rule, &[0.0]);
+        let (mut m, mut v, mut largest) = (0.0, 0.0, 0.0_f64);
+        for (t, g) in (1..).zip([0.1, -2.0, 0.0, 0.3, 0.0, 0.2]) {
+            (m, v) = (0.5 * m + 0.5 * g, 0.75 * v + 0.25 * g * g);
+            let corrected = if convention == Convention::Optax { v / (1.0 - 0.75_f64.powi(t)) } else { v };
+            largest = largest.max(corrected);
+            run.step(&rule, 0.1, &[g]);
+            for (state, expected) in run.states.iter().zip([m, v, largest]) {
+                close(state[0], expected, 1e-15);
+            }
+        }
+        assert!(run.states[2][0] > 2.0 * run.states[1][0], "the largest is not the last");
+    }
+}
+
+/// The paper's λ is scaled by the schedule alone, a library's by the learning rate too.
+#[test]
+fn whose_decay_the_learning_rate_scales() {
+    let one_step = |rule: &AdamW, rate: f64| {
+        let mut run = Run::new(rule, &[4.0]);
+        run.step(rule, rate, &[0.0]);
+        run.parameters[0]
+    };
+    for &convention in AdamW::CONVENTIONS {
+        let rule = AdamW { learning_rate: 0.5, weight_decay: 0.1, ..AdamW::defaults(convention) };
+        let (first, half) = if convention == Convention::Paper { (3.6, 3.8) } else { (3.8, 3.9) };
+        close(one_step(&rule, 0.5), first, 1e-15);
+        close(one_step(&rule, 0.25), half, 1e-15);
     }
 }
 
@@ -116,9 +171,15 @@ fn bias_corrections_of_the_second_step() {
 /// `v − (m² + ε)` was NaN at step 153 of a constant gradient, and without a clamp cancellation goes negative.
 #[test]
 fn centred_rmsprop_outlives_a_constant_gradient() {
-    for momentum in [0.0, 0.9] {
+    let centred: Vec<RmsProp> = [Convention::Paper, Convention::Keras, Convention::Optax, Convention::PyTorch]
+        .into_iter()
+        .map(|convention| RmsProp { centered: true, epsilon: 1e-8, ..RmsProp::defaults(convention) })
+        .collect();
+    let corrected = RmsProp { bias_correction: true, ..centred[2] };
+    let outside = RmsProp { epsilon_in_root: false, ..corrected };
+    for (base, momentum) in centred.into_iter().chain([corrected, outside]).flat_map(|r| [(r, 0.0), (r, 0.9)]) {
         for decay in [0.9, 0.99, 0.999] {
-            let rule = RmsProp { centered: true, momentum, decay, epsilon: 1e-8, ..RmsProp::default() };
+            let rule = RmsProp { momentum, decay, ..base };
             for g in [1e-3, 0.1, 0.3, 1.0, 7.0] {
                 let mut run = Run::new(&rule, &[1.0]);
                 let (mut p, mut states) = ([1.0_f32], [[0.0_f32]; 3]);

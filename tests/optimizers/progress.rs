@@ -1,6 +1,6 @@
 //! Every rule makes its way down a bowl and along Rosenbrock's valley.
 
-use thalweg::optim::Optimizer;
+use thalweg::optim::{FieldValue, Optimizer};
 
 use crate::{Run, every_form, rosenbrock};
 
@@ -9,14 +9,14 @@ use crate::{Run, every_form, rosenbrock};
 fn tame(optimizer: &mut Optimizer, rate: f64) {
     let centered = optimizer.rule().states().contains(&"grad_avg");
     for field in optimizer.fields() {
-        if let thalweg::optim::FieldValue::Number(x) = field.value {
-            match field.name {
-                "learning_rate" => *x = rate,
-                "epsilon" if centered => *x = 1e-2,
-                // A decayed weight has its minimum elsewhere, and a falling rate does not reach it in this many steps.
-                "weight_decay" | "lr_decay" => *x = 0.0,
-                _ => {}
-            }
+        match (field.name, field.value) {
+            ("learning_rate", FieldValue::Number(x)) => *x = rate,
+            ("epsilon", FieldValue::Number(x)) if centered => *x = 1e-2,
+            // A decayed weight has its minimum elsewhere, and a falling rate does not reach it in this many steps.
+            ("weight_decay" | "lr_decay", FieldValue::Number(x)) => *x = 0.0,
+            // The variance of the first gradient alone is 0, and the first step ηg/ε.
+            ("bias_correction", FieldValue::Flag(corrected)) if centered => *corrected = false,
+            _ => {}
         }
     }
 }
@@ -56,6 +56,8 @@ fn rosenbrocks_valley() {
             "adadelta" => 1.0,
             // RAdam's first five steps are as long as the gradient.
             "rmsprop" | "radam" => 1e-3,
+            // The steep slopes of the start are never forgotten.
+            "amsgrad" => 0.03,
             _ => 0.01,
         };
         tame(&mut optimizer, rate);

@@ -34,6 +34,15 @@ fn the_documented_defaults() {
         ("name = 'adam'", "weight_decay", 0.0),
         ("name = 'adamw'", "weight_decay", 1e-2),
         ("name = 'adamw'", "beta2", 0.999),
+        ("name = 'amsgrad'", "learning_rate", 1e-3),
+        ("name = 'adagrad'\nconvention = 'keras'", "initial_accumulator_value", 0.1),
+        ("name = 'adam'\nconvention = 'keras'", "epsilon", 1e-7),
+        ("name = 'adamw'\nconvention = 'keras'", "weight_decay", 4e-3),
+        ("name = 'adamw'\nconvention = 'optax'", "weight_decay", 1e-4),
+        ("name = 'adamw'\nconvention = 'paper'", "weight_decay", 0.0),
+        ("name = 'rmsprop'\nconvention = 'paper'", "momentum", 0.9),
+        ("name = 'rmsprop'\nconvention = 'optax'", "decay", 0.9),
+        ("name = 'adadelta'\nconvention = 'paper'", "decay", 0.95),
         ("name = 'adamax'", "learning_rate", 2e-3),
         ("name = 'adamax'\nconvention = 'keras'", "epsilon", 1e-7),
         ("name = 'nadam'", "learning_rate", 2e-3),
@@ -90,10 +99,22 @@ fn unknown_names_get_the_nearest_and_the_list() {
     let error = read("name = 'momentum'\nconvention = 'cs231n'\ndampening = 0.5").unwrap_err();
     assert!(matches!(&error, OptimError::Field { found, .. } if found == "dampening"), "{error}");
 
-    let error = read("name = 'sgd'\nconvention = 'keras'").unwrap_err();
-    assert!(matches!(&error, OptimError::Convention { known, .. } if known == &["cs231n", "pytorch"]), "{error}");
-    let error = read("name = 'adamw'\nconvention = 'cs231n'").unwrap_err();
-    assert!(matches!(&error, OptimError::Convention { known, .. } if known == &["pytorch"]), "{error}");
+    for entry in ALL {
+        for convention in Convention::ALL {
+            let found = read(&format!("name = '{}'\nconvention = '{convention}'", entry.name));
+            if entry.conventions.contains(convention) {
+                assert_eq!(found.unwrap(), (entry.defaults)(*convention));
+                continue;
+            }
+            let error = found.unwrap_err();
+            let has: Vec<_> = entry.conventions.iter().map(|c| c.name()).collect();
+            assert!(matches!(&error, OptimError::Convention { known, .. } if *known == has), "{error}");
+            assert!(error.to_string().ends_with(&format!("it has `{}`", has.join("`, `"))), "{error}");
+        }
+    }
+    for text in ["name = 'sgd'\nconvention = 'paper'", "name = 'amsgrad'\nconvention = 'cs231n'"] {
+        assert!(matches!(read(text), Err(OptimError::Convention { .. })), "{text}");
+    }
 
     assert!(matches!(read("learning_rate = 1.0"), Err(OptimError::Missing { field: "name", .. })));
     assert!(matches!(read("name = 3"), Err(OptimError::Type { .. })));
@@ -164,7 +185,12 @@ fn numbers_that_f32_does_not_hold() {
                         "learning_rate" | "epsilon" | "adam_epsilon" | "epsilon_scale" | "clip_threshold"
                         | "adam_lr_ratio" => x == 1.0 - 1e-9,
                         "ns_steps" => false,
-                        "weight_decay" | "epsilon_root" | "adam_weight_decay" | "rms_rate" => x < 1e39,
+                        "weight_decay"
+                        | "initial_accumulator_value"
+                        | "initial_scale"
+                        | "epsilon_root"
+                        | "adam_weight_decay"
+                        | "rms_rate" => x < 1e39,
                         "lr_decay" | "momentum_decay" | "decay_rate" | "min_dim_size_to_factor" => true,
                         _ => x < 1e-30,
                     };
@@ -193,4 +219,12 @@ fn fields_of_another_convention_are_refused() {
     assert!(matches!(DynRule::validate(&rmsprop), Err(OptimError::Field { .. })));
     let adam = Adam { bias_correction: false, ..Adam::default() };
     assert!(matches!(DynRule::validate(&adam), Err(OptimError::Field { .. })));
+    let adam = Adam { epsilon_root: 0.1, ..Adam::default() };
+    assert!(matches!(DynRule::validate(&adam), Err(OptimError::Field { .. })));
+    for convention in [Convention::Keras, Convention::PyTorch] {
+        let flag = RmsProp { nesterov: true, ..RmsProp::defaults(convention) };
+        assert!(matches!(DynRule::validate(&flag), Err(OptimError::Field { .. })));
+    }
+    let mixed = RmsProp { convention: Convention::PyTorch, ..RmsProp::defaults(Convention::Keras) };
+    assert!(matches!(DynRule::validate(&mixed), Err(OptimError::Field { found, .. }) if found == "epsilon_in_root"));
 }

@@ -125,8 +125,8 @@ pub fn a_crash_between_the_members_files(device: &Device) {
     assert_eq!(resumed(), (12, at_end));
     // Before it: what members 0 and 1 have written beside their files is of a step that never was saved.
     std::fs::write(path.join("population.json"), &early_note).expect("a file");
-    for m in 0..4 {
-        std::fs::write(file(m, "optimizer.safetensors"), &early[m]).expect("a file");
+    for (m, early) in early.iter().enumerate() {
+        std::fs::write(file(m, "optimizer.safetensors"), early).expect("a file");
     }
     for m in [0, 1] {
         std::fs::write(file(m, "optimizer.next.safetensors"), &late[m]).expect("a file");

@@ -140,6 +140,12 @@ pub fn forms() -> Vec<Optimizer> {
         "name = 'rmsprop'\nmomentum = 0.8",
         "name = 'rmsprop'\ncentered = true\nmomentum = 0.8\nweight_decay = 0.1",
         "name = 'adam'\nweight_decay = 0.1",
+        "name = 'adam'\nconvention = 'optax'\nepsilon_root = 0.01",
+        "name = 'amsgrad'\nconvention = 'keras'\nweight_decay = 0.1",
+        "name = 'momentum'\nconvention = 'keras'\nweight_decay = 0.1",
+        "name = 'rmsprop'\nconvention = 'keras'\nmomentum = 0.8\nweight_decay = 0.1",
+        "name = 'rmsprop'\nconvention = 'optax'\nmomentum = 0.8\nnesterov = true\nbias_correction = true",
+        "name = 'rmsprop'\nconvention = 'optax'\ncentered = true\nepsilon = 0.01\ninitial_scale = 1",
     ];
     defaults.chain(further.map(super::common::optimizer)).collect()
 }

@@ -165,6 +165,10 @@ pub fn from_where_no_run_can_be_is_refused(device: &Device) {
         (with("data_loss", f64::NAN), "data_loss"),
         (with("penalty", f64::INFINITY), "penalty"),
         (with("accuracy", f64::NEG_INFINITY), "accuracy"),
+        (with("plateau_best", f64::NAN), "plateau_best"),
+        (with("plateau_waited", -1.0), "plateau_waited"),
+        (with("plateau_cooling", 1e300), "plateau_cooling"),
+        (with("plateau_cuts", 0.5), "plateau_cuts"),
     ] {
         changed.save(folder.path()).expect("a file");
         match other.resume(folder.path()).err() {

@@ -8,6 +8,7 @@ use thalweg::rng::Stream;
 use super::bounds::{Near, update};
 use super::common::noise;
 use super::given::{WIDTH, call, ready};
+use super::{case, golden};
 use crate::support;
 
 const STEPS: u32 = 20;
@@ -84,8 +85,9 @@ pub fn follows_the_formula(gpu: &Gpu, optimizer: &Optimizer) -> thalweg::Result<
     for (tensor, values) in start(0).into_iter().enumerate() {
         for (i, p) in values.into_iter().enumerate() {
             let mut near = Near::exact(p);
-            let mut state = [Near::ZERO; 3];
-            let (mut exact, mut exact_state) = ([p], [[0.0]; 3]);
+            let initial = |s: usize| if s < states { rule.initial_state(s) } else { 0.0 };
+            let mut state = [0, 1, 2].map(|s| Near::rounded(initial(s)));
+            let (mut exact, mut exact_state) = ([p], [0, 1, 2].map(|s| [initial(s)]));
             for t in 0..STEPS {
                 let hyper = call_hyper(optimizer, t)[groups[tensor]];
                 let g = given[t as usize][tensor][i];
@@ -180,6 +182,41 @@ fn within(optimizer: &Optimizer, what: (usize, usize, usize, &str), found: f64, 
 fn call_hyper(optimizer: &Optimizer, t: u32) -> [thalweg::optim::Hyper; 2] {
     let rule = optimizer.rule();
     [0, 1].map(|g| rule.hyper(u64::from(t) + 1, rule.learning_rate() / (1.0 + f64::from(g))))
+}
+
+/// The golden trajectories whose rates fall, within what f32 allows from step to step.
+pub fn follows_the_libraries(gpu: &Gpu, rule: &str) -> thalweg::Result<()> {
+    let cases = case::of(rule).into_iter().filter(|case| case.rates[0] != case.rates[23] && !case.transformed());
+    for case in cases {
+        let (optimizer, count) = (case.optimizer(), case.start.len());
+        let rule = optimizer.rule();
+        if rule.trust_ratio() {
+            continue; // as `follows_the_ratio`
+        }
+        let found = golden::trained(&Device::Gpu(gpu.clone()), &case)?;
+        let expected = golden::expected(&case);
+        for i in 0..count {
+            let mut near = Near::rounded(case.start[i]);
+            let initial = |s: usize| if s < rule.states().len() { rule.initial_state(s) } else { 0.0 };
+            let mut state = [0, 1, 2].map(|s| Near::rounded(initial(s)));
+            for (t, (&rate, gradients)) in (1..).zip(case.rates.iter().zip(&case.gradients)) {
+                let g = Near::rounded(gradients[i]);
+                (near, state) = update(&optimizer, &rule.hyper(t, rate), g, near, state);
+            }
+            let moved = (near.value - case.start[i]).abs();
+            assert!(near.error <= 1e-3 * moved + 1e-6, "{:?}: {near:?} says nothing", case.table());
+            for (what, near) in [near].into_iter().chain(state).take(found.len()).enumerate() {
+                let (found, golden) = (found[what][i], expected[what][i]);
+                let (error, allowed) = ((found - golden).abs(), near.error + 1e-12 * golden.abs().max(1.0));
+                assert!(
+                    error <= allowed,
+                    "{:?}: element {i}, value {what}: {found}, golden {golden}, {error:e} off, allowed {allowed:e}",
+                    case.table()
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Three members together are three alone; windows and folds are one launch: all to the last bit.

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checkpoint, MODEL, OPTIMIZER, POPULATION, state_step, write_atomic};
+use super::{AVERAGE, Checkpoint, MODEL, OPTIMIZER, POPULATION, state_step, write_atomic};
 use crate::error::{CheckpointError, PopulationError, Result};
 use crate::train::event::Diverged;
 use crate::train::member::Member;
@@ -69,16 +69,17 @@ impl PopulationNote {
 }
 
 /// New files, beside those that they are to replace.
-const NEXT: [&str; 2] = ["optimizer.next.safetensors", "model.next.safetensors"];
+const NEXT: [&str; 3] = ["optimizer.next.safetensors", "model.next.safetensors", "average.next.safetensors"];
 
 /// Writes a member's new files beside the old ones.
 pub(in crate::train) fn write_next(from: &Checkpoint, folder: &Path) -> Result<(), CheckpointError> {
-    from.save_as(&folder.join(NEXT[0]), &folder.join(NEXT[1]))
+    let [state, model, average] = NEXT.map(|name| folder.join(name));
+    from.save_as([&state, &model, &average])
 }
 
 /// Puts a member's new files, if they are of that step, in the places of the old ones; others are removed.
 pub(in crate::train) fn settle_next(folder: &Path, step: u64) -> Result<(), CheckpointError> {
-    let [state, model] = NEXT.map(|name| folder.join(name));
+    let [state, model, average] = NEXT.map(|name| folder.join(name));
     let unwritable = |path: &Path| {
         let path = path.to_owned();
         move |source| CheckpointError::Unwritable { path, source }
@@ -86,7 +87,7 @@ pub(in crate::train) fn settle_next(folder: &Path, step: u64) -> Result<(), Chec
     // A file that a crash cut short is no rename's result: `write_atomic` leaves none under this name.
     let of_this = state.exists() && state_step(&state)? == step;
     // The state is renamed last, so that a crash in between is settled again.
-    for (next, name) in [(&model, MODEL), (&state, OPTIMIZER)] {
+    for (next, name) in [(&average, AVERAGE), (&model, MODEL), (&state, OPTIMIZER)] {
         if next.exists() && of_this {
             std::fs::rename(next, folder.join(name)).map_err(unwritable(next))?;
         } else if next.exists() {

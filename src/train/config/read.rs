@@ -134,12 +134,23 @@ impl<'a> Section<'a> {
                 let range = format!("a curve whose rates are positive normal numbers of {floats}");
                 ConfigError::Range { key: self.key("name"), range, found: format!("{rate:e}") }
             }
+            OptimError::Momentum { owner, why, .. } => ConfigError::Range {
+                key: self.key("momentum"),
+                range: "left out".into(),
+                found: format!("it: {owner} {why}"),
+            },
+            OptimError::Clash { fields: [field, other], why, .. } => {
+                let range = format!("left out where there is `{}` ({why})", self.key(other));
+                ConfigError::Range { key: self.key(field), range, found: "both".into() }
+            }
             OptimError::Type { field, expected, found, .. } => {
                 ConfigError::Type { key: self.key(&field), expected, found }
             }
             OptimError::Field { owner, found, known: names } => {
                 let mut known = known(names);
-                known.insert(0, "name".into());
+                if !found.contains('.') && !known.iter().any(|key| key == "name") {
+                    known.insert(0, "name".into());
+                }
                 ConfigError::UnknownKey { key: self.key(&found), parent: owner, known }
             }
             OptimError::WholeTensors { owner } => {

@@ -1,6 +1,7 @@
 //! `[train]`.
 
 use super::read::Section;
+use super::update::TRAIN;
 use crate::error::ConfigError;
 
 /// `[train]`: how long, and in what order.
@@ -34,8 +35,18 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    pub(super) const KEYS: &[&str] =
-        &["epochs", "batch_size", "seed", "shuffle_seed", "shuffle", "drop_last", "population"];
+    pub(super) const KEYS: &[&str] = &[
+        "epochs",
+        "batch_size",
+        "seed",
+        "shuffle_seed",
+        "shuffle",
+        "drop_last",
+        "population",
+        TRAIN[0],
+        TRAIN[1],
+        TRAIN[2],
+    ];
 
     pub(super) fn read(section: &Section<'_>) -> Result<Self, ConfigError> {
         let default = Self::default();

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use toml::{Table, Value};
 
-use super::{RunConfig, groups};
+use super::{RunConfig, groups, update};
 
 impl RunConfig {
     /// The TOML that [`parse`](Self::parse) reads back to the same run, every field written out.
@@ -35,6 +35,8 @@ impl Display for RunConfig {
         writeln!(f, "l2 = {:?}", self.model.l2)?;
         writeln!(f, "\n[optimizer]")?;
         table(f, &self.optimizer.to_table())?;
+        update::write_state(f, &self.update)?;
+        update::write_clip(f, &self.update)?;
         groups::write(f, &self.groups)?;
         writeln!(f, "\n[schedule]")?;
         table(f, &self.schedule.to_table())?;
@@ -47,6 +49,7 @@ impl Display for RunConfig {
         }
         writeln!(f, "shuffle = {}", self.train.shuffle)?;
         writeln!(f, "drop_last = {}", self.train.drop_last)?;
+        update::write_train(f, &self.update)?;
         writeln!(f, "population = {}", self.train.population)?;
         if !self.population.is_none() {
             write!(f, "\n[population]\n{}", self.population)?;

@@ -98,12 +98,15 @@ impl Trainer {
             .zip(held)
             .map(|(state, values)| ((*state).to_owned(), named(values, tensors, self.precision)))
             .collect();
+        let watched = super::watch::write(&own.watch);
+        let averages = named(self.engine.averages(member)?, tensors, self.precision);
         let sums = own.sums;
         Ok(Checkpoint {
             parameters,
             buffers,
             counters,
             states,
+            averages,
             step: self.position.step,
             epoch: self.position.epoch,
             step_in_epoch: self.position.step_in_epoch as u32,
@@ -121,6 +124,7 @@ impl Trainer {
             .into_iter()
             .chain(self.course())
             .chain(self.judged_in())
+            .chain(watched)
             .map(|(name, value)| (name.to_owned(), value))
             .collect(),
         })
@@ -155,7 +159,7 @@ impl Trainer {
     }
 
     /// What decides which rows a step takes and how it sees them: a step of the epoch means nothing under another.
-    pub(super) fn course(&self) -> [(&'static str, f64); 8] {
+    pub(super) fn course(&self) -> [(&'static str, f64); 9] {
         let (flag, augment) = (|yes: bool| f64::from(u8::from(yes)), &self.recipe.augment);
         let order = self.recipe.shuffle_seed.unwrap_or(self.recipe.seed);
         [
@@ -166,6 +170,7 @@ impl Trainer {
             ("shuffle_seed", (order & 0xFFFF_FFFF) as f64),
             ("shuffle_seed_high", (order >> 32) as f64),
             ("drop_last", flag(self.recipe.drop_last)),
+            ("accumulate", self.recipe.update.accumulate as f64),
             ("crop_padding", augment.crop_padding as f64),
             ("horizontal_flip", flag(augment.horizontal_flip)),
         ]

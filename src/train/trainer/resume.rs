@@ -62,15 +62,12 @@ impl Trainer {
             let (position, _) = self.check_member(m, &from, &own)?;
             before.get_or_insert((position, self.other(&from.device)));
         }
-        let mut last = None;
         for m in 0..self.members.len() {
             let own = checkpoint::member_folder(folder, m);
             self.members[m].diverged = note.members[m].diverged.clone();
             if going(&m) {
                 let from = Checkpoint::load(&own)?;
-                let (position, sums) = self.check_member(m, &from, &own)?;
-                last = Some(position);
-                self.position = position;
+                let (_, sums) = self.check_member(m, &from, &own)?;
                 self.take_member(m, &from, sums, &own)?;
             } else if own.join(checkpoint::OPTIMIZER).exists() {
                 // Where it was when its numbers last were numbers: nothing goes on from there, but it may be read.
@@ -81,7 +78,7 @@ impl Trainer {
             }
         }
         if let Some((position, device)) = before {
-            (self.position, self.moved_from) = (last.unwrap_or(position), device);
+            (self.position, self.moved_from) = (position, device);
         }
         Ok(())
     }
@@ -111,6 +108,13 @@ impl Trainer {
             let (found, expected) = (found.join(", "), expected.join(", "));
             return Err(CheckpointError::Differs { path, setting, found, expected });
         }
+        if from.averages.is_empty() == self.recipe.update.average.is_some() {
+            let (path, setting) = (folder.join(checkpoint::OPTIMIZER), "running average");
+            let said = |kept: bool| if kept { "kept" } else { "not kept" }.to_owned();
+            let (found, expected) = (said(!from.averages.is_empty()), said(self.recipe.update.average.is_some()));
+            return Err(CheckpointError::Differs { path, setting, found, expected });
+        }
+        super::watch::read(from, &folder.join(checkpoint::OPTIMIZER))?;
         self.standing(from, &folder.join(checkpoint::OPTIMIZER))
     }
 
@@ -121,16 +125,20 @@ impl Trainer {
 
     /// A member goes on from a checkpoint that was found to be good.
     fn take_member(&mut self, member: usize, from: &Checkpoint, sums: Sums, folder: &Path) -> Result<()> {
+        let watch = super::watch::read(from, &folder.join(checkpoint::OPTIMIZER))?;
         self.put(member, from)?;
         let states: Vec<_> = from.states.iter().map(|(_, tensors)| values(tensors)).collect();
         self.engine.set_states(member, &states)?;
+        if self.recipe.update.average.is_some() {
+            self.engine.set_averages(member, &values(&from.averages))?;
+        }
         let counted = |name: &String| {
             let kept = from.counters.iter().find(|c| c.name == *name).map_or(0, |c| c.value);
             i64::try_from(kept).unwrap_or(i64::MAX) - from.step as i64
         };
         let own = &mut self.members[member];
         own.counted = self.model.built.counters.iter().map(counted).collect();
-        (own.sums, own.saved) = (sums, true);
+        (own.sums, own.watch, own.saved) = (sums, watch, true);
         rewind_history(folder, from.epoch, from.step)?;
         Ok(())
     }

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use super::{End, Trainer};
 use crate::data::order;
-use crate::device::{Call, Record};
+use crate::device::{Call, Part, Record};
 use crate::error::{Result, TrainError};
+use crate::schedule::Moment;
 use crate::train::event::{EpochEvent, Event, Flow, StepEvent};
 use crate::train::pace::Pace;
 use crate::train::set::Set;
@@ -73,7 +74,10 @@ impl Trainer {
         let mut flow = Flow::Continue;
         pace.restart();
         loop {
-            while flow == Flow::Continue && next < self.train.steps() && self.engine.pending() < 2 {
+            // A run stops between two updates: parts of a minibatch are not saved.
+            let accumulate = self.recipe.update.accumulate;
+            let whole = |next: usize| next.is_multiple_of(accumulate);
+            while (flow == Flow::Continue || !whole(next)) && next < self.train.steps() && self.engine.pending() < 2 {
                 next += self.send(next, pace.steps(), &mut sent)?;
             }
             if self.engine.pending() == 0 {
@@ -94,22 +98,59 @@ impl Trainer {
     fn send(&mut self, n: usize, most: usize, sent: &mut VecDeque<Sent>) -> Result<usize> {
         let begun = self.position.step - self.position.step_in_epoch as u64;
         let count = most.min(self.train.steps() - n).min(self.at_once(&self.train));
+        // A member that has diverged stays; where all go on there is nothing to say.
+        let active = if self.diverged().next().is_none() {
+            Vec::new()
+        } else {
+            (0..self.members.len()).map(|m| self.goes_on(m)).collect()
+        };
         let mut calls = Vec::with_capacity(count);
         for k in n..n + count {
-            let at = (begun + k as u64, u64::from(self.position.epoch));
             let (program, rows) = self.train.step(k);
+            let (part, share) = self.part(k);
+            let update = self.update_of(self.position.epoch, k);
             let (mut hyper, mut learning_rates) = (Vec::new(), Vec::with_capacity(self.members.len()));
             for m in 0..self.members.len() {
-                let (rate, numbers) = self.rules.hyper(&self.recipe, self.precision, m, at)?;
+                let (rate, numbers) = self.rules.hyper(&self.recipe, self.precision, m, &self.moment(m, update))?;
                 learning_rates.push(rate);
                 hyper.extend(numbers);
             }
-            let active = (0..self.members.len()).map(|m| self.goes_on(m)).collect();
-            calls.push(Call { active, ..Call::new(program, hyper) });
+            let telemetry = part.updates() && self.recipe.update.tells(update);
+            let average = self.recipe.update.share(update);
+            let hyper = if part.updates() { hyper } else { Vec::new() };
+            calls.push(Call { program, hyper, part, share, average, telemetry, active: active.clone() });
             sent.push_back(Sent { rows, learning_rates });
         }
         self.engine.submit((begun + n as u64) as u32, (n * self.train.batch) as u32, &calls)?;
         Ok(count)
+    }
+
+    /// The update, from 0, which the k-th step of an epoch belongs to.
+    pub(super) fn update_of(&self, epoch: u32, k: usize) -> u64 {
+        let update = &self.recipe.update;
+        u64::from(epoch) * update.updates(self.train.steps()) as u64 + (k / update.accumulate) as u64
+    }
+
+    /// What the schedule of a member is asked of an update, counted from 0.
+    fn moment(&self, member: usize, update: u64) -> Moment {
+        let updates = self.recipe.update.updates(self.train.steps()) as u64;
+        let cuts = self.members[member].watch.cuts;
+        Moment { cuts, ..Moment::new(update, updates, u64::from(self.recipe.epochs)) }
+    }
+
+    /// Which part of its update's rows the k-th step of an epoch has, and how much of them.
+    fn part(&self, k: usize) -> (Part, f64) {
+        let accumulate = self.recipe.update.accumulate;
+        let first = k / accumulate * accumulate;
+        let end = (first + accumulate).min(self.train.steps());
+        let part = match (k == first, k + 1 == end) {
+            (true, true) => return (Part::Whole, 1.0),
+            (true, false) => Part::First,
+            (false, false) => Part::Next,
+            (false, true) => Part::Last,
+        };
+        let rows = |k| self.train.step(k).1 as f64;
+        (part, rows(k) / (first..end).map(rows).sum::<f64>())
     }
 
     /// Steps that one submission takes of data that are streamed.
@@ -123,11 +164,16 @@ impl Trainer {
         self.position.step_in_epoch += 1;
         let epoch = f64::from(self.position.epoch) + self.rows_done() as f64 / self.train.used() as f64;
         let mut flow = Flow::Continue;
-        for (m, record) in record.scalars.iter().enumerate() {
+        for (m, scalars) in record.scalars.iter().enumerate() {
             if !self.goes_on(m) {
                 continue;
             }
-            let record = self.members[m].read(record);
+            if let Some(tensors) = record.telemetry.get(m)
+                && self.tell(m, epoch, tensors, watch)? == Flow::Stop
+            {
+                flow = Flow::Stop;
+            }
+            let record = self.members[m].read(scalars);
             let said = if record[0].is_finite() {
                 self.members[m].sums.add(&record, sent.rows);
                 watch(&Event::Step(StepEvent {
@@ -152,21 +198,31 @@ impl Trainer {
     }
 
     /// A member's number, where there are several.
-    fn named(&self, member: usize) -> Option<usize> {
+    pub(super) fn named(&self, member: usize) -> Option<usize> {
         (self.members.len() > 1).then_some(member)
     }
 
     /// Checks, judges and saves what an epoch has made, and says it.
     fn end_epoch(&mut self, seconds: f64, rows: f64, watch: &mut dyn FnMut(&Event) -> Flow) -> Result<Flow> {
         let mut flow = self.check_finite(watch)?;
-        let last = (self.position.step - 1, u64::from(self.position.epoch));
+        let last = self.update_of(self.position.epoch, self.train.steps() - 1);
         self.position.epoch += 1;
         self.position.step_in_epoch = 0;
         let validation = self.evaluate_all()?;
+        let averaged = self.evaluate_averages()?;
         let mut events = Vec::with_capacity(self.members.len());
-        for m in (0..self.members.len()).filter(|&m| self.goes_on(m)) {
-            let sums = self.members[m].sums;
+        let going: Vec<usize> = (0..self.members.len()).filter(|&m| self.goes_on(m)).collect();
+        for m in going {
+            let (sums, at) = (self.members[m].sums, self.moment(m, last));
+            let (learning_rate, _) = self.rules.hyper(&self.recipe, self.precision, m, &at)?;
             let validation = validation.as_ref().map(|all| all[m]);
+            if let (Some(plateau), Some((loss, _)), Some(_)) =
+                (self.recipe.schedule.plateau(), validation, self.recipe.schedule.behind(&at))
+            {
+                let own = &mut self.members[m];
+                own.watch = plateau.after(self.rules.base(m), own.watch, loss);
+            }
+            let averaged = averaged.as_ref().map(|all| all[m]);
             events.push(EpochEvent {
                 member: self.named(m),
                 epoch: self.position.epoch,
@@ -175,8 +231,10 @@ impl Trainer {
                 train_accuracy: sums.mean(sums.accuracy),
                 val_loss: validation.map(|v| v.0),
                 val_accuracy: validation.and_then(|v| v.1),
+                average_val_loss: averaged.map(|v| v.0),
+                average_val_accuracy: averaged.and_then(|v| v.1),
                 penalty: sums.mean(sums.penalty),
-                learning_rate: self.recipe.schedule.rate(self.rules.base(m), last.0, last.1),
+                learning_rate,
                 seconds,
                 examples_per_second: rows / seconds,
             });

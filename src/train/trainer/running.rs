@@ -3,6 +3,7 @@
 use crate::device::Engine;
 use crate::error::Result;
 use crate::nn::Assembled;
+use crate::schedule::Watch;
 use crate::train::event::Diverged;
 use crate::train::member::Member;
 use crate::train::recipe::Recipe;
@@ -18,6 +19,8 @@ pub(super) struct Running {
     pub l2: f64,
     /// What the present epoch has added up to.
     pub sums: Sums,
+    /// What a plateau has seen; as at the start under any other schedule.
+    pub watch: Watch,
     /// What the model's counts of training steps were at the run's first step.
     pub counted: Vec<i64>,
     /// Since when it no longer computes with numbers.
@@ -30,7 +33,7 @@ impl Running {
     pub fn new(recipe: &Recipe, number: usize, counters: usize) -> Self {
         let (seed, l2) = (recipe.seed_of(number), recipe.l2_of(number));
         let (sums, counted) = (Sums::default(), vec![0; counters]);
-        Self { number, seed, l2, sums, counted, diverged: None, saved: false }
+        Self { number, seed, l2, sums, watch: Watch::default(), counted, diverged: None, saved: false }
     }
 
     /// Gives the engine the member's settings and initial weights.

@@ -69,7 +69,8 @@ def run_torch(make, shape, names, rate, falling):
     optimizer = make([p])
 
     def step(x, g, eta, t):
-        optimizer.param_groups[0]["lr"] = eta
+        group = optimizer.param_groups[0]
+        group["lr"] = eta * group.get("ratio", 1.0)
         p.grad = torch.tensor(g)
         with bfloat16_is_float64():
             optimizer.step()
@@ -125,11 +126,11 @@ def muon_cases():
     changes = [
         {**fast, "momentum": 0.6},
         {**fast, "nesterov": False},
-        {**fast, "ns_steps": 2},
+        {**fast, "ns_steps": 2.0},
         {**fast, "rms_rate": 0.3},
         {**fast, "weight_decay": 0.4},
     ]
-    common = {"learning_rate": 1e-3, "momentum": 0.95, "nesterov": True, "ns_steps": 5, "adam_lr_ratio": 1.0, "beta1": 0.9, "beta2": 0.999}
+    common = {"learning_rate": 1e-3, "momentum": 0.95, "nesterov": True, "ns_steps": 5.0, "adam_lr_ratio": 1.0, "beta1": 0.9, "beta2": 0.999}
 
     # PyTorch. The rank of r is that of adjust_lr_fn: 0.2 is the one other number it has.
     d = {**common, "epsilon": 1e-7, "rms_rate": 0.0, "weight_decay": 0.1, "adam_epsilon": 1e-8, "adam_weight_decay": 0.01}
@@ -137,16 +138,16 @@ def muon_cases():
     def make(f, p):
         assert f["rms_rate"] in (0.0, 0.2)
         adjust = "match_rms_adamw" if f["rms_rate"] else "original"
-        return torch.optim.Muon(p, weight_decay=f["weight_decay"], momentum=f["momentum"], nesterov=f["nesterov"], eps=f["epsilon"], ns_steps=f["ns_steps"], adjust_lr_fn=adjust)
+        return torch.optim.Muon(p, weight_decay=f["weight_decay"], momentum=f["momentum"], nesterov=f["nesterov"], eps=f["epsilon"], ns_steps=int(f["ns_steps"]), adjust_lr_fn=adjust)
 
     held = ["momentum_buffer"]
     yield case("muon", "pytorch", MATRIX, run_torch, make, held, d, {}, False)
     yield case("muon", "pytorch", TALL, run_torch, make, held, d, fast)
     for change in [*changes[:3], {**fast, "rms_rate": 0.2}, changes[4], {**fast, "epsilon": 20.0}]:
         yield case("muon", "pytorch", MATRIX, run_torch, make, held, d, change)
-    adamw = lambda f, p: torch.optim.AdamW(p, betas=(f["beta1"], f["beta2"]), eps=f["adam_epsilon"], weight_decay=f["adam_weight_decay"])
+    adamw = lambda f, p: torch.optim.AdamW([{"params": p, "ratio": f["adam_lr_ratio"]}], betas=(f["beta1"], f["beta2"]), eps=f["adam_epsilon"], weight_decay=f["adam_weight_decay"])
     vector = {"learning_rate": 0.05, "beta1": 0.7, "beta2": 0.95, "adam_epsilon": 1e-3, "adam_weight_decay": 0.3}
-    yield case("muon", "pytorch", VECTOR, run_torch, adamw, ["exp_avg", "exp_avg_sq"], d, vector)
+    yield case("muon", "pytorch", VECTOR, run_torch, adamw, ["exp_avg", "exp_avg_sq"], d, {**vector, "adam_lr_ratio": 0.5})
 
     # Keras
     d = {**common, "rms_rate": 0.2, "weight_decay": 0.004, "adam_epsilon": 1e-7, "adam_weight_decay": 0.004}
@@ -159,7 +160,7 @@ def muon_cases():
         weight_decay=f["weight_decay"],
         adam_lr_ratio=f["adam_lr_ratio"],
         momentum=f["momentum"],
-        ns_steps=f["ns_steps"],
+        ns_steps=int(f["ns_steps"]),
         nesterov=f["nesterov"],
         rms_rate=f["rms_rate"] or None,
     )
@@ -183,7 +184,7 @@ def muon_cases():
     d = {**common, "epsilon": 1e-8, "rms_rate": 0.0, "weight_decay": 0.0, "adam_weight_decay": 0.0}
     make = lambda f, rate: optax.contrib.muon(
         rate,
-        ns_steps=f["ns_steps"],
+        ns_steps=int(f["ns_steps"]),
         beta=f["momentum"],
         eps=f["epsilon"],
         weight_decay=f["weight_decay"],
@@ -292,7 +293,7 @@ def adafactor_cases():
 
     # Optax
     d = {"learning_rate": 1e-3, "decay_rate": 0.8, "epsilon": 1e-30, "clip_threshold": 1.0, "weight_decay": 0.0}
-    d |= {"min_dim_size_to_factor": 128, "multiply_by_parameter_scale": True}
+    d |= {"min_dim_size_to_factor": 128.0, "multiply_by_parameter_scale": True}
     make = lambda f, rate: optax.adafactor(
         rate,
         min_dim_size_to_factor=f["min_dim_size_to_factor"],
@@ -305,7 +306,7 @@ def adafactor_cases():
 
     # Of [out, in] its v_row is without the longest axis, its v_col without the second.
     held = lambda s: {"row_var": s[0].v_row, "col_var": s[0].v_col}
-    factored = {**fast, "min_dim_size_to_factor": 2}
+    factored = {**fast, "min_dim_size_to_factor": 2.0}
 
     def optax_cases():
         yield case("adafactor", "optax", MATRIX, run_optax, make, lambda s: {"variance": s[0].v}, d, {}, False)
