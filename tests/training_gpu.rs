@@ -30,6 +30,8 @@ mod second;
 #[path = "training/steps.rs"]
 mod steps;
 mod support;
+#[path = "training/tensors.rs"]
+mod tensors;
 #[path = "training/trajectory.rs"]
 mod trajectory;
 #[path = "training/trouble.rs"]
@@ -111,12 +113,18 @@ fn main() {
         let name = format!("{i} {rule} {convention}");
         let form = optimizer.clone();
         trials.push(support::trial(format!("updates::follows_the_formula {name}"), move || {
-            Ok(updates::follows_the_formula(&GPU, &form)?)
+            match form.rule().trust_ratio() {
+                true => Ok(updates::follows_the_ratio(&GPU, &form)?),
+                false => Ok(updates::follows_the_formula(&GPU, &form)?),
+            }
         }));
         let form = optimizer.clone();
         trials.push(support::trial(format!("updates::members_windows_and_folds {name}"), move || {
             Ok(updates::members_windows_and_folds_change_no_bit(&form)?)
         }));
+        if optimizer.rule().trust_ratio() {
+            continue; // what a whole tensor decides is held above
+        }
         trials.push(support::trial(format!("trajectory::anchored {name}"), move || {
             let seen = trajectory::anchored(&GPU, &common::plain(), &common::rows(24, 5, 8), 8, &optimizer, 20)?;
             // So that passing says something.
@@ -156,6 +164,7 @@ fn main() {
             limits::a_model_beyond_the_largest_buffer_is_refused();
             Ok(())
         }),
+        support::trial("tensors::graphs", || Ok(tensors::graphs_follow_their_twins(&GPU)?)),
         support::trial("headline", headline),
         support::trial("limits::lost", || Ok(limits::a_lost_device_loses_no_checkpoint(&GPU)?)),
     ]);

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::second::SecondOrder;
-use super::{Convention, Hyper, MAX_STATES, Rule};
+use super::{Convention, Hyper, MAX_STATES, Rule, TensorRule};
 use crate::error::OptimError;
 use crate::scalar::Number;
 
@@ -36,6 +36,8 @@ pub trait DynRule: Debug + Send + Sync + 'static {
     fn with(&self, field: &str, value: f64) -> Result<Arc<dyn DynRule>, OptimError>;
     /// [`Rule::trust_ratio`]
     fn trust_ratio(&self) -> bool;
+    /// [`Rule::tensor_rule`]
+    fn tensor_rule(&self) -> Option<&dyn TensorRule>;
     /// [`Rule::source`]
     fn source(&self) -> &'static str;
     /// [`Rule::second_order`]
@@ -89,6 +91,9 @@ impl<R: Rule> DynRule for R {
     }
     fn trust_ratio(&self) -> bool {
         Rule::trust_ratio(self)
+    }
+    fn tensor_rule(&self) -> Option<&dyn TensorRule> {
+        Rule::tensor_rule(self)
     }
     fn source(&self) -> &'static str {
         Rule::source(self)

@@ -89,11 +89,19 @@ impl<'a> Field<'a> {
         let (x, narrow) = (**x, **x as f32);
         let (range, inside) = match self.name {
             "learning_rate" | "epsilon" => (POSITIVE_F32, positive_f32(x)),
+            "adam_epsilon" | "epsilon_scale" | "clip_threshold" | "adam_lr_ratio" => (POSITIVE_F32, positive_f32(x)),
+            "ns_steps" => (NS_STEPS, ns_steps(x)),
+            "decay_rate" | "min_dim_size_to_factor" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
             // The host divides by it, in f64.
-            "lr_decay" | "tolerance_grad" | "tolerance_change" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
-            "weight_decay" | "initial_accumulator_value" | "initial_scale" | "epsilon_root" => {
-                ("at least 0 and finite in f32, at most 3.4e38", x >= 0.0 && narrow.is_finite())
+            "lr_decay" | "momentum_decay" | "tolerance_grad" | "tolerance_change" => {
+                ("at least 0 and finite", x >= 0.0 && x.is_finite())
             }
+            "weight_decay"
+            | "initial_accumulator_value"
+            | "initial_scale"
+            | "epsilon_root"
+            | "adam_weight_decay"
+            | "rms_rate" => ("at least 0 and finite in f32, at most 3.4e38", x >= 0.0 && narrow.is_finite()),
             _ => ("in [0, 1), and below 1 in f32 too", (0.0..1.0).contains(&narrow)),
         };
         (range, x, inside)
@@ -109,17 +117,32 @@ impl<'a> Field<'a> {
         };
         let (range, inside) = match self.name {
             "learning_rate" | "epsilon" => ("positive and finite", x > 0.0 && x.is_finite()),
+            "adam_epsilon" | "epsilon_scale" | "clip_threshold" | "adam_lr_ratio" => {
+                ("positive and finite", x > 0.0 && x.is_finite())
+            }
+            "ns_steps" => (NS_STEPS, ns_steps(x)),
             "weight_decay"
             | "lr_decay"
             | "tolerance_grad"
             | "tolerance_change"
             | "initial_accumulator_value"
             | "initial_scale"
-            | "epsilon_root" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
+            | "momentum_decay"
+            | "epsilon_root"
+            | "adam_weight_decay"
+            | "rms_rate"
+            | "decay_rate"
+            | "min_dim_size_to_factor" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
             _ => ("in [0, 1)", (0.0..1.0).contains(&x)),
         };
         (range, x, inside)
     }
+}
+
+const NS_STEPS: &str = "a whole number from 1 to 99";
+
+fn ns_steps(x: f64) -> bool {
+    x.fract() == 0.0 && (1.0..=99.0).contains(&x)
 }
 
 pub(super) const POSITIVE_F32: &str = "a positive normal number of f32, 1.2e-38 to 3.4e38";

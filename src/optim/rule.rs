@@ -2,9 +2,9 @@
 
 use std::fmt::Debug;
 
-use super::Convention;
 use super::fields::{POSITIVE_F32, positive_f32};
 use super::second::SecondOrder;
+use super::{Convention, TensorRule};
 use crate::error::OptimError;
 use crate::scalar::Number;
 
@@ -120,6 +120,12 @@ pub trait Rule: Debug + Clone + Send + Sync + 'static {
     /// either norm is 0. Where the device's floats do not hold a norm's square, r is NaN and so the parameters are: it is seen.
     fn trust_ratio(&self) -> bool {
         false
+    }
+
+    /// The part of the rule that needs whole tensors, if it has one: the tensors that this [takes](TensorRule::takes) are updated
+    /// by it, the others by [`update`](Self::update).
+    fn tensor_rule(&self) -> Option<&dyn TensorRule> {
+        None
     }
 
     /// The WGSL of one function, which does on four elements at once what [`update`](Self::update) does on one:

@@ -26,6 +26,10 @@ impl Rules {
     /// The rules of all members and groups, each validated, all of the same states.
     pub fn new(recipe: &Recipe) -> Result<Self> {
         recipe.optimizer.validate()?;
+        if recipe.optimizer.tensor_rule().is_some() {
+            let owner = format!("{} ({})", recipe.optimizer.name(), recipe.optimizer.convention());
+            return Err(OptimError::WholeTensors { owner }.into());
+        }
         recipe.groups.iter().try_for_each(Group::check)?;
         let mut members = Vec::with_capacity(recipe.population());
         for m in 0..recipe.population() {
