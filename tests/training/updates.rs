@@ -204,7 +204,9 @@ pub fn follows_the_libraries(gpu: &Gpu, rule: &str) -> thalweg::Result<()> {
                 (near, state) = update(&optimizer, &rule.hyper(t, rate), g, near, state);
             }
             let moved = (near.value - case.start[i]).abs();
-            assert!(near.error <= 1e-3 * moved + 1e-6, "{:?}: {near:?} says nothing", case.table());
+            // A small step is lost in the roundings of p itself: two a step, 48 · 2⁻²⁴.
+            let unavoidable = 3e-6 * case.start[i].abs();
+            assert!(near.error <= 1e-3 * moved + 1e-6 + unavoidable, "{:?}: {near:?} says nothing", case.table());
             for (what, near) in [near].into_iter().chain(state).take(found.len()).enumerate() {
                 let (found, golden) = (found[what][i], expected[what][i]);
                 let (error, allowed) = ((found - golden).abs(), near.error + 1e-12 * golden.abs().max(1.0));
