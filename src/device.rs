@@ -5,10 +5,13 @@ mod engine;
 mod forward;
 pub mod gpu;
 mod memory;
+mod vectors;
 
 pub use engine::{
     Call, Column, DataId, Engine, NonFinite, Part, ProgramId, Record, Setup, StepGraph, Telemetry, Tensor, Update,
 };
+
+pub use vectors::{VectorId, Vectors};
 
 pub(crate) use forward::{Compiled, Forward};
 

@@ -54,6 +54,7 @@ mod layout;
 mod link;
 mod optimizer;
 mod rule;
+pub mod second;
 mod storage;
 
 pub use clip::Clip;
@@ -64,22 +65,31 @@ pub use layout::{
     ACTIVE, BLOCK, Block, CONTROL_HEADER, FROZEN, HYPER_WORDS, MAX_GROUPS, MAX_STATES, MAX_TENSORS, NO_FLAG,
     STEP_WORDS, Span, Tables, WORK_WORDS,
 };
-pub use link::{link, link_apply};
+pub use link::{link, link_apply, link_tensors};
 pub use optimizer::Entry;
 pub use rule::{Hyper, Rule, bytes_per_parameter, hyper};
 pub use storage::Storage;
 
 macro_rules! rules {
-    ($($module:ident :: $rule:ident),* $(,)?) => {
-        $(mod $module; pub use $module::$rule;)*
+    ($($module:ident :: $first:ident),* $(,)?; $($second:ident),* $(,)?) => {
+        $(mod $module; pub use $module::$first;)*
+        $(use second::$second;)*
 
-        /// Every rule: what the suite, the benches and the docs go through.
-        pub const ALL: &[Entry] = &[$(Entry {
+        /// Every rule of one element: what the suite, the benches and the docs go through.
+        pub const ALL: &[Entry] = &[$(rules!(entry $first)),*];
+        /// The [second-order](second) optimizers.
+        pub const SECOND: &[Entry] = &[$(rules!(entry $second)),*];
+
+        rules!(enum $($first),*, $($second),*);
+    };
+    (entry $rule:ident) => {
+        Entry {
             name: <$rule as Configurable>::NAME,
             conventions: <$rule as Configurable>::CONVENTIONS,
             defaults: |convention| Optimizer::$rule(<$rule as Configurable>::defaults(convention)),
-        }),*];
-
+        }
+    };
+    (enum $($rule:ident),*) => {
         /// One of the library's rules with its numbers: the `[optimizer]` table of a run.
         ///
         /// Reads `name`, `convention` (default `"pytorch"`) and the rule's own fields; fields left out have the
@@ -150,5 +160,6 @@ rules!(
     adadelta::Adadelta,
     adam::Adam,
     amsgrad::AmsGrad,
-    adamw::AdamW,
+    adamw::AdamW;
+    Lbfgs, Newton,
 );

@@ -56,7 +56,7 @@ fn every_form() -> Vec<Optimizer> {
                     match &mut form.fields()[index].value {
                         FieldValue::Flag(flag) => **flag = !**flag,
                         FieldValue::Number(x) if **x == 0.0 => **x = 0.5,
-                        FieldValue::Number(_) => continue,
+                        FieldValue::Number(_) | FieldValue::Count(_) => continue,
                     }
                     found.push(form);
                 }

@@ -3,12 +3,17 @@
 
 #[path = "training/augment.rs"]
 mod augment;
+#[path = "training/bounds.rs"]
+#[expect(dead_code, reason = "rules' own bounds are for a GPU")]
+mod bounds;
 #[path = "optimizers/case.rs"]
 mod case;
 #[path = "training/common.rs"]
 mod common;
 #[path = "training/embedding.rs"]
 mod embedding;
+#[path = "training/fused.rs"]
+mod fused;
 #[path = "training/given.rs"]
 mod given;
 #[path = "training/golden.rs"]
@@ -19,6 +24,8 @@ mod kept;
 mod resume;
 #[path = "training/schedules.rs"]
 mod schedules;
+#[path = "training/second.rs"]
+mod second;
 #[path = "training/steps.rs"]
 mod steps;
 #[path = "training/trouble.rs"]

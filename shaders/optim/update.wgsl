@@ -64,7 +64,8 @@ fn update(
             let p = parameters[at];
             var next = p;
             if bare {
-                next = p - h[1] * p - h[0] * g;
+                // With a trust ratio it is the second half that takes the step.
+                next = select(p - h[1] * p - h[0] * g, g, TRUST);
             } else {
                 let made = rule(h, g, p, load_state(state_first + i));
                 store_state(state_first + i, made.s, member, block.first4 + i);
@@ -85,7 +86,8 @@ fn update(
             if TELEMETRY {
                 if !TRUST {
                     w += p * p;
-                    d += (next - p) * (next - p);
+                    let change = stored(next, member) - p;
+                    d += change * change;
                 }
                 gg += raw * raw;
                 bad += not_finite(size_g);

@@ -10,6 +10,7 @@ pub(super) use check::{
 
 use std::sync::Arc;
 
+use super::vectors::Vectors;
 use crate::error::DeviceError;
 use crate::graph::{Graph, NodeId};
 use crate::optim::{Clip, DynRule, FROZEN, Hyper, Storage};
@@ -319,7 +320,7 @@ pub trait Engine: Send {
     /// A lost device.
     fn states(&mut self, member: usize) -> Result<Vec<Vec<Vec<f64>>>, DeviceError>;
 
-    /// Replaces the optimizer's states of a member.
+    /// Replaces the optimizer's states of a member; numbers that [`Update::storage`] does not hold by the nearest that it does.
     ///
     /// # Errors
     ///
@@ -354,6 +355,9 @@ pub trait Engine: Send {
     ///
     /// A lost device.
     fn first_non_finite(&mut self, member: usize) -> Result<Option<NonFinite>, DeviceError>;
+
+    /// Vectors as long as the parameters, for an optimizer that needs more than the fused update.
+    fn vectors(&mut self) -> &mut dyn Vectors;
 
     /// Bytes held on the device.
     fn bytes(&self) -> u64;

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::second::SecondOrder;
 use super::{Convention, Hyper, MAX_STATES, Rule};
 use crate::error::OptimError;
 use crate::scalar::Number;
@@ -37,6 +38,10 @@ pub trait DynRule: Debug + Send + Sync + 'static {
     fn trust_ratio(&self) -> bool;
     /// [`Rule::source`]
     fn source(&self) -> &'static str;
+    /// [`Rule::second_order`]
+    fn second_order(&self) -> Option<SecondOrder> {
+        None
+    }
 
     /// One step of many elements in f32, `hyper` rounded once as on the GPU.
     ///
@@ -87,6 +92,9 @@ impl<R: Rule> DynRule for R {
     }
     fn source(&self) -> &'static str {
         Rule::source(self)
+    }
+    fn second_order(&self) -> Option<SecondOrder> {
+        Rule::second_order(self)
     }
     fn update_f32(&self, hyper: &Hyper, gradients: &[f32], parameters: &mut [f32], states: &mut [&mut [f32]]) {
         update(self, hyper, gradients, parameters, states);

@@ -7,6 +7,7 @@ mod population;
 mod resume;
 mod run;
 mod running;
+mod second;
 mod telemetry;
 mod trouble;
 mod watch;
@@ -75,6 +76,8 @@ pub struct Trainer {
     validation: Option<Set>,
     position: Position,
     folder: Option<PathBuf>,
+    /// Of a second-order optimizer.
+    second: Option<second::Second>,
 }
 
 /// The model as its files name it.
@@ -105,7 +108,8 @@ impl Trainer {
             }
         }
         data.train.check_batch(recipe.batch_size)?;
-        let updates = recipe.updates_per_epoch(data.train.rows());
+        second::admit(device, &recipe)?;
+        let updates = if second::is_meant(&recipe) { 1 } else { recipe.updates_per_epoch(data.train.rows()) };
         recipe.update.check()?;
         let rules = Rules::new(&recipe)?;
         rules.check(&recipe, device.precision(), updates)?;
@@ -137,6 +141,7 @@ impl Trainer {
             Device::Cpu(Precision::F64) => Box::new(CpuEngine::<f64>::new(setup)?),
             Device::Gpu(gpu) => Box::new(GpuEngine::new(gpu, setup)?),
         };
+        let second = second::Second::new(model, &recipe, &data.train)?;
         let train = Set::new(engine.as_mut(), model, &recipe, &data.train)?;
         let validation = match &data.validation {
             None => None,
@@ -161,6 +166,7 @@ impl Trainer {
             validation,
             position: Position::default(),
             folder: None,
+            second,
             recipe,
         })
     }
@@ -224,9 +230,9 @@ impl Trainer {
         &self.recipe
     }
 
-    /// Steps of one epoch.
+    /// Steps of one epoch; 1 of a second-order optimizer, whose steps take all rows.
     pub fn steps_per_epoch(&self) -> usize {
-        self.train.steps()
+        if self.second.is_some() { 1 } else { self.train.steps() }
     }
 
     /// Steps done since the run began.

@@ -35,6 +35,7 @@ fn each_hyper_parameter_changes_the_result() {
                 let name = fields[index].name;
                 match &mut fields[index].value {
                     FieldValue::Flag(flag) => **flag = !**flag,
+                    FieldValue::Count(n) => **n += 1,
                     FieldValue::Number(x) if name == "epsilon" => **x *= 1e3,
                     FieldValue::Number(x) => **x *= 0.9,
                 }

@@ -48,7 +48,7 @@ impl<T: Scalar> Member<T> {
         let kept = |there: bool| if there { filled(0.0) } else { Vec::new() };
         let bare = |t: &usize| setup.update.bare.contains(t);
         let state = |s| {
-            let mut state = filled(setup.rule.initial_state(s));
+            let mut state = filled(setup.update.storage.nearest(setup.rule.initial_state(s)));
             (0..state.len()).filter(bare).for_each(|t| state[t] = Vec::new());
             state
         };
@@ -213,7 +213,12 @@ impl Tensor<'_> {
             let (rate, shrink) = (self.hyper[10], T::of(self.hyper[11]));
             let w: f64 = parameter.iter().map(|&p| (p - shrink * p).f64().powi(2)).sum();
             let u = squares(&scratch.direction);
-            let ratio = if w > 0.0 && u > 0.0 { w.sqrt() / u.sqrt() } else { 1.0 };
+            let ratio = match (w.is_finite() && u.is_finite(), w > 0.0 && u > 0.0) {
+                // 0 would keep the tensor as it is and say nothing.
+                (false, _) => f64::NAN,
+                (true, true) => w.sqrt() / u.sqrt(),
+                (true, false) => 1.0,
+            };
             let rate = T::of(rate) * T::of(ratio);
             for (p, &u) in parameter.iter_mut().zip(&scratch.direction) {
                 let next = *p - shrink * *p - rate * u;
@@ -226,7 +231,8 @@ impl Tensor<'_> {
         }
         if let Some(average) = member.averages.get_mut(t) {
             let share = T::of(call.average);
-            average.iter_mut().zip(&*parameter).for_each(|(a, &p)| *a += share * (p - *a));
+            let next = |a: T, p: T| if share == T::one() { p } else { a + share * (p - a) };
+            average.iter_mut().zip(&*parameter).for_each(|(a, &p)| *a = next(*a, p));
         }
         let flag = &mut member.flags[t];
         if !finite(gradient) {

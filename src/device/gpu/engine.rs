@@ -5,6 +5,7 @@ mod flight;
 mod kernels;
 mod step;
 mod update;
+mod vectors;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -14,6 +15,7 @@ use super::compile::Dispatch;
 use crate::device::engine::{
     self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph,
 };
+use crate::device::vectors::Vectors;
 use crate::error::DeviceError;
 use crate::kernel::{ALIGN, padded};
 use crate::optim::{Block, Tables};
@@ -61,6 +63,7 @@ pub struct GpuEngine {
     programs: Vec<Program>,
     idle: Vec<Buffer>,
     in_flight: VecDeque<Flight>,
+    vectors: vectors::Own,
 }
 
 /// The buffers of all members, flat as the parameters are.
@@ -98,17 +101,17 @@ impl GpuEngine {
         let members = setup.seeds.len();
         let held = |t: usize| !setup.update.bare.contains(&t);
         let taken = setup.tensors.iter().enumerate().map(|(t, own)| (own.shape.elements(), setup.groups[t], held(t)));
-        let blocks = Block::of(taken, gpu.max_elements());
+        let blocks = Block::held_as(taken, gpu.max_elements(), setup.update.storage);
         let (groups, tensors) = (setup.group_count(), setup.tensors.len());
         let tables = Tables { members, groups, blocks: blocks.len(), tensors };
         let told = members * tensors * update::TOLD;
         let mut capacity =
             CAPACITY.min(gpu.max_elements().saturating_sub(tables.steps_at()) / tables.slot_words()).max(1);
         if setup.update.telemetry {
-            capacity = capacity.min(TELEMETRY / told.max(1)).max(1);
+            capacity = capacity.min(TELEMETRY.min(gpu.max_elements()) / told.max(1)).max(1);
         }
         let flat = |what: &str| gpu.storage(what, total * members);
-        let states = blocks.iter().filter(|b| b.state.is_some()).map(|b| b.len).sum::<usize>() * members;
+        let states = blocks.iter().map(|b| b.state_len).sum::<usize>() * members;
         // Two states of two bytes lie in one word.
         let state = |name: &&str| gpu.storage(name, states * setup.state_bytes() / 4);
         let (places, kept) = laid_out(&setup.buffers);
@@ -131,6 +134,7 @@ impl GpuEngine {
             programs: Vec::new(),
             idle: Vec::new(),
             in_flight: VecDeque::new(),
+            vectors: vectors::Own::default(),
             gpu: gpu.clone(),
             offsets,
             total,
@@ -196,7 +200,7 @@ fn laid_out(tensors: &[engine::Tensor]) -> (Vec<usize>, usize) {
 /// The launches of a step that are no op's, with numbers of no meaning: for the suite that holds every launch to its shader.
 #[doc(hidden)]
 pub fn step_launches() -> Vec<crate::kernel::Launch> {
-    kernels::launches()
+    kernels::launches().into_iter().chain(vectors::launches()).collect()
 }
 
 impl Engine for GpuEngine {
@@ -324,6 +328,10 @@ impl Engine for GpuEngine {
         engine::check_member(&self.setup, member)?;
         let flags = self.flags(member)?;
         Ok(engine::earliest(&self.setup.tensors, flags.into_iter()))
+    }
+
+    fn vectors(&mut self) -> &mut dyn Vectors {
+        self
     }
 
     fn bytes(&self) -> u64 {

@@ -134,6 +134,11 @@ impl<'a> Section<'a> {
                 let range = format!("a curve whose rates are positive normal numbers of {floats}");
                 ConfigError::Range { key: self.key("name"), range, found: format!("{rate:e}") }
             }
+            OptimError::TooLarge { parameters, limit, .. } => ConfigError::Range {
+                key: self.key("max_parameters"),
+                range: format!("at least the model's {parameters}"),
+                found: limit.to_string(),
+            },
             OptimError::Momentum { owner, why, .. } => ConfigError::Range {
                 key: self.key("momentum"),
                 range: "left out".into(),

@@ -92,12 +92,12 @@ impl Trainer {
                 value: n.saturating_add(self.position.step as i64).max(0) as u64,
             })
             .collect();
-        let held = self.engine.states(member)?;
-        let states = states
-            .iter()
-            .zip(held)
-            .map(|(state, values)| ((*state).to_owned(), named(values, tensors, self.precision)))
-            .collect();
+        let held = match self.second {
+            None => states.iter().map(|&state| state.to_owned()).zip(self.engine.states(member)?).collect(),
+            Some(_) => self.vectors_of_second()?,
+        };
+        let (tensors, own) = (&self.model.tensors, &self.members[member]);
+        let states = held.into_iter().map(|(state, values)| (state, named(values, tensors, self.precision))).collect();
         let watched = super::watch::write(&own.watch);
         let averages = named(self.engine.averages(member)?, tensors, self.precision);
         let sums = own.sums;
@@ -126,6 +126,7 @@ impl Trainer {
             .chain(self.judged_in())
             .chain(watched)
             .map(|(name, value)| (name.to_owned(), value))
+            .chain(self.numbers_of_second())
             .collect(),
         })
     }

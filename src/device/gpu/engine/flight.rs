@@ -38,8 +38,7 @@ impl GpuEngine {
                 encode(&mut pass, if call.telemetry { &program.update.told } else { &program.update.plain });
             }
             encode(&mut pass, &program.end);
-            let told = program.extent.trains && call.telemetry && call.part.updates();
-            steps.push((program.recorded, told));
+            steps.push((program.recorded, self.tells(call)));
         }
         drop(pass);
         let staging = self.staging()?;
