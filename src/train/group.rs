@@ -28,8 +28,8 @@ pub struct Group {
     /// of rank 2 and more, whatever their group.
     pub weight_decay: Option<f64>,
     /// Whether these tensors stay as they are: no gradient is computed for them, no number of theirs and of their states
-    /// changes. Running statistics of their layers are no parameters and follow the data all the same, as in PyTorch;
-    /// default false.
+    /// changes. Running statistics of their layers are no parameters and follow the data all the same, as in PyTorch, and the
+    /// penalty counts them as it does the others; default false.
     pub frozen: bool,
 }
 

@@ -81,6 +81,12 @@ impl Rules {
         &self.members[0][0].rule
     }
 
+    /// What a state of a member's tensor in that group begins with, where it is not what engines begin with.
+    pub fn initial_state(&self, member: usize, group: usize, state: usize) -> Option<f64> {
+        let own = self.members[member].get(group)?.rule.initial_state(state);
+        (own != self.rule().initial_state(state)).then_some(own)
+    }
+
     /// The base rate of a member.
     pub fn base(&self, member: usize) -> f64 {
         self.members[member][0].rule.learning_rate()

@@ -125,8 +125,9 @@ impl Trainer {
         let built = build(model, &recipe, &data.train, recipe.batch_size, Mode::Train)?;
         let tensors = built.tensors();
         let population = recipe.population();
+        let groups = group::assign(&recipe.groups, &tensors)?;
         let setup = Setup {
-            groups: group::assign(&recipe.groups, &tensors)?,
+            groups: groups.clone(),
             tensors: tensors.clone(),
             buffers: built.kept(),
             rule: rules.rule().clone(),
@@ -150,6 +151,7 @@ impl Trainer {
         for m in 0..population {
             let running = Running::new(&recipe, m, built.counters.len());
             running.begin(engine.as_mut(), &built, recipe.members.get(m))?;
+            running.begin_states(engine.as_mut(), &rules, &groups)?;
             members.push(running);
         }
         Ok(Self {
