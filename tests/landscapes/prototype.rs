@@ -144,8 +144,8 @@ fn shapes() -> Vec<Prototype> {
         Prototype {
             name: "drop",
             formula: "`½(x − 1)²` for `|x − 1| ≤ 3/2`; plains of slope 1/10 beyond, that on the right after a wall of slope 10 from \
-                      `x = 5/2` to 3; from `x = 4`",
-            start: &[4.0],
+                      `x = 5/2` to 3; from `x = 4.0371`",
+            start: &[4.0371],
             near: 0.3,
             value: |_, p| match p[0] {
                 x if x > 3.0 => 6.125 + 0.1 * (x - 3.0),
@@ -169,8 +169,8 @@ fn shapes() -> Vec<Prototype> {
             formula: "`1 − exp(−½(x − 1)²)` from `x = 4`: three widths away, where the slope is 1/30 and falls off",
             start: &[4.0],
             near: 0.3,
-            value: |_, p| 1.0 - (-0.5 * (p[0] - 1.0) * (p[0] - 1.0)).exp(),
-            slope: |_, p, g| g[0] = (p[0] - 1.0) * (-0.5 * (p[0] - 1.0) * (p[0] - 1.0)).exp(),
+            value: |_, p| 1.0 - libm::exp(-0.5 * (p[0] - 1.0) * (p[0] - 1.0)),
+            slope: |_, p, g| g[0] = (p[0] - 1.0) * libm::exp(-0.5 * (p[0] - 1.0) * (p[0] - 1.0)),
             away: |_, p| (p[0] - 1.0).abs(),
             noise: Noise::None,
         },
@@ -246,7 +246,7 @@ fn moving() -> Vec<Prototype> {
         bowl!("jump", "`½(x − m)²` from `x = 3`, m jumps from 2 to 1 half-way",
             |t| 1.0, if t < HALF { 2.0 } else { 1.0 }, from 3.0, near 0.1, Noise::None),
         bowl!("drift", "`½(x − m)²` from `x = 3`, `m = 2 + sin(2πt/250)`",
-            |t| 1.0, 2.0 + (std::f64::consts::TAU * t as f64 / 250.0).sin(), from 3.0, near 0.1, Noise::None),
+            |t| 1.0, 2.0 + libm::sin(std::f64::consts::TAU * t as f64 / 250.0), from 3.0, near 0.1, Noise::None),
         bowl!(
             "stiffer",
             "`½h(x − 1)²` from `x = 2`, h rises from 0.01 to 100 half-way",

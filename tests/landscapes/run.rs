@@ -16,8 +16,8 @@ pub const TAIL: usize = STEPS / 10;
 /// Runs of a noisy landscape, each with noise of its own.
 const REPEATS: u32 = 3;
 
-/// How far apart the two starts of a run are: chaos makes of it, and of rounding, a different end.
-const APART: f64 = 1e-9;
+/// Each run is made from starts so near each other: chaos makes of that, as of rounding, another end.
+const STARTS: [f64; 3] = [0.0, 1e-9, -1e-9];
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,12 +30,12 @@ pub enum Verdict {
     Diverged,
 }
 
-/// How a run ended from two starts.
+/// The root of the mean squared distance from a minimum in the last steps, over all repeats, from [`STARTS`].
 #[derive(Clone, Copy, Debug)]
-pub struct Pair {
-    pub first: f64,
-    pub second: f64,
-    /// The farthest that the two were from each other on the way.
+pub struct Ends {
+    pub nearest: f64,
+    pub farthest: f64,
+    /// The farthest that two starts' runs were from each other on the way.
     pub parted: f64,
 }
 
@@ -83,6 +83,12 @@ pub fn trusted(p: &mut [f64], u: &[f64], rate: f64, shrink: f64) {
     p.iter_mut().zip(u).for_each(|(p, u)| *p -= rate * ratio * u);
 }
 
+/// A normal draw (Box–Muller) with the same bits on every machine, whose own `ln` and `cos` differ.
+fn normal(stream: Stream, t: u32) -> f64 {
+    let [u, v] = [2 * t, 2 * t + 1].map(|element| stream.uniform(element));
+    libm::sqrt(-2.0 * libm::log(1.0 - u)) * libm::cos(std::f64::consts::TAU * v)
+}
+
 /// A landscape with the draws of its noise, the same for every rule and rate.
 pub struct Ground {
     pub prototype: Prototype,
@@ -93,10 +99,10 @@ impl Ground {
     pub fn new(prototype: Prototype) -> Self {
         let draw = |stream: Stream, t: u32| match prototype.noise {
             Noise::None => 0.0,
-            Noise::Additive(scale) => scale * stream.normal(t),
-            Noise::Multiplicative(scale) => (scale * stream.normal(t)).exp(),
+            Noise::Additive(scale) => scale * normal(stream, t),
+            Noise::Multiplicative(scale) => libm::exp(scale * normal(stream, t)),
             Noise::Masked(share) => f64::from(u8::from(stream.uniform(t) >= share)),
-            Noise::Cauchy(scale) => scale * (std::f64::consts::PI * (stream.uniform(t) - 0.5)).tan(),
+            Noise::Cauchy(scale) => scale * libm::tan(std::f64::consts::PI * (stream.uniform(t) - 0.5)),
         };
         let repeats = if prototype.noise == Noise::None { 1 } else { REPEATS };
         let draws = (0..repeats).map(|seed| {
@@ -106,15 +112,14 @@ impl Ground {
         Self { draws: draws.collect(), prototype }
     }
 
-    /// The root of the mean squared distance from a minimum in the last steps, over all repeats, from two starts that are
-    /// [`APART`]. `None` where the first leads out of the numbers.
-    pub fn distances(&self, rule: &dyn DynRule, rate: f64) -> Option<Pair> {
+    /// `None` where a run leads out of the numbers.
+    pub fn ends(&self, rule: &dyn DynRule, rate: f64) -> Option<Ends> {
         let Prototype { start, slope, away, noise, .. } = self.prototype;
         let n = start.len();
-        let both: Vec<f64> = start.iter().copied().chain(start.iter().map(|x| x + APART)).collect();
-        let (mut sums, mut parted, mut g) = ([0.0; 2], 0.0_f64, vec![0.0; 2 * n]);
+        let all: Vec<f64> = STARTS.iter().flat_map(|apart| start.iter().map(move |x| x + apart)).collect();
+        let (mut sums, mut parted, mut g) = ([0.0; STARTS.len()], 0.0_f64, vec![0.0; all.len()]);
         for draws in &self.draws {
-            let mut run = Run { tensor: n, ..Run::new(rule, rate, &both) };
+            let mut run = Run { tensor: n, ..Run::new(rule, rate, &all) };
             for (t, draw) in draws.iter().enumerate() {
                 for (p, g) in run.parameters.chunks(n).zip(g.chunks_mut(n)) {
                     slope(t, p, g);
@@ -128,32 +133,43 @@ impl Ground {
                 if !run.parameters.iter().all(|p| p.is_finite()) {
                     return None;
                 }
-                let (first, second) = run.parameters.split_at(n);
-                parted = first.iter().zip(second).fold(parted, |most, (a, b)| most.max((a - b).abs()));
+                let (first, others) = run.parameters.split_at(n);
+                parted = others.iter().zip(first.iter().cycle()).fold(parted, |most, (a, b)| most.max((a - b).abs()));
                 if t >= STEPS - TAIL {
-                    sums[0] += away(t, first).powi(2);
-                    sums[1] += away(t, second).powi(2);
+                    sums.iter_mut().zip(run.parameters.chunks(n)).for_each(|(sum, p)| *sum += away(t, p).powi(2));
                 }
             }
         }
-        let [first, second] = sums.map(|sum| (sum / (self.draws.len() * TAIL) as f64).sqrt());
-        Some(Pair { first, second, parted })
+        let ends = sums.map(|sum| (sum / (self.draws.len() * TAIL) as f64).sqrt());
+        let (nearest, farthest) = ends.iter().fold((f64::MAX, 0.0_f64), |(low, high), &x| (low.min(x), high.max(x)));
+        Some(Ends { nearest, farthest, parted })
     }
 
     pub fn verdict(&self, rule: &dyn DynRule, rate: f64) -> Verdict {
-        let began = (self.prototype.away)(0, self.prototype.start);
-        let Some(Pair { first, second, parted }) = self.distances(rule, rate) else { return Verdict::Diverged };
-        if !(first <= 1e6 * began) {
-            return Verdict::Diverged;
-        }
-        // Where rounding decides how a run ends, its end says nothing.
-        let (worse, doubt) = (first.max(second), (first - second).abs());
-        if worse + 10.0 * doubt <= self.prototype.near && parted <= began { Verdict::There } else { Verdict::Elsewhere }
+        self.judged(rule, rate).0
     }
 
-    /// The verdict at each rate of [`GRID`].
+    /// The verdict, and whether the landscape has made of the starts' distance a thousandfold: then the verdict may be
+    /// another on a machine that rounds `powf` in another way.
+    fn judged(&self, rule: &dyn DynRule, rate: f64) -> (Verdict, bool) {
+        let began = (self.prototype.away)(0, self.prototype.start);
+        let Some(Ends { nearest, farthest, parted }) = self.ends(rule, rate) else { return (Verdict::Diverged, false) };
+        if !(farthest <= 1e6 * began) {
+            return (Verdict::Diverged, false);
+        }
+        // Where rounding decides how a run ends, its end says nothing.
+        let sure = farthest + 10.0 * (farthest - nearest) <= self.prototype.near && parted <= began / 4.0;
+        let verdict = if sure { Verdict::There } else { Verdict::Elsewhere };
+        (verdict, parted > 1e3 * STARTS[1])
+    }
+
+    /// The verdict at each rate of [`GRID`], and whether it hangs on rounding.
+    pub fn all_judged(&self, make: &dyn Fn(f64) -> Arc<dyn DynRule>) -> (Vec<Verdict>, Vec<bool>) {
+        GRID.iter().map(|&rate| self.judged(&*make(rate), rate)).unzip()
+    }
+
     pub fn verdicts(&self, make: &dyn Fn(f64) -> Arc<dyn DynRule>) -> Vec<Verdict> {
-        GRID.iter().map(|&rate| self.verdict(&*make(rate), rate)).collect()
+        self.all_judged(make).0
     }
 }
 

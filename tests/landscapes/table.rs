@@ -19,7 +19,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
 ];
 
 /// As [`GRID`], in the tables.
-const LABELS: [&str; 13] =
+pub const LABELS: [&str; 13] =
     ["1e-5", "3e-5", "1e-4", "3e-4", "1e-3", "3e-3", "0.01", "0.03", "0.1", "0.3", "1", "3", "10"];
 
 /// A rule in one convention.
@@ -28,6 +28,8 @@ pub struct Row {
     pub convention: Convention,
     /// For each landscape, in the order of [`groups`], the verdict at each rate of [`GRID`].
     pub verdicts: Vec<Vec<Verdict>>,
+    /// Whether rounding may decide it.
+    pub chaotic: Vec<Vec<bool>>,
 }
 
 impl Row {
@@ -66,8 +68,9 @@ fn computed() -> Vec<Row> {
         let mut done = Vec::new();
         while let Some(optimizer) = rules.get(next.fetch_add(1, Ordering::Relaxed)).map(|rule| (rule, rule.rule())) {
             let (optimizer, rule) = optimizer;
-            let verdicts = grounds.iter().map(|ground| ground.verdicts(&|rate| at(optimizer, rate))).collect();
-            done.push(Row { name: rule.name(), convention: rule.convention(), verdicts });
+            let judged = grounds.iter().map(|ground| ground.all_judged(&|rate| at(optimizer, rate)));
+            let (verdicts, chaotic) = judged.unzip();
+            done.push(Row { name: rule.name(), convention: rule.convention(), verdicts, chaotic });
         }
         done
     };
