@@ -5,7 +5,7 @@ use thalweg::optim::{ALL, Configurable, Convention, DynRule, Momentum, Nesterov,
 use crate::faulty::{complaint, sound};
 use crate::prototype::{STEPS, named};
 use crate::run::{GRID, Ground, Run, Verdict, at};
-use crate::table::{LEFT_OUT, rows};
+use crate::table::{LEFT_OUT, Row, rows};
 
 /// Every rule has a decade of rates on every bowl, works somewhere on every other shape, and nowhere at all rates.
 #[test]
@@ -168,7 +168,27 @@ fn what_the_page_says() {
     assert_eq!((sgd.works("h = 1")[0], sgd.works("h = 100")[0]), (3e-3, 3e-5));
     assert_eq!(adam.works("h = 0.01"), adam.works("h = 100"));
     assert_ne!(adam.on("σ = 1"), adam.on("σ = 10"));
+    let tenfold: Vec<f64> = adam.works("σ = 1").iter().map(|rate| (rate * 1e4).round() / 1e3).collect();
+    assert_eq!(adam.works("σ = 10"), tenfold);
     for row in rows().iter().filter(|row| ["sgd", "adagrad", "adadelta"].contains(&row.name)) {
         assert!(row.works("valley").is_empty(), "{}", row.whose());
     }
+    let momentum = row("momentum", Convention::PyTorch).works("valley");
+    assert_eq!((momentum[0], momentum[momentum.len() - 1], adam.works("valley")[0]), (3e-3, 3e-2, 0.1));
+
+    // Who survives a rate ten times the bowl, and who remembers for how long.
+    let last = |row: &Row, landscape| *row.works(landscape).last().expect("some rate works");
+    let short = [row("rmsprop", Convention::Keras), row("rmsprop", Convention::Optax)];
+    let long = row("rmsprop", Convention::PyTorch);
+    assert!(short.iter().all(|row| last(row, "h = 1") == 0.1));
+    assert_eq!((last(long, "h = 1"), last(adam, "h = 1")), (10.0, 10.0));
+    for name in ["adam", "amsgrad", "adagrad"] {
+        assert!(row(name, Convention::PyTorch).works("softer")[0] >= 0.1, "{name}");
+    }
+    assert!(short.iter().chain([&long]).all(|row| row.works("softer")[0] <= 1e-2));
+    assert_eq!(row("adagrad", Convention::PyTorch).works("drift")[0], 1.0);
+    assert!(adam.works("Cauchy").is_empty() && short.iter().all(|row| !row.works("Cauchy").is_empty()));
+
+    let adadelta = row("adadelta", Convention::Keras);
+    assert!(adadelta.verdicts.iter().all(|verdicts| verdicts[..9].iter().all(|v| *v != Verdict::There)), "below 0.3");
 }
