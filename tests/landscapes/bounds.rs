@@ -1,6 +1,6 @@
 //! Rates at which theory says that a rule works, diverges or can do neither.
 
-use thalweg::optim::{ALL, Configurable, Convention, DynRule, Momentum, Nesterov, Optimizer, Sgd};
+use thalweg::optim::{ALL, Adam, Configurable, Convention, DynRule, Momentum, Nesterov, Optimizer, RmsProp, Sgd};
 
 use crate::faulty::{complaint, sound};
 use crate::prototype::{STEPS, named};
@@ -191,4 +191,20 @@ fn what_the_page_says() {
 
     let adadelta = row("adadelta", Convention::Keras);
     assert!(adadelta.verdicts.iter().all(|verdicts| verdicts[..9].iter().all(|v| *v != Verdict::There)), "below 0.3");
+}
+
+/// The page names the memory of v as the cause: a default with another memory alone does what the page says of it.
+#[test]
+fn the_memory_is_the_cause() {
+    let works = |optimizer: &Optimizer, landscape| {
+        let verdicts = Ground::new(named(landscape)).verdicts(&|rate| at(optimizer, rate));
+        let there = verdicts.iter().zip(GRID).filter(|(verdict, _)| **verdict == Verdict::There);
+        there.map(|(_, rate)| rate).collect::<Vec<_>>()
+    };
+    let forgetful = Optimizer::from(RmsProp { decay: 0.9, ..RmsProp::default() });
+    assert_eq!(works(&forgetful, "h = 1").last(), Some(&0.1));
+    let quick = Optimizer::from(Adam { beta2: 0.9, ..Adam::default() });
+    let slow = Optimizer::from(Adam::default());
+    assert!(!works(&quick, "Cauchy").is_empty() && works(&slow, "Cauchy").is_empty());
+    assert!(works(&quick, "softer")[0] <= 1e-2 && works(&slow, "softer")[0] >= 0.1);
 }
