@@ -8,7 +8,8 @@ mod memory;
 mod vectors;
 
 pub use engine::{
-    Call, Column, DataId, Engine, NonFinite, Part, ProgramId, Record, Setup, StepGraph, Telemetry, Tensor, Update,
+    Call, Column, DataId, Engine, NonFinite, Part, ProgramId, Record, Setup, StepGraph, Telemetry, Tensor, Transform,
+    Update,
 };
 
 pub use vectors::{VectorId, Vectors};

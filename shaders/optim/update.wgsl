@@ -9,6 +9,8 @@ override CUT: bool = false;
 override BARE: bool = false;
 // Whether the block's norms are left in the work buffer.
 override TELEMETRY: bool = false;
+// Whether the gradients' are there already: they have been clipped, or become directions, since.
+override KNOWN: bool = false;
 // Whether the rule's result is a direction, left in the gradient's place for optim/apply.wgsl.
 override TRUST: bool = false;
 
@@ -116,7 +118,7 @@ fn leave(member: u32, block: Block, all: Totals) {
     } else {
         atomicStore(&work[work_at(member, block.number, 2u)], bitcast<u32>(all.sums.z));
     }
-    if TELEMETRY && !(BARE && block.state4 == NO_STATE) {
+    if TELEMETRY && !KNOWN && !(BARE && block.state4 == NO_STATE) {
         atomicStore(&work[work_at(member, block.number, 1u)], bitcast<u32>(all.sums.y));
         atomicStore(&work[work_at(member, block.number, 3u)], all.most);
         atomicStore(&work[work_at(member, block.number, 4u)], u32(all.sums.w));

@@ -202,7 +202,7 @@ impl TensorRule for Adafactor {
         let floored = self.convention == Convention::PyTorch;
         let squares = g.square(gradient)?;
         let squares = if floored { squares } else { g.add(squares, epsilon)? };
-        let (variance, states) = match self.axes(g.shape(gradient)) {
+        let (u, states) = match self.axes(g.shape(gradient)) {
             Some([row, column]) => {
                 let [rows, columns] = operands.held("adafactor")?;
                 let of_rows = g.mean(squares, column, true)?;
@@ -211,19 +211,28 @@ impl TensorRule for Adafactor {
                 let columns = mixed(g, [keep, columns], [add, of_columns])?;
                 let mean = g.mean(rows, row, true)?;
                 let mean = if floored { at_least(g, mean, epsilon)? } else { mean };
-                // The quotient first: r kᵀ of a gradient near 0 underflows f32.
                 let share = g.div(rows, mean)?;
-                (g.mul(share, columns)?, vec![rows, columns])
+                let u = if floored {
+                    let variance = g.mul(share, columns)?;
+                    let variance = at_least(g, variance, squared)?;
+                    let root = g.sqrt(variance)?;
+                    g.div(gradient, root)?
+                } else {
+                    // By one root after the other: where the row and the column of a gradient are 0, their product is far below f32.
+                    let (share, column) = (g.sqrt(share)?, g.sqrt(columns)?);
+                    let u = g.div(gradient, share)?;
+                    g.div(u, column)?
+                };
+                (u, vec![rows, columns])
             }
             None => {
                 let [held] = operands.held("adafactor")?;
                 let variance = mixed(g, [keep, held], [add, squares])?;
-                (variance, vec![variance])
+                let least = if floored { at_least(g, variance, squared)? } else { variance };
+                let root = g.sqrt(least)?;
+                (g.div(gradient, root)?, vec![variance])
             }
         };
-        let variance = if floored { at_least(g, variance, squared)? } else { variance };
-        let root = g.sqrt(variance)?;
-        let u = g.div(gradient, root)?;
         let size = rms(g, u)?;
         let size = g.div(size, threshold)?;
         let size = at_least(g, size, one)?;

@@ -11,6 +11,7 @@ mod second;
 mod telemetry;
 mod trouble;
 mod watch;
+mod whole;
 
 pub use evaluate::Judged;
 
@@ -26,7 +27,7 @@ use super::set::{Set, build};
 use crate::data::Split;
 use crate::device::cpu::CpuEngine;
 use crate::device::gpu::GpuEngine;
-use crate::device::{Device, Engine, Precision, Setup, Tensor};
+use crate::device::{Device, Engine, Precision, Setup, Tensor, Transform};
 use crate::error::{Result, TrainError};
 use crate::nn::{Assembled, Mode, Model};
 
@@ -84,6 +85,9 @@ pub struct Trainer {
 struct Held {
     built: Assembled,
     tensors: Vec<Tensor>,
+    /// Those that the rule takes whole, and what it keeps for them.
+    bare: Vec<usize>,
+    kept: Vec<Tensor>,
 }
 
 /// Where a run stands: everything is counted in steps whose records have come back.
@@ -126,12 +130,15 @@ impl Trainer {
         let tensors = built.tensors();
         let population = recipe.population();
         let groups = group::assign(&recipe.groups, &tensors)?;
+        let (mut engine_groups, mut update) = (groups.clone(), recipe.update.of_engine());
+        whole::plan(&rules, &recipe, &tensors, &mut engine_groups, &mut update)?;
+        let (bare, kept) = (update.bare.clone(), update.transform.iter().flat_map(Transform::states).collect());
         let setup = Setup {
-            groups: groups.clone(),
+            groups: engine_groups,
             tensors: tensors.clone(),
             buffers: built.kept(),
             rule: rules.rule().clone(),
-            update: recipe.update.of_engine(),
+            update,
             seeds: (0..population).map(|m| recipe.seed_of(m)).collect(),
         };
         let rules = rules.for_groups(setup.group_count());
@@ -160,7 +167,7 @@ impl Trainer {
             precision: device.precision(),
             device: called(device),
             moved_from: None,
-            model: Held { built, tensors },
+            model: Held { built, tensors, bare, kept },
             members,
             train,
             validation,

@@ -86,13 +86,14 @@ impl<T: EngineScalar> CpuEngine<T> {
     pub fn new(setup: Setup) -> Result<Self, DeviceError> {
         engine::check_setup(&setup)?;
         Ok(Self {
+            scratch: Scratch::new(&setup)?,
             members: setup.seeds.iter().map(|&seed| Member::new(&setup, seed)).collect(),
             setup,
             data: Vec::new(),
             programs: Vec::new(),
             done: VecDeque::new(),
             settings: HashMap::new(),
-            scratch: Scratch::default(),
+
             vectors: Vec::new(),
         })
     }
@@ -314,6 +315,19 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         let storage = self.setup.update.storage;
         let held = |tensor: &Vec<f64>| tensor.iter().map(|&x| T::of(storage.nearest(x))).collect();
         self.members[member].states = values.iter().map(|s| s.iter().map(held).collect()).collect();
+        Ok(())
+    }
+
+    fn tensor_states(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        Ok(widened(&self.members[member].kept))
+    }
+
+    fn set_tensor_states(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        let kept = self.setup.update.transform.as_ref().map_or_else(Vec::new, engine::Transform::states);
+        engine::check_values("tensor states", &kept, values)?;
+        self.members[member].kept = narrowed(values);
         Ok(())
     }
 

@@ -4,6 +4,7 @@ mod data;
 mod flight;
 mod kernels;
 mod step;
+mod transform;
 mod update;
 mod vectors;
 
@@ -22,6 +23,7 @@ use crate::optim::{Block, Tables};
 use data::DataSet;
 pub(super) use data::words;
 use flight::Flight;
+use transform::Turning;
 
 /// Steps of one submission, at most: what the ring and the table of per-step numbers hold.
 const CAPACITY: usize = 64;
@@ -49,6 +51,8 @@ pub struct GpuEngine {
     /// Sums of gradients over the parts of a minibatch, and the parameters' running averages, where there are such.
     sums: Option<Buffer>,
     averages: Option<Buffer>,
+    /// What becomes of gradients before the update.
+    turning: Turning,
     /// What is kept without being learnt, and what the step under way makes of it.
     kept: Kept,
     /// For each member what the blocks' and tensors' kernels leave for each other: norms, scales, flags.
@@ -117,12 +121,13 @@ impl GpuEngine {
         let (places, kept) = laid_out(&setup.buffers);
         let both = |what| gpu.storage(what, kept * members);
         let there = |there: bool, what| if there { flat(what).map(Some) } else { Ok(None) };
-        let made = Self {
+        let mut made = Self {
             parameters: flat("parameters")?,
             gradients: flat("gradients")?,
             states: setup.rule.states().iter().map(state).collect::<Result<_, _>>()?,
             sums: there(setup.update.accumulate, "sums of gradients")?,
             averages: there(setup.update.average, "average parameters")?,
+            turning: Turning::default(),
             kept: Kept { offsets: places, total: kept, now: both("buffers")?, next: both("buffers to be")? },
             work: gpu.storage("norms, scales and flags", members * tables.work_words())?,
             control: gpu.storage("control words", tables.words(capacity))?,
@@ -158,6 +163,7 @@ impl GpuEngine {
                 }
             }
         }
+        made.turning = made.turning()?;
         gpu.health()?;
         Ok(made)
     }
@@ -297,6 +303,16 @@ impl Engine for GpuEngine {
         engine::check_member(&self.setup, member)?;
         engine::check_states(&self.setup, values)?;
         values.iter().enumerate().try_for_each(|(s, state)| self.write_state(s, member, state))
+    }
+
+    fn tensor_states(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        self.read_turning(member)
+    }
+
+    fn set_tensor_states(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        self.write_turning(member, values)
     }
 
     fn averages(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {

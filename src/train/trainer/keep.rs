@@ -92,7 +92,14 @@ impl Trainer {
                 value: n.saturating_add(self.position.step as i64).max(0) as u64,
             })
             .collect();
+        let precision = self.precision;
+        let hold = move |v: Vec<f64>| match precision {
+            Precision::F32 => Values::F32(v.iter().map(|&x| x as f32).collect()),
+            Precision::F64 => Values::F64(v),
+        };
+        let whole = if self.model.is_whole() { self.whole_states(member, &hold)? } else { Vec::new() };
         let held = match self.second {
+            _ if self.model.is_whole() => Vec::new(),
             None => states.iter().map(|&state| state.to_owned()).zip(self.engine.states(member)?).collect(),
             Some(_) => self.vectors_of_second()?,
         };
@@ -107,6 +114,7 @@ impl Trainer {
             counters,
             states,
             averages,
+            kept: whole,
             step: self.position.step,
             epoch: self.position.epoch,
             step_in_epoch: self.position.step_in_epoch as u32,

@@ -103,11 +103,12 @@ impl Trainer {
             }
         }
         let (found, expected) = (from.states.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), rule.states());
-        if found != expected && self.second.is_none() {
+        if found != expected && self.second.is_none() && !self.model.is_whole() {
             let (path, setting) = (folder.join(checkpoint::OPTIMIZER), "optimizer states");
             let (found, expected) = (found.join(", "), expected.join(", "));
             return Err(CheckpointError::Differs { path, setting, found, expected });
         }
+        self.check_whole_states(from, folder)?;
         if from.averages.is_empty() == self.recipe.update.average.is_some() {
             let (path, setting) = (folder.join(checkpoint::OPTIMIZER), "running average");
             let said = |kept: bool| if kept { "kept" } else { "not kept" }.to_owned();
@@ -130,6 +131,8 @@ impl Trainer {
         let states: Vec<_> = from.states.iter().map(|(_, tensors)| values(tensors)).collect();
         if self.second.is_some() {
             self.restore_second(from, &states, &folder.join(checkpoint::OPTIMIZER))?;
+        } else if self.model.is_whole() {
+            self.put_whole_states(member, from)?;
         } else {
             self.engine.set_states(member, &states)?;
         }

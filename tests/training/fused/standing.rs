@@ -9,7 +9,8 @@ use super::{Plan, momentum, quarter, same};
 pub fn what_stands_keeps_every_bit(device: &Device) {
     for storage in [Storage::F32, Storage::Bf16] {
         let clip = Some(Clip::TensorNorm { maximum: 2.0, epsilon: 0.0 });
-        let update = Update { storage, clip, average: true, accumulate: true, telemetry: true, bare: vec![5] };
+        let update =
+            Update { storage, clip, average: true, accumulate: true, telemetry: true, bare: vec![5], transform: None };
         let groups = vec![0, FROZEN, 1, FROZEN, 0, 0];
         let plan = Plan { groups, ..Plan::new(momentum(), update, 3) };
         let open = || {

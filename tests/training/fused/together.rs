@@ -14,8 +14,15 @@ pub fn everything_at_once(device: &Device) {
     const STEPS: u32 = 3;
     let clip = Some(Clip::Norm { maximum: 3.0, epsilon: 1e-6 });
     for trust in [false, true] {
-        let update =
-            Update { storage: Storage::F16, clip, average: true, accumulate: true, telemetry: true, bare: vec![3] };
+        let update = Update {
+            storage: Storage::F16,
+            clip,
+            average: true,
+            accumulate: true,
+            telemetry: true,
+            bare: vec![3],
+            transform: None,
+        };
         let plan = if trust { Plan::new(Layerwise(0.0), update, 3) } else { Plan::new(momentum(), update, 3) };
         let mut h = numbers(0.1);
         if !trust {

@@ -35,6 +35,9 @@ impl GpuEngine {
                 encode(&mut pass, &program.parts[call.part as usize - 1]);
             }
             if call.part.updates() {
+                if program.extent.trains {
+                    encode(&mut pass, &self.turning.list);
+                }
                 encode(&mut pass, if call.telemetry { &program.update.told } else { &program.update.plain });
             }
             encode(&mut pass, &program.end);

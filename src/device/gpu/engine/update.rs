@@ -39,7 +39,7 @@ impl GpuEngine {
         Lanes { workgroup, per: BLOCK / 4 / workgroup }
     }
 
-    fn flat(&self, buffer: &Buffer) -> Bound {
+    pub(super) fn flat(&self, buffer: &Buffer) -> Bound {
         let stride = if self.setup.seeds.len() > 1 { self.total } else { 0 };
         Bound { buffer: buffer.clone(), offset: 0, stride, guard: 0 }
     }
@@ -121,25 +121,51 @@ impl GpuEngine {
         Ok(Lists { plain, told })
     }
 
+    /// Whether gradients are cut by their norm.
+    fn scaled(&self) -> bool {
+        matches!(self.setup.update.clip, Some(Clip::Norm { .. } | Clip::TensorNorm { .. }))
+    }
+
+    /// The norms of the gradients, where something asks for them, and the scales that clip them.
+    fn clip(&self, all: &mut Drafts, norms: bool, control: &Bound) -> Result<(), DeviceError> {
+        if norms || self.scaled() {
+            let source = wgsl!("optim/norms", "optim/block", "optim/totals", "lib/control", "lib/grid");
+            let kernel = Kernel::new("norms", source, "norms");
+            self.over_blocks(all, &kernel, &[(Access::Read, &self.gradients)], false, control)?;
+        }
+        match self.setup.update.clip {
+            Some(Clip::Norm { .. }) => self.over_tensors(all, "clip_all", control),
+            Some(Clip::TensorNorm { .. }) => self.over_tensors(all, "clip_each", control),
+            Some(Clip::Value(_)) | None => Ok(()),
+        }
+    }
+
+    /// The same, and the gradients clipped in their places.
+    pub(super) fn clip_in_place(&self, all: &mut Drafts, control: &Bound) -> Result<(), DeviceError> {
+        self.clip(all, self.setup.update.telemetry, control)?;
+        if self.setup.update.clip.is_none() {
+            return Ok(());
+        }
+        let source = wgsl!("optim/clipped", "optim/element", "optim/block", "lib/control", "lib/grid");
+        let kernel = Kernel::new("clipped", source, "clipped").constant("SCALED", f64::from(u8::from(self.scaled())));
+        self.over_blocks(all, &kernel, &[(Access::Write, &self.gradients)], false, control)
+    }
+
     fn update(&self, told: bool, control: &Bound) -> Result<Drafts, DeviceError> {
         let mut all = Drafts::default();
         let (rule, update) = (self.setup.rule.as_ref(), &self.setup.update);
-        let scaled = matches!(update.clip, Some(Clip::Norm { .. } | Clip::TensorNorm { .. }));
-        if scaled || (told && !update.bare.is_empty()) {
-            let source = wgsl!("optim/norms", "optim/block", "optim/totals", "lib/control", "lib/grid");
-            let kernel = Kernel::new("norms", source, "norms");
-            self.over_blocks(&mut all, &kernel, &[(Access::Read, &self.gradients)], false, control)?;
-        }
-        match update.clip {
-            Some(Clip::Norm { .. }) => self.over_tensors(&mut all, "clip_all", control)?,
-            Some(Clip::TensorNorm { .. }) => self.over_tensors(&mut all, "clip_each", control)?,
-            Some(Clip::Value(_)) | None => {}
+        // A transformation has looked at all of them before.
+        let turned = update.transform.is_some();
+        let scaled = !turned && self.scaled();
+        if !turned {
+            self.clip(&mut all, told && !update.bare.is_empty(), control)?;
         }
         let source = link(rule, update.storage, update.average).expect("check_setup refuses rules of more states");
         let trust = rule.trust_ratio();
         let kernel = Kernel { source: source.into(), ..Kernel::new(rule.name(), "", "update") }
             .constant("SCALED", f64::from(u8::from(scaled)))
-            .constant("CUT", f64::from(u8::from(matches!(update.clip, Some(Clip::Value(_))))))
+            .constant("CUT", f64::from(u8::from(!turned && matches!(update.clip, Some(Clip::Value(_))))))
+            .constant("KNOWN", f64::from(u8::from(turned)))
             .constant("BARE", f64::from(u8::from(!update.bare.is_empty())))
             .constant("TELEMETRY", f64::from(u8::from(told)))
             .constant("TRUST", f64::from(u8::from(trust)));
