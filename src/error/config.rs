@@ -70,18 +70,6 @@ pub enum ConfigError {
         /// The names there are.
         known: Vec<String>,
     },
-    /// A name that a later version will know.
-    #[error("`{key}`: the {kind} `{name}` is not available yet in this version; it has {}", list(known))]
-    NotYet {
-        /// Its full path.
-        key: String,
-        /// `"layer"`, `"loss"`, `"optimizer"`, …
-        kind: &'static str,
-        /// The name.
-        name: String,
-        /// The names there are.
-        known: Vec<String>,
-    },
     /// A field without a default was left out.
     #[error("`{key}` is missing: {expected}")]
     Missing {

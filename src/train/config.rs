@@ -141,7 +141,7 @@ impl RunConfig {
         let section = root.open("optimizer")?;
         let mut rule = named_table(section.table(), "adam");
         update::OPTIMIZER.iter().for_each(|&key| drop(rule.remove(key)));
-        let optimizer = Optimizer::from_table(&rule).map_err(|e| section.located("optimizer", &[], e))?;
+        let optimizer = Optimizer::from_table(&rule).map_err(|e| section.located("optimizer", e))?;
         let groups = groups::read(&section, &optimizer)?;
         let given = root.section("train", TrainConfig::KEYS)?;
         let train = TrainConfig::read(&given)?;
@@ -157,7 +157,7 @@ impl RunConfig {
             schedule: {
                 let section = root.open("schedule")?;
                 let table = named_table(section.table(), "constant");
-                Schedule::from_table(&table).map_err(|e| section.located("schedule", &[], e))?
+                Schedule::from_table(&table).map_err(|e| section.located("schedule", e))?
             },
             train: TrainConfig { population: members, ..train },
             population,

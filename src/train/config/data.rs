@@ -33,7 +33,7 @@ impl DataConfig {
         let source = match section.text("source")? {
             None => default.source,
             Some(text) => text.parse().map_err(|_: DataError| {
-                unknown(section.key("source"), "data source", text, owned(Source::FORMS), &[])
+                unknown(section.key("source"), "data source", text, owned(Source::FORMS))
             })?,
         };
         let share = section.number("validation")?.unwrap_or(default.validation);

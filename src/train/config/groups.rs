@@ -37,7 +37,7 @@ fn one(section: &Section<'_>, optimizer: &Optimizer) -> Result<Group, ConfigErro
     }
     group.weight_decay = section.number("weight_decay")?;
     if let Some(decay) = group.weight_decay {
-        optimizer.rule().with("weight_decay", decay).map_err(|error| section.located("optimizer", &[], error))?;
+        optimizer.rule().with("weight_decay", decay).map_err(|error| section.located("optimizer", error))?;
     }
     group.frozen = section.flag("frozen")?.unwrap_or(false);
     Ok(group)

@@ -37,7 +37,7 @@ fn one(path: String, item: &Value, depth: usize) -> Result<LayerSpec, ConfigErro
         expected: "the name of a layer, as `linear`".into(),
     })?;
     let Some(entry) = Entry::named(name) else {
-        return Err(unknown(key, "layer", name, layer::all().map(|e| e.name.into()).collect(), &[]));
+        return Err(unknown(key, "layer", name, layer::all().map(|e| e.name.into()).collect()));
     };
     let mut known = vec!["type"];
     known.extend(entry.fields.iter().map(|field| field.name));
@@ -73,7 +73,7 @@ fn one(path: String, item: &Value, depth: usize) -> Result<LayerSpec, ConfigErro
 fn initializer(section: &Section<'_>, field: &str) -> Result<Option<Initializer>, ConfigError> {
     let parse = |key: String, name: &str| {
         let found = name.parse::<Initializer>();
-        found.map_err(|_| unknown(key, "initialiser", name, owned(&Initializer::NAMES), &[]))
+        found.map_err(|_| unknown(key, "initialiser", name, owned(&Initializer::NAMES)))
     };
     let Some(value) = section.get(field) else { return Ok(None) };
     let key = section.key(field);

@@ -45,7 +45,7 @@ impl ModelConfig {
             None => default.layers,
         };
         let loss = match section.text("loss")? {
-            Some(name) => name.parse().map_err(|_| unknown(section.key("loss"), "loss", name, losses(), &[]))?,
+            Some(name) => name.parse().map_err(|_| unknown(section.key("loss"), "loss", name, losses()))?,
             None => default.loss,
         };
         let l2 = section.number("l2")?.unwrap_or(default.l2);

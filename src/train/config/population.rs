@@ -95,7 +95,7 @@ fn check(section: &Section<'_>, optimizer: &Optimizer, name: &str, x: f64) -> Re
     let held = match name {
         "l2" => section.within(name, "finite and at least 0, in f32 too", x, (x as f32).is_finite() && x >= 0.0),
         "dropout" => section.within(name, "in [0, 1]", x, (0.0..=1.0).contains(&x)),
-        _ => optimizer.rule().with(name, x).map(|_| x).map_err(|error| section.located("optimizer", &[], error)),
+        _ => optimizer.rule().with(name, x).map(|_| x).map_err(|error| section.located("optimizer", error)),
     };
     held.map(|_| ())
 }
@@ -223,7 +223,7 @@ impl RunConfig {
         if !own.optimizer.is_empty() {
             let mut table = run.optimizer.to_table();
             table.extend(own.optimizer.iter().map(|(name, x)| (name.clone(), Value::Float(*x))));
-            let refused = |error: OptimError| Section::empty("population").located("optimizer", &[], error);
+            let refused = |error: OptimError| Section::empty("population").located("optimizer", error);
             run.optimizer = Optimizer::from_table(&table).map_err(refused)?;
         }
         run.model.l2 = own.l2.unwrap_or(run.model.l2);

@@ -124,7 +124,7 @@ impl<'a> Section<'a> {
     }
 
     /// Puts the path before an error of an optimizer or a schedule.
-    pub(super) fn located(&self, kind: &'static str, planned: &[&str], error: OptimError) -> ConfigError {
+    pub(super) fn located(&self, kind: &'static str, error: OptimError) -> ConfigError {
         let known = |names: Vec<&'static str>| owned(&names);
         match error {
             OptimError::Range { field, range, found, .. } => {
@@ -166,10 +166,10 @@ impl<'a> Section<'a> {
                 ConfigError::Missing { key: self.key(field), expected: expected.into() }
             }
             OptimError::Name { found, known: names, .. } => {
-                unknown(self.key("name"), kind, &found, known(names), planned)
+                unknown(self.key("name"), kind, &found, known(names))
             }
             OptimError::Convention { found, known: names, .. } => {
-                unknown(self.key("convention"), "convention", &found, known(names), &[])
+                unknown(self.key("convention"), "convention", &found, known(names))
             }
         }
     }
@@ -212,17 +212,8 @@ pub(super) fn describe(value: &Value) -> String {
     }
 }
 
-/// A name that is not known, or not yet.
-pub(super) fn unknown(
-    key: String,
-    kind: &'static str,
-    found: &str,
-    known: Vec<String>,
-    planned: &[&str],
-) -> ConfigError {
-    if planned.contains(&found) {
-        return ConfigError::NotYet { key, kind, name: found.into(), known };
-    }
+/// A name that is not known.
+pub(super) fn unknown(key: String, kind: &'static str, found: &str, known: Vec<String>) -> ConfigError {
     ConfigError::UnknownName { key, kind, found: found.into(), known }
 }
 

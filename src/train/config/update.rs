@@ -21,7 +21,7 @@ pub(super) fn read(
 ) -> Result<UpdateOptions, ConfigError> {
     let default = UpdateOptions::default();
     let storage = match optimizer.text("state")? {
-        Some(name) => Storage::find(name).map_err(|error| optimizer.located("state", &[], error))?,
+        Some(name) => Storage::find(name).map_err(|error| optimizer.located("state", error))?,
         None => default.storage,
     };
     let clip = clip(&optimizer.section("clip", CLIP)?, convention)?;
