@@ -38,7 +38,7 @@ use self::note::{ModelNote, Note};
 pub use self::population::{MemberNote, PopulationNote, population};
 pub(super) use self::population::{settle_next, write_next};
 use self::tensors::Held;
-pub(super) use self::tensors::read_model;
+pub(super) use self::tensors::{Any, read_any, read_model};
 pub use self::tensors::{Counter, Tensor, read_weights};
 pub use crate::error::{CheckpointError, Misshaped, Mistyped};
 use crate::shape::Shape;
@@ -69,6 +69,9 @@ pub const POPULATION: &str = "population.json";
 pub fn member_folder(population: &Path, member: usize) -> PathBuf {
     population.join(format!("member-{member}"))
 }
+
+/// Among a checkpoint's scalars: updates that the optimizer's state has seen, those before the run included.
+pub(super) const UPDATES: &str = "updates";
 
 /// Among a checkpoint's scalars: rows of a minibatch of validation, where memory was too short for the usual ones.
 pub(super) const VALIDATION_BATCH: &str = "validation_batch";

@@ -105,19 +105,34 @@ impl Rules {
         Ok(())
     }
 
-    /// A member's learning rate at that moment, and the numbers of its update for each group.
+    /// The rule of member 0 and that group, and what its learning rate is multiplied by.
+    pub fn of(&self, group: usize) -> (&dyn DynRule, f64) {
+        let Grouped { rule, factor } = &self.members[0][group];
+        (rule.as_ref(), *factor)
+    }
+
+    /// Whether an update, from the second on, depends on how many there were before.
+    pub fn count(&self) -> bool {
+        let counts = |g: &Grouped| g.rule.hyper(2, g.rule.learning_rate()) != g.rule.hyper(3, g.rule.learning_rate());
+        self.members.iter().flatten().any(counts)
+    }
+
+    /// A member's learning rate at that moment, and the numbers of its update for each group; `before` updates were made
+    /// before the run.
     pub fn hyper(
         &self,
         recipe: &Recipe,
         precision: Precision,
         member: usize,
         at: &Moment,
+        before: i64,
     ) -> Result<(f64, Vec<Hyper>), OptimError> {
+        let step = at.step.saturating_add_signed(before).saturating_add(1);
         let rate = |g: &Grouped| recipe.rate(precision, g.rule.learning_rate(), g.factor, at);
         let groups = &self.members[member][..self.groups];
         let number = |g: &Grouped| match recipe.schedule.momentum(at) {
-            None => Ok(g.rule.hyper(at.step + 1, rate(g)?)),
-            Some(momentum) => Ok(with_momentum(recipe, &g.rule, precision, momentum)?.hyper(at.step + 1, rate(g)?)),
+            None => Ok(g.rule.hyper(step, rate(g)?)),
+            Some(momentum) => Ok(with_momentum(recipe, &g.rule, precision, momentum)?.hyper(step, rate(g)?)),
         };
         let numbers = groups.iter().map(number).collect::<Result<_, _>>()?;
         Ok((rate(&groups[0])?, numbers))
