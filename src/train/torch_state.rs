@@ -46,6 +46,10 @@ struct Named<'a> {
 }
 
 impl Named<'_> {
+    fn is_name(&self, id: &str) -> bool {
+        self.tensors.iter().any(|t| t.name == id)
+    }
+
     fn find(&self, id: &str) -> Option<usize> {
         let of_name = |name: &str| self.tensors.iter().position(|t| t.name == name);
         of_name(id).or_else(|| {
@@ -71,7 +75,10 @@ pub(super) fn read(path: &Path, wanted: &Wanted<'_>) -> Result<(States, TorchOpt
     let fresh = file.is_empty() && groups.is_some();
     let mut found: BTreeMap<(usize, String), Any> = BTreeMap::new();
     let mut extra = Vec::new();
-    for (name, any) in file {
+    // A name goes before the number of the same tensor, which then is one too many.
+    let is_name = |name: &str| split(name).is_some_and(|(id, _)| named.is_name(id));
+    let (by_name, others): (Vec<_>, Vec<_>) = file.into_iter().partition(|(name, _)| is_name(name));
+    for (name, any) in by_name.into_iter().chain(others) {
         match split(&name).and_then(|(id, field)| Some((named.find(id)?, field.to_owned()))) {
             Some(key) if !found.contains_key(&key) => drop(found.insert(key, any)),
             _ => extra.push((name, any.shape)),
