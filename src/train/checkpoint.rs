@@ -20,6 +20,21 @@
 //! In `optimizer.safetensors` the parameter `0.weight` is called `param.0.weight`, its state `exp_avg`
 //! `state.0.weight.exp_avg`, and the buffer `1.running_mean` `buffer.1.running_mean`; the rest is JSON under the key `thalweg` of the file's metadata. Numbers are `F32` or
 //! `F64` as the device held them, bit for bit.
+//!
+//! The states have PyTorch's names and, in the `pytorch` convention, its meaning, so that its optimizers go on from them
+//! (`updates` among the scalars is what bias corrections count); [`Trainer::load_optimizer`](crate::train::Trainer::load_optimizer)
+//! is the way back:
+//!
+//! ```python
+//! def load_optimizer(optimizer, model, path):
+//!     tensors = safetensors.torch.load_file(path)
+//!     with safetensors.safe_open(path, "pt") as file:
+//!         note = json.loads(file.metadata()["thalweg"])
+//!     step = float(note["scalars"]["updates"])
+//!     for name, p in model.named_parameters():
+//!         state = {field: tensors[f"state.{name}.{field}"].to(p.dtype) for field in note["states"]}
+//!         optimizer.state[p] = {"step": torch.tensor(step), **state}
+//! ```
 
 mod atomic;
 mod classes;
