@@ -5,10 +5,14 @@ mod engine;
 mod forward;
 pub mod gpu;
 mod memory;
+mod vectors;
 
 pub use engine::{
-    Call, Column, DataId, Engine, NonFinite, Part, ProgramId, Record, Setup, StepGraph, Telemetry, Tensor, Update,
+    Call, Column, DataId, Engine, NonFinite, Part, ProgramId, Record, Setup, StepGraph, Telemetry, Tensor, Transform,
+    Update,
 };
+
+pub use vectors::{VectorId, Vectors};
 
 pub(crate) use forward::{Compiled, Forward};
 

@@ -18,6 +18,13 @@
 //! | [`Adam`] | `p −= η m̂/(√v̂ + ε)` | `exp_avg`, `exp_avg_sq` | 28 |
 //! | [`AmsGrad`] | `u = max(u, v); p −= η m̂/(√(u/(1−β₂ᵗ)) + ε)` | `exp_avg`, `exp_avg_sq`, `max_exp_avg_sq` | 36 |
 //! | [`AdamW`] | `p −= ηλp; p −= η m̂/(√v̂ + ε)` | `exp_avg`, `exp_avg_sq` | 28 |
+//! | [`Adamax`] | `u = max(β₂u, |g| + ε); p −= η m̂/u` | `exp_avg`, `exp_inf` | 28 |
+//! | [`Nadam`] | Adam, m̂ a step ahead | `exp_avg`, `exp_avg_sq` | 28 |
+//! | [`RAdam`] | `p −= η r m̂/(√v̂ + ε)`, at first `p −= η m̂` | `exp_avg`, `exp_avg_sq` | 28 |
+//! | [`Lion`] | `p −= ηλp + η sign(β₁m + (1−β₁)g)` (optax) | `exp_avg` | 20 |
+//! | [`Lamb`] | `u = m̂/(√v̂ + ε) + λp; p −= η‖p‖/‖u‖·u` (optax) | `exp_avg`, `exp_avg_sq` | 28 and a pass |
+//! | [`Adafactor`] | `p −= ρ max(ε₂, RMS(p)) u / max(1, RMS(u)/d)` | a row and a column | – |
+//! | [`Muon`] | matrices: `p −= η s NS(m)`, the rest AdamW's | `momentum_buffer` | – |
 //!
 //! Each is there in the conventions that define it: [`Convention`] says whose they are, the page of each rule in what they
 //! differ. A weight decay λ is added to the gradient by PyTorch (and by Optax's Adadelta), taken from the parameter by Keras and
@@ -54,7 +61,9 @@ mod layout;
 mod link;
 mod optimizer;
 mod rule;
+pub mod second;
 mod storage;
+mod tensor;
 
 pub use clip::Clip;
 pub use convention::Convention;
@@ -64,25 +73,35 @@ pub use layout::{
     ACTIVE, BLOCK, Block, CONTROL_HEADER, FROZEN, HYPER_WORDS, MAX_GROUPS, MAX_STATES, MAX_TENSORS, NO_FLAG,
     STEP_WORDS, Span, Tables, WORK_WORDS,
 };
-pub use link::{link, link_apply};
+pub use link::{link, link_apply, link_tensors};
 pub use optimizer::Entry;
 pub use rule::{Hyper, Rule, bytes_per_parameter, hyper};
 pub use storage::Storage;
+pub use tensor::{Operands, TensorRule, Transformed};
 
 macro_rules! rules {
-    ($($module:ident :: $rule:ident),* $(,)?) => {
-        $(mod $module; pub use $module::$rule;)*
+    ($($module:ident :: $first:ident),* $(,)?; $($second:ident),* $(,)?) => {
+        $(mod $module; pub use $module::$first;)*
+        $(use second::$second;)*
 
-        /// Every rule: what the suite, the benches and the docs go through.
-        pub const ALL: &[Entry] = &[$(Entry {
+        /// Every rule of one element: what the suite, the benches and the docs go through.
+        pub const ALL: &[Entry] = &[$(rules!(entry $first)),*];
+        /// The [second-order](second) optimizers.
+        pub const SECOND: &[Entry] = &[$(rules!(entry $second)),*];
+
+        rules!(enum $($first),*, $($second),*);
+    };
+    (entry $rule:ident) => {
+        Entry {
             name: <$rule as Configurable>::NAME,
             conventions: <$rule as Configurable>::CONVENTIONS,
             defaults: |convention| Optimizer::$rule(<$rule as Configurable>::defaults(convention)),
-        }),*];
-
+        }
+    };
+    (enum $($rule:ident),*) => {
         /// One of the library's rules with its numbers: the `[optimizer]` table of a run.
         ///
-        /// Reads `name`, `convention` (default `"pytorch"`) and the rule's own fields; fields left out have the
+        /// Reads `name`, `convention` (default: the last of its [`Entry::conventions`], `"pytorch"` where there is one) and the rule's own fields; fields left out have the
         /// convention's defaults. Writing it gives all of them. [`Optimizer::from_table`] keeps the typed error.
         ///
         /// # Examples
@@ -151,4 +170,12 @@ rules!(
     adam::Adam,
     amsgrad::AmsGrad,
     adamw::AdamW,
+    adamax::Adamax,
+    nadam::Nadam,
+    radam::RAdam,
+    lion::Lion,
+    lamb::Lamb,
+    adafactor::Adafactor,
+    muon::Muon;
+    Lbfgs, Newton,
 );

@@ -55,6 +55,7 @@ fn checkpoint(double: bool, step: u64) -> Checkpoint {
         counters: vec![Counter { name: "3.num_batches_tracked".into(), value: i64::MAX as u64 }],
         states: vec![("exp_avg_sq".into(), all(0.3)), ("exp_avg".into(), all(-0.7))],
         averages: all(0.4),
+        kept: vec![tensor("2.weight.row_var", &[2], values(2, 0.6))],
         step,
         epoch: 4,
         step_in_epoch: 11,
@@ -81,11 +82,13 @@ fn a_checkpoint_comes_back_bit_for_bit() {
             assert_eq!((&a.0, bits_of(&a.1)), (&b.0, bits_of(&b.1)));
         }
         assert_eq!(bits_of(&after.averages), bits_of(&before.averages));
+        assert_eq!(bits_of(&after.kept), bits_of(&before.kept));
         let rest = |c: &Checkpoint| Checkpoint {
             parameters: vec![],
             buffers: vec![],
             states: vec![],
             averages: vec![],
+            kept: vec![],
             ..c.clone()
         };
         assert_eq!(rest(&after), rest(&before));

@@ -230,7 +230,7 @@ fn unknown_names() {
     refused(layer("liner"), &["`model.layers[0].type`", "no layer `liner`", "did you mean `linear`?", "`dropout`"]);
     refused(parse("[model]\nloss = 'crossentropy'"), &["`model.loss`", "did you mean `cross_entropy`?", "`mse`"]);
     refused(parse("[optimizer]\nname = 'addam'"), &["`optimizer.name`", "did you mean `adam`?", "`sgd`"]);
-    refused(parse("[optimizer]\nname = 'lion'"), &["`optimizer.name`", "not available yet"]);
+    refused(parse("[optimizer]\nname = 'lbfgs'"), &["`optimizer.name`", "not available yet"]);
     refused(parse("[optimizer]\nconvention = 'torch'"), &["`optimizer.convention`", "did you mean `pytorch`?"]);
     refused(parse("[schedule]\nname = 'stepp'"), &["`schedule.name`", "did you mean `step`?", "`inverse`"]);
     refused(parse("[schedule]\nname = 'cosin'"), &["`schedule.name`", "did you mean `cosine`?", "`one_cycle`"]);

@@ -25,9 +25,11 @@ use thalweg::train::{Event, Flow, Group, Recipe, Trainer};
 use alone::{each_is_itself_alone, population};
 use common::{data, dropping, go, optimizer, plain, recipe, trainer};
 
+type Shared = std::sync::Arc<dyn Fn(&Device) -> Result<(), Failed> + Send + Sync>;
+
 fn main() {
     let mut trials = Vec::new();
-    let mut everywhere = |name: String, check: std::sync::Arc<dyn Fn(&Device) -> Result<(), Failed> + Send + Sync>| {
+    let mut everywhere = |name: String, check: Shared| {
         for precision in [Precision::F32, Precision::F64] {
             let check = check.clone();
             let name = format!("{name} cpu {}", precision.name());

@@ -22,8 +22,9 @@ use thalweg::device::{Device, Precision};
 fn main() {
     let mut trials: Vec<Trial> = Vec::new();
     type Check = fn(&Device);
-    let everywhere: [(&str, Check); 15] = [
+    let everywhere: [(&str, Check); 17] = [
         ("a member is a run of its own", alone::a_member_is_a_run_of_its_own),
+        ("with all that an update does", alone::with_all_that_an_update_does),
         ("under every rule", alone::under_every_rule),
         ("a setting has a constant's bits", alone::a_setting_has_a_constants_bits),
         ("one dropout by its name", alone::one_dropout_by_its_name),
@@ -34,6 +35,7 @@ fn main() {
         ("a tensor that is no number", diverged::a_tensor_that_is_no_number),
         ("all diverge", diverged::all_diverge),
         ("stopped and gone on", kept::stopped_and_gone_on),
+        ("stopped and gone on with everything", kept::stopped_and_gone_on_with_everything),
         ("gone on after one diverged", kept::gone_on_after_one_diverged),
         ("a crash between the members' files", kept::a_crash_between_the_members_files),
         ("a member goes on alone", kept::a_member_goes_on_alone),

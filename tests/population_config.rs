@@ -109,6 +109,10 @@ fn how_many_there_are() -> Result<(), ConfigError> {
     assert_eq!(three.members().iter().map(|m| m.seed).collect::<Vec<_>>(), [Some(9), Some(10), Some(11)]);
     let same = parse("[population]\nseed = 4\nl2 = [0, 1, 2]")?;
     assert_eq!(same.members().iter().map(|m| m.seed).collect::<Vec<_>>(), [Some(4); 3]);
+    // Not past the largest whole number of TOML, for each is written into its member's run.
+    let last = parse(&format!("[train]\npopulation = 2\nseed = {}", i64::MAX))?;
+    assert_eq!(last.members()[1].seed, Some(0));
+    assert_eq!(RunConfig::parse(&last.alone(1)?.to_toml(), &[])?, last.alone(1)?);
     // One that is drawn.
     let drawn = parse("[train]\npopulation = 1\n[population]\nlearning_rate = { uniform = [0.5, 0.5] }")?;
     assert_eq!(drawn.members()[0].optimizer["learning_rate"], 0.5);

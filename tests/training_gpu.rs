@@ -11,6 +11,8 @@ mod case;
 mod common;
 #[path = "training/embedding.rs"]
 mod embedding;
+#[path = "training/fused.rs"]
+mod fused;
 #[path = "training/given.rs"]
 mod given;
 #[path = "training/golden.rs"]
@@ -23,9 +25,13 @@ mod limits;
 mod resume;
 #[path = "training/schedules.rs"]
 mod schedules;
+#[path = "training/second.rs"]
+mod second;
 #[path = "training/steps.rs"]
 mod steps;
 mod support;
+#[path = "training/tensors.rs"]
+mod tensors;
 #[path = "training/trajectory.rs"]
 mod trajectory;
 #[path = "training/trouble.rs"]
@@ -68,17 +74,57 @@ fn main() {
     }
     common::on_any_device!(as_on_the_cpu);
     as_on_the_cpu!(limits::a_population_is_its_members);
+    // 21 568 elements of a member's flat buffers, a tensor of 13 000 over two windows, each where WebGPU's default limits let a
+    // binding begin; grids of one workgroup an axis.
+    let windows = Options { max_elements: Some(13_056), checked: true, default_limits: true, ..Options::default() };
+    let folded = Options { max_groups: Some(1), ..Options::default() };
+    for (name, options) in [("windows", windows), ("folded", folded)] {
+        macro_rules! fused {
+            ($($test:ident),* $(,)?) => {$(
+                let options = options.clone();
+                trials.push(support::trial(format!("fused::{} {name}", stringify!($test)), move || {
+                    fused::$test(&Device::Gpu(support::open(options)?));
+                    Ok(())
+                }));
+            )*};
+        }
+        fused!(
+            parts_are_a_whole,
+            a_running_average_follows_its_formula,
+            averages_are_swapped_and_reset,
+            clipping_follows_the_formula,
+            clipping_hides_no_bad_number,
+            frozen_gradients_count_for_nothing,
+            half_states_are_held_as_they_say,
+            odd_numbers_are_held,
+            half_states_go_on_where_they_were,
+            long_means_move_in_bf16,
+            what_stands_keeps_every_bit,
+            trust_ratios_follow_the_formula,
+            trust_ratios_beyond_the_floats_are_none,
+            bare_tensors_take_their_gradient,
+            telemetry_is_what_happened,
+            telemetry_comes_when_asked,
+            everything_at_once,
+        );
+    }
     for (i, optimizer) in bounds::forms().into_iter().enumerate() {
         let (rule, convention) = (optimizer.rule().name(), optimizer.rule().convention());
         let name = format!("{i} {rule} {convention}");
         let form = optimizer.clone();
         trials.push(support::trial(format!("updates::follows_the_formula {name}"), move || {
-            Ok(updates::follows_the_formula(&GPU, &form)?)
+            match form.rule().trust_ratio() {
+                true => Ok(updates::follows_the_ratio(&GPU, &form)?),
+                false => Ok(updates::follows_the_formula(&GPU, &form)?),
+            }
         }));
         let form = optimizer.clone();
         trials.push(support::trial(format!("updates::members_windows_and_folds {name}"), move || {
             Ok(updates::members_windows_and_folds_change_no_bit(&form)?)
         }));
+        if optimizer.rule().trust_ratio() {
+            continue; // what a whole tensor decides is held above
+        }
         trials.push(support::trial(format!("trajectory::anchored {name}"), move || {
             let seen = trajectory::anchored(&GPU, &common::plain(), &common::rows(24, 5, 8), 8, &optimizer, 20)?;
             // So that passing says something.
@@ -95,6 +141,11 @@ fn main() {
         support::trial("limits::default_limits", || Ok(limits::default_limits_change_no_bit(&GPU)?)),
         support::trial("limits::many_bindings", || Ok(limits::many_bindings(20_480)?)),
         support::trial("limits::sums_of_many_bindings", || Ok(limits::sums_of_many_bindings(&GPU)?)),
+        support::trial("limits::vectors", || {
+            let small = Options { max_elements: Some(640), checked: true, ..Options::default() };
+            second::vectors_are_those_in_memory(&Device::Gpu(support::open(small)?));
+            Ok(())
+        }),
         support::trial("limits::folded_grids", || Ok(limits::folded_grids(&GPU)?)),
         support::trial("limits::a_population_in_small_bindings", || {
             limits::a_population_in_small_bindings_is_its_members(&GPU);
@@ -113,6 +164,7 @@ fn main() {
             limits::a_model_beyond_the_largest_buffer_is_refused();
             Ok(())
         }),
+        support::trial("tensors::graphs", || Ok(tensors::graphs_follow_their_twins(&GPU)?)),
         support::trial("headline", headline),
         support::trial("limits::lost", || Ok(limits::a_lost_device_loses_no_checkpoint(&GPU)?)),
     ]);

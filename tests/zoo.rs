@@ -151,7 +151,8 @@ fn none_is_left_out() -> Result<(), Failed> {
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(examples())? {
         let path = entry?.path();
-        if path.extension().is_some_and(|e| e == "toml") {
+        // A population is no one network: `cli/population.rs` runs it.
+        if path.extension().is_some_and(|e| e == "toml") && !path.ends_with("digits-population.toml") {
             found.insert(path.file_stem().ok_or("a name")?.to_string_lossy().into_owned());
         }
     }

@@ -57,8 +57,12 @@ pub fn measuring() -> bool {
 
 /// How often something may run in one submission.
 pub fn repetitions(prepared: &Prepared) -> u32 {
+    within(prepared, SUBMISSION)
+}
+
+fn within(prepared: &Prepared, submission: Duration) -> u32 {
     let once = prepared.run(1).expect("it ran before").min(prepared.run(1).expect("it ran before"));
-    (SUBMISSION.as_secs_f64() / once.as_secs_f64().max(1e-7)).clamp(1.0, 1000.0) as u32
+    (submission.as_secs_f64() / once.as_secs_f64().max(1e-7)).clamp(1.0, 1000.0) as u32
 }
 
 /// Time of `times` runs, cut into submissions of at most `most`.
@@ -76,10 +80,14 @@ pub fn time(prepared: &Prepared, times: u64, most: u32) -> Duration {
 /// Seconds a run of `a` and of `b`, and how many times longer `b` takes: medians over rounds in which both are timed, one
 /// right behind the other and in turns first, because a machine's speed drifts by more than what is compared.
 pub fn side_by_side(a: &Prepared, b: &Prepared) -> (f64, f64, f64) {
-    const ROUNDS: usize = 15;
-    let (most_a, most_b) = (repetitions(a), repetitions(b));
-    let mut times: Vec<(f64, f64)> = Vec::with_capacity(ROUNDS);
-    for round in 0..ROUNDS {
+    in_turn(a, b, 15, SUBMISSION)
+}
+
+/// [`side_by_side`] in so many rounds of submissions of about that length.
+pub fn in_turn(a: &Prepared, b: &Prepared, rounds: usize, submission: Duration) -> (f64, f64, f64) {
+    let (most_a, most_b) = (within(a, submission), within(b, submission));
+    let mut times: Vec<(f64, f64)> = Vec::with_capacity(rounds);
+    for round in 0..rounds {
         let one = |p: &Prepared, most: u32| time(p, u64::from(most), most).as_secs_f64() / f64::from(most);
         times.push(if round % 2 == 0 {
             let first = one(a, most_a);

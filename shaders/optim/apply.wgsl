@@ -1,5 +1,6 @@
 // The second half of a step with a trust ratio: p ← (1 − h₁₁)p − h₁₀·r·u, where optim/update.wgsl left u in the gradient's
-// place and optim/tensors.wgsl the ratio r of each tensor as its scale. `keep_average` is written by src/optim/link.rs.
+// place and optim/tensors.wgsl the ratio r of each tensor as its scale; of a tensor without states the gradient lies there, and
+// p ← (1 − h₁)p − h₀·g. `keep_average` is written by src/optim/link.rs.
 // Uses: optim/block.wgsl, optim/totals.wgsl, lib/control.wgsl, lib/grid.wgsl.  Twin: src/device/cpu/update.rs
 
 override TELEMETRY: bool = false;
@@ -27,8 +28,12 @@ fn apply(
     }
     let first = workgroup.z * params.stride4 + block.first4 - params.first4;
     let ratio = bitcast<f32>(atomicLoad(&work[scale_at(member, block.tensor)]));
-    let rate = hyper_word(member, block.group, 10u) * ratio;
-    let shrink = hyper_word(member, block.group, 11u);
+    var rate = hyper_word(member, block.group, 10u) * ratio;
+    var shrink = hyper_word(member, block.group, 11u);
+    if block.state4 == NO_STATE {
+        rate = hyper_word(member, block.group, 0u);
+        shrink = hyper_word(member, block.group, 1u);
+    }
     let share = bitcast<f32>(step_word(member, 3u));
     var worst = vec4<u32>();
     var w = vec4<f32>();
@@ -43,7 +48,8 @@ fn apply(
             worst = max(worst, sizes(next));
             if TELEMETRY {
                 w += p * p;
-                d += (next - p) * (next - p);
+                let change = stored(next, member) - p;
+                d += change * change;
             }
         }
     }

@@ -58,6 +58,12 @@ fn sizes(x: vec4<f32>) -> vec4<u32> {
     return bitcast<vec4<u32>>(x) & vec4(0x7fffffffu);
 }
 
+// x as it lies in memory. A driver may take (p + x) − p for x, and what p's last bit made of x would not be seen; bit 1 of the
+// flags is 0, which no compiler knows.
+fn stored(x: vec4<f32>, member: u32) -> vec4<f32> {
+    return bitcast<vec4<f32>>(bitcast<vec4<u32>>(x) ^ vec4(step_word(member, 0u) & 2u));
+}
+
 fn largest(x: vec4<u32>) -> u32 {
     return max(max(x.x, x.y), max(x.z, x.w));
 }

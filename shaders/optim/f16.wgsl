@@ -1,14 +1,26 @@
-// States as f16, rounded to the nearest even. WebGPU's own packing needs no f16 of the adapter.
+// States as f16, rounded to the nearest, ties to even. WebGPU's own unpacking needs no f16 of the adapter; its packing may round
+// either way, and one that cuts off would bias a running mean: the bits are made here.
 // f64 twin: src/optim/storage.rs
 
 fn widened(x: vec2<u32>) -> vec4<f32> {
     return vec4(unpack2x16float(x.x), unpack2x16float(x.y));
 }
 
-// Above 65504, f16's largest number, a driver may give anything: such a state is held at it.
+// Above 65504, f16's largest number, a state is held at it.
 fn narrowed(x: vec4<f32>, member: u32, element4: u32, state: u32) -> vec2<u32> {
-    let most = vec4(65504.0);
-    let high = select(x, most, x > most);
-    let held = select(high, -most, high < -most);
-    return vec2(pack2x16float(held.xy), pack2x16float(held.zw));
+    let bits = bitcast<vec4<u32>>(x);
+    let size = bits & vec4(0x7fffffffu);
+    // 65504 in f32; what lies above rounds to it.
+    let held = min(size, vec4(0x477fe000u));
+    let odd = (held >> vec4(13u)) & vec4(1u);
+    // The exponent's bias is 127 in f32 and 15 in f16.
+    let normal = (held + vec4(0xfffu) + odd - vec4(0x38000000u)) >> vec4(13u);
+    // Below 2⁻¹⁴ f16's numbers are the multiples of 2⁻²⁴; `round` takes ties to even.
+    let below = held < vec4(0x38800000u);
+    let small = select(vec4<f32>(), bitcast<vec4<f32>>(held), below);
+    let tiny = vec4<u32>(round(small * 16777216.0));
+    let number = select(normal, tiny, below);
+    let nan = select(number, vec4(0x7e00u), size > vec4(0x7f800000u));
+    let half = nan | ((bits >> vec4(16u)) & vec4(0x8000u));
+    return vec2(half.x | (half.y << 16u), half.z | (half.w << 16u));
 }

@@ -37,10 +37,15 @@ fn first_block(tensor: u32) -> u32 {
     return control[control[7] + tensor];
 }
 
+// By bits: a driver may assume that there are no infinities and NaNs.
+fn beyond(squared: f32) -> bool {
+    return (bitcast<u32>(squared) & 0x7fffffffu) >= 0x7f800000u;
+}
+
 // The factor that brings a gradient of that squared norm down to the maximum. A norm that f32 does not hold has none: 0 would
 // hide it.
 fn factor(squared: f32) -> f32 {
-    if (bitcast<u32>(squared) & 0x7fffffffu) >= 0x7f800000u {
+    if beyond(squared) {
         return bitcast<f32>(params.nan);
     }
     let norm = sqrt(squared) + params.epsilon;
@@ -70,7 +75,7 @@ fn clip_each(
     }
 }
 
-// ‖w‖/‖u‖, or 1 where either is 0.
+// ‖w‖/‖u‖, or 1 where either is 0; NaN where f32 does not hold one, for 0 would keep the tensor as it is and say nothing.
 @compute @workgroup_size(WORKGROUP)
 fn trust(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -81,7 +86,10 @@ fn trust(
     if tensor < params.tensors {
         let all = added(workgroup.z, first_block(tensor), first_block(tensor + 1u), lane, 7u);
         let known = all.sums.x > 0.0 && all.sums.z > 0.0;
-        let ratio = select(1.0, sqrt(all.sums.x) / sqrt(all.sums.z), known);
+        var ratio = select(1.0, sqrt(all.sums.x) / sqrt(all.sums.z), known);
+        if beyond(all.sums.x) || beyond(all.sums.z) {
+            ratio = bitcast<f32>(params.nan);
+        }
         work[workgroup.z * params.work_stride + params.scales_at + tensor] = bitcast<u32>(ratio);
     }
 }
@@ -97,13 +105,15 @@ fn telemetry(
     if tensor < params.tensors {
         let all = added(member, first_block(tensor), first_block(tensor + 1u), lane, 2u);
         if lane == 0u {
-            let place = step_word(member, 0u) >> 8u;
-            let at = 8u * ((place * control[4] + member) * params.tensors + tensor);
-            ring[at] = bitcast<u32>(all.sums.x);
-            ring[at + 1u] = bitcast<u32>(all.sums.y);
-            ring[at + 2u] = bitcast<u32>(all.sums.z);
-            ring[at + 3u] = all.most;
-            ring[at + 4u] = u32(all.sums.w);
+            let flags = step_word(member, 0u);
+            let at = 8u * (((flags >> 8u) * control[4] + member) * params.tensors + tensor);
+            // The blocks of a member that is not updated hold what an earlier step left.
+            let told = (flags & 1u) == 1u;
+            ring[at] = select(0u, bitcast<u32>(all.sums.x), told);
+            ring[at + 1u] = select(0u, bitcast<u32>(all.sums.y), told);
+            ring[at + 2u] = select(0u, bitcast<u32>(all.sums.z), told);
+            ring[at + 3u] = select(0u, all.most, told);
+            ring[at + 4u] = select(0u, u32(all.sums.w), told);
         }
     }
 }

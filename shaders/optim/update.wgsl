@@ -9,6 +9,8 @@ override CUT: bool = false;
 override BARE: bool = false;
 // Whether the block's norms are left in the work buffer.
 override TELEMETRY: bool = false;
+// Whether the gradients' are there already: they have been clipped, or become directions, since.
+override KNOWN: bool = false;
 // Whether the rule's result is a direction, left in the gradient's place for optim/apply.wgsl.
 override TRUST: bool = false;
 
@@ -64,7 +66,8 @@ fn update(
             let p = parameters[at];
             var next = p;
             if bare {
-                next = p - h[1] * p - h[0] * g;
+                // With a trust ratio it is the second half that takes the step.
+                next = select(p - h[1] * p - h[0] * g, g, TRUST);
             } else {
                 let made = rule(h, g, p, load_state(state_first + i));
                 store_state(state_first + i, made.s, member, block.first4 + i);
@@ -85,7 +88,8 @@ fn update(
             if TELEMETRY {
                 if !TRUST {
                     w += p * p;
-                    d += (next - p) * (next - p);
+                    let change = stored(next, member) - p;
+                    d += change * change;
                 }
                 gg += raw * raw;
                 bad += not_finite(size_g);
@@ -114,7 +118,7 @@ fn leave(member: u32, block: Block, all: Totals) {
     } else {
         atomicStore(&work[work_at(member, block.number, 2u)], bitcast<u32>(all.sums.z));
     }
-    if TELEMETRY && !(BARE && block.state4 == NO_STATE) {
+    if TELEMETRY && !KNOWN && !(BARE && block.state4 == NO_STATE) {
         atomicStore(&work[work_at(member, block.number, 1u)], bitcast<u32>(all.sums.y));
         atomicStore(&work[work_at(member, block.number, 3u)], all.most);
         atomicStore(&work[work_at(member, block.number, 4u)], u32(all.sums.w));

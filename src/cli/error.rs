@@ -1,6 +1,8 @@
 //! What can go wrong in the command itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use thalweg::train::checkpoint::{MODEL, POPULATION, member_folder};
 
 /// An error that ends the command with exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +74,7 @@ pub(crate) enum CliError {
         source: Box<thalweg::Error>,
     },
     /// Settings that must stay as they were were changed.
-    #[error("cannot resume {}: `[{section}]` differs from the run that is there. Only `train.epochs`, `[optimizer]`'s numbers and `[schedule]` may change; start a new run with `--init {}/model.safetensors` instead", .folder.display(), .folder.display())]
+    #[error("cannot resume {}: `[{section}]` differs from the run that is there. Only `train.epochs`, `[optimizer]`'s numbers and `[schedule]` may change; start a new run with `--init {}` instead", .folder.display(), weights(.folder).display())]
     ResumeDiffers {
         /// The folder resumed.
         folder: PathBuf,
@@ -80,7 +82,7 @@ pub(crate) enum CliError {
         section: &'static str,
     },
     /// The data's classes are not those that the run began with.
-    #[error("cannot resume {}: its data have the classes {found} now, and had {known}; restore the folders of images, or start a new run with `--init {}/model.safetensors` instead", .folder.display(), .folder.display())]
+    #[error("cannot resume {}: its data have the classes {found} now, and had {known}; restore the folders of images, or start a new run with `--init {}` instead", .folder.display(), weights(.folder).display())]
     ResumeClasses {
         /// The folder resumed.
         folder: PathBuf,
@@ -104,6 +106,12 @@ pub(crate) enum CliError {
     /// The signal handler could not be set.
     #[error("cannot watch for Ctrl-C: {0}")]
     Signals(#[from] ctrlc::Error),
+}
+
+/// Weights that a run in this folder has left; of a population its first member's.
+fn weights(folder: &Path) -> PathBuf {
+    let of_many = folder.join(POPULATION).exists();
+    if of_many { member_folder(folder, 0).join(MODEL) } else { folder.join(MODEL) }
 }
 
 macro_rules! library {

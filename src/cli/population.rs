@@ -67,12 +67,14 @@ impl Population {
         let held_out = best
             .val_loss
             .map_or(String::new(), |loss| format!(" | held out: loss {loss:.4}{}", percent(best.val_accuracy)));
-        let gone = if self.gone.is_empty() { String::new() } else { format!(" of {}", self.size) };
+        let members = match (told.len(), self.size) {
+            (left, size) if left == size => format!("{size} members"),
+            (left, size) => format!("{left} of {size} members"),
+        };
         let speed: f64 = told.iter().map(|e| e.examples_per_second).sum();
         Some(format!(
-            "epoch {:>3} of {epochs} | {} members{gone}, best {}: training: loss {:.4}{}{held_out} | rate {:.2e} | {speed:.0} examples/s",
+            "epoch {:>3} of {epochs} | {members}, best {}: training: loss {:.4}{}{held_out} | rate {:.2e} | {speed:.0} examples/s",
             best.epoch,
-            told.len(),
             best.member.unwrap_or(0),
             best.train_loss,
             percent(best.train_accuracy),
@@ -108,7 +110,7 @@ impl Population {
         };
         let mut lines: Vec<String> = rows.iter().map(line).collect();
         if ranked.len() > LISTED {
-            lines.push(format!("and {} members more", ranked.len() - LISTED));
+            lines.push(format!("and {} more", ranked.len() - LISTED));
         }
         lines.extend(self.gone.values().map(|d| format!("member {} diverged at step {}", d.member, d.step)));
         lines.join("\n")

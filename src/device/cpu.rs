@@ -4,6 +4,7 @@ mod engine;
 mod forward;
 mod room;
 mod update;
+mod vectors;
 
 pub use engine::CpuEngine;
 pub(super) use forward::CpuForward;

@@ -2,14 +2,18 @@
 //! steps whose results come back together.
 
 mod check;
+mod transform;
 
 pub(super) use check::{
     Extent, check_average, check_calls, check_columns, check_data, check_member, check_order, check_setting,
     check_setup, check_states, check_step, check_values,
 };
 
+pub use transform::{NUMBERS, Transform};
+
 use std::sync::Arc;
 
+use super::vectors::Vectors;
 use crate::error::DeviceError;
 use crate::graph::{Graph, NodeId};
 use crate::optim::{Clip, DynRule, FROZEN, Hyper, Storage};
@@ -55,7 +59,7 @@ impl Setup {
 }
 
 /// What an update does beside its rule.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Update {
     /// How the rule's states are held.
     pub storage: Storage,
@@ -69,6 +73,8 @@ pub struct Update {
     pub telemetry: bool,
     /// Tensors without states, whose gradient is the step itself: `p ← (1 − h₁)p − h₀g`.
     pub bare: Vec<usize>,
+    /// What becomes of gradients before the update; those of `bare` tensors, for a rule that looks at whole tensors.
+    pub transform: Option<Transform>,
 }
 
 /// Numbers of a data set, in the type they came in.
@@ -319,12 +325,26 @@ pub trait Engine: Send {
     /// A lost device.
     fn states(&mut self, member: usize) -> Result<Vec<Vec<Vec<f64>>>, DeviceError>;
 
-    /// Replaces the optimizer's states of a member.
+    /// Replaces the optimizer's states of a member; numbers that [`Update::storage`] does not hold by the nearest that it does.
     ///
     /// # Errors
     ///
     /// A lost device.
     fn set_states(&mut self, member: usize, values: &[Vec<Vec<f64>>]) -> Result<(), DeviceError>;
+
+    /// What the [transformation](Update::transform) keeps for a member, in the order of [`Transform::states`]; exact.
+    ///
+    /// # Errors
+    ///
+    /// A lost device.
+    fn tensor_states(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError>;
+
+    /// Replaces what the transformation keeps for a member.
+    ///
+    /// # Errors
+    ///
+    /// Values that do not fit, a lost device.
+    fn set_tensor_states(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError>;
 
     /// The running average of a member's parameters, by tensor; exact. Empty where none is kept.
     ///
@@ -354,6 +374,9 @@ pub trait Engine: Send {
     ///
     /// A lost device.
     fn first_non_finite(&mut self, member: usize) -> Result<Option<NonFinite>, DeviceError>;
+
+    /// Vectors as long as the parameters, for an optimizer that needs more than the fused update.
+    fn vectors(&mut self) -> &mut dyn Vectors;
 
     /// Bytes held on the device.
     fn bytes(&self) -> u64;

@@ -138,6 +138,14 @@ pub enum CheckpointError {
         /// Its updates.
         expected: u64,
     },
+    /// A rule whose state is not read from PyTorch.
+    #[error("`{}`: what PyTorch keeps for `{rule}` is not read here; start from weights alone with `--init`", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The run's rule.
+        rule: &'static str,
+    },
     /// PyTorch's numbers of parameters, where they need not be the model's order.
     #[error(
         "`{}` has numbers for the parameters of {groups} groups, and which they are is not said; save their names: make PyTorch's \

@@ -33,6 +33,21 @@ pub enum OptimError {
         /// The device's floats, `"f32"` or `"f64"`.
         floats: &'static str,
     },
+    /// More parameters than a second-order optimizer takes.
+    #[error(
+        "{owner}: the model has {parameters} parameters, whose Hessian and its factor would take {bytes} bytes; \
+         `max_parameters` is {limit}. Make the model smaller, raise `max_parameters`, or use `lbfgs`"
+    )]
+    TooLarge {
+        /// The optimizer.
+        owner: String,
+        /// Parameters of the model.
+        parameters: usize,
+        /// The limit.
+        limit: usize,
+        /// Bytes that they would take.
+        bytes: u128,
+    },
     /// Two keys that exclude each other.
     #[error("{owner}: `{}` and `{}` cannot both be given: {why}. Leave one of them out", fields[0], fields[1])]
     Clash {
@@ -94,6 +109,15 @@ pub enum OptimError {
         found: String,
         /// The names there are.
         known: Vec<&'static str>,
+    },
+    /// A rule for whole tensors, where rules of single elements are run.
+    #[error(
+        "{owner} transforms whole tensors (`Rule::tensor_rule`), which training does not do yet. Take another optimizer, or \
+         build its step's graph with `TensorRule::transform`"
+    )]
+    WholeTensors {
+        /// The rule with its convention.
+        owner: String,
     },
     /// The rule is not defined in that convention.
     #[error("{owner} has no convention `{found}`{}; it has {}", nearest(found, known), list(known))]

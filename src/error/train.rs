@@ -79,6 +79,16 @@ pub enum TrainError {
         /// What the data have.
         data: Shape,
     },
+    /// A second-order optimizer cannot train this run.
+    #[error("`{optimizer}` cannot train {what}; {instead}")]
+    Unsuited {
+        /// The optimizer.
+        optimizer: &'static str,
+        /// What stands in its way, in words.
+        what: String,
+        /// What to do.
+        instead: &'static str,
+    },
     /// A run without steps.
     #[error("`{field}` must be at least 1, found 0")]
     Zero {

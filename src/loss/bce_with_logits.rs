@@ -6,6 +6,7 @@ use crate::error::GraphError;
 use crate::graph::{Graph, NodeId};
 use crate::kernel::wgsl;
 use crate::op::rounding::{self, DIVIDE, EPSILON, TINY};
+use crate::op::unary::{Function, UnaryGradient};
 use crate::op::{Case, Fill};
 use crate::scalar::Scalar;
 
@@ -39,6 +40,11 @@ impl Pointwise for BceWithLogits {
         let z = (-x.abs()).exp();
         let above = if x >= T::zero() { T::one() } else { z };
         above / (T::one() + z) - t
+    }
+
+    fn curvature(g: &mut Graph, x: NodeId, _: NodeId, v: NodeId) -> Result<NodeId, GraphError> {
+        let sigmoid = g.sigmoid(x)?;
+        g.apply(UnaryGradient { function: Function::Sigmoid }, &[sigmoid, v])
     }
 
     fn value_error((x, ex): (f64, f64), (t, et): (f64, f64)) -> f64 {

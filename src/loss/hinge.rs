@@ -59,6 +59,10 @@ impl RowLoss for Hinge {
         ds[t] = -active * share;
     }
 
+    fn curvature(_: &mut Graph, _: NodeId, _: NodeId, _: NodeId) -> Result<Option<NodeId>, GraphError> {
+        Ok(None)
+    }
+
     fn value_error(row: &Rows<'_>) -> f64 {
         let (mut sizes, mut errors) = (0.0, 0.0);
         for (margin, error) in margins(row).flatten() {

@@ -6,6 +6,7 @@ use crate::error::GraphError;
 use crate::graph::{Graph, NodeId};
 use crate::kernel::wgsl;
 use crate::op::rounding::{EPSILON, TINY};
+use crate::op::unary::{Function, UnaryGradient};
 use crate::op::{Case, Fill};
 use crate::scalar::Scalar;
 
@@ -47,6 +48,16 @@ impl Pointwise for Huber {
         } else {
             d
         }
+    }
+
+    fn curvature(g: &mut Graph, x: NodeId, t: NodeId, v: NodeId) -> Result<NodeId, GraphError> {
+        // 1 within 1 of the target: where 1 − |d|, a slope of relu's, is above 0.
+        let d = g.sub(x, t)?;
+        let size = g.abs(d)?;
+        let nothing = g.scale(d, 0.0)?;
+        let one = g.exp(nothing)?;
+        let within = g.sub(one, size)?;
+        g.apply(UnaryGradient { function: Function::Relu }, &[within, v])
     }
 
     fn value_error((x, ex): (f64, f64), (t, et): (f64, f64)) -> f64 {

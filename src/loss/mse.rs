@@ -38,6 +38,10 @@ impl Pointwise for Mse {
         T::of(2.0) * (x - t)
     }
 
+    fn curvature(g: &mut Graph, _: NodeId, _: NodeId, v: NodeId) -> Result<NodeId, GraphError> {
+        g.scale(v, 2.0)
+    }
+
     fn value_error((x, ex): (f64, f64), (t, et): (f64, f64)) -> f64 {
         let e = terms::difference(x - t, ex + et);
         terms::product(x - t, e, x - t, e)

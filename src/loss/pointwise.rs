@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use super::terms;
 use crate::error::GraphError;
-use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
+use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
 use crate::kernel::{ALIGN, Binding, Kernel, Launch, Launches, Operand, Plan, Tiling, Window, padded};
 use crate::op::{Case, Fill, RAGGED, operand, reduce, rounding};
 use crate::scalar::Scalar;
@@ -25,6 +25,12 @@ pub trait Pointwise: Copy + Debug + Send + Sync + 'static {
     fn value<T: Scalar>(x: T, t: T) -> T;
     /// `dℓ/dx`
     fn slope<T: Scalar>(x: T, t: T) -> T;
+    /// `v · d²ℓ/dx²`, element by element.
+    ///
+    /// # Errors
+    ///
+    /// What the ops that it is made of refuse.
+    fn curvature(g: &mut Graph, x: NodeId, t: NodeId, v: NodeId) -> Result<NodeId, GraphError>;
     /// The most by which the computed `ℓ` may be off, given the operands' errors.
     fn value_error(x: (f64, f64), t: (f64, f64)) -> f64;
     /// The same of `dℓ/dx`.
@@ -146,8 +152,15 @@ impl<F: Pointwise> Op for MeanGradient<F> {
         }
     }
 
-    fn gradient(&self, _: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
-        Err(GraphError::NotDifferentiable { op: F::GRADIENT, input: 0 })
+    fn gradient(&self, tape: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
+        if let Some(input) = (1..3).find(|&n| tape.needs(n)) {
+            return Err(GraphError::NotDifferentiable { op: F::GRADIENT, input });
+        }
+        let (x, t, dy, v) = (tape.input(0), tape.input(1), tape.input(2), tape.upstream());
+        let g = tape.graph();
+        let share = g.scale(dy, 1.0 / g.shape(x).elements() as f64)?;
+        let curved = F::curvature(g, x, t, v)?;
+        Ok(vec![Some(g.mul(curved, share)?), None, None])
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
@@ -198,7 +211,7 @@ pub(super) fn cases<F: Pointwise>(loss: F, target: Fill) -> Vec<Case> {
         edge("all −1000", Fill::Constant(-1000.0)),
         edge("all 0", Fill::Constant(0.0)),
         Case::new("gradient", MeanGradient(loss))
-            .fixed([65, 3], any)
+            .real([65, 3], any)
             .fixed([65, 3], target)
             .fixed([0usize; 0], Fill::Constant(-1.5)),
         Case::new("bench", Mean(loss)).real([4096, 256], any).fixed([4096, 256], target).edge().benched(),

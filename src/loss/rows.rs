@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use super::terms;
 use crate::error::GraphError;
-use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
+use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, padded};
 use crate::op::reduce::{self, Axes, rows_by_workgroup};
 use crate::op::{operand, rounding};
@@ -71,6 +71,12 @@ pub trait RowLoss: Copy + Debug + Send + Sync + 'static {
     fn value_error(row: &Rows<'_>) -> f64;
     /// The same of `share · dℓ/ds`, given the share and its error.
     fn slope_errors(row: &Rows<'_>, share: (f64, f64), error: &mut [f64]);
+    /// `v · d²ℓ/ds²` row by row, the matrix being symmetric; `None` where it is 0 but for kinks.
+    ///
+    /// # Errors
+    ///
+    /// What the ops that it is made of refuse.
+    fn curvature(g: &mut Graph, s: NodeId, t: NodeId, v: NodeId) -> Result<Option<NodeId>, GraphError>;
     /// The branches a row takes, where it is not smooth.
     fn winners(_s: &[f64], _t: Target<'_, f64>, _out: &mut Vec<u32>) {}
 }
@@ -223,8 +229,15 @@ impl<L: RowLoss> Op for RowMeanGradient<L> {
         }
     }
 
-    fn gradient(&self, _: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
-        Err(GraphError::NotDifferentiable { op: L::GRADIENT, input: 0 })
+    fn gradient(&self, tape: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
+        if let Some(input) = (1..3).find(|&n| tape.needs(n)) {
+            return Err(GraphError::NotDifferentiable { op: L::GRADIENT, input });
+        }
+        let (s, t, dy, v) = (tape.input(0), tape.input(1), tape.input(2), tape.upstream());
+        let g = tape.graph();
+        let share = g.scale(dy, 1.0 / g.shape(s)[0] as f64)?;
+        let curved = L::curvature(g, s, t, v)?;
+        Ok(vec![curved.map(|part| g.mul(part, share)).transpose()?, None, None])
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {

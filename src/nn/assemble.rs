@@ -60,7 +60,8 @@ pub enum TargetKind {
 pub struct Objective {
     /// The loss on the data; default cross-entropy.
     pub loss: Loss,
-    /// The penalty's factor λ, at least 0, over the parameters of rank 2 and more (weights, not biases); default 0.
+    /// The penalty's factor λ, at least 0, over the parameters of rank 2 and more (weights, not biases); default 0. An update
+    /// rule's `weight_decay` is another thing: it is every parameter's, as in PyTorch.
     pub l2: f64,
 }
 

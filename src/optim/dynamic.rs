@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use super::{Convention, Hyper, MAX_STATES, Rule};
+use super::second::SecondOrder;
+use super::{Convention, Hyper, MAX_STATES, Rule, TensorRule};
 use crate::error::OptimError;
 use crate::scalar::Number;
 
@@ -35,8 +36,14 @@ pub trait DynRule: Debug + Send + Sync + 'static {
     fn with(&self, field: &str, value: f64) -> Result<Arc<dyn DynRule>, OptimError>;
     /// [`Rule::trust_ratio`]
     fn trust_ratio(&self) -> bool;
+    /// [`Rule::tensor_rule`]
+    fn tensor_rule(&self) -> Option<&dyn TensorRule>;
     /// [`Rule::source`]
     fn source(&self) -> &'static str;
+    /// [`Rule::second_order`]
+    fn second_order(&self) -> Option<SecondOrder> {
+        None
+    }
 
     /// One step of many elements in f32, `hyper` rounded once as on the GPU.
     ///
@@ -85,8 +92,14 @@ impl<R: Rule> DynRule for R {
     fn trust_ratio(&self) -> bool {
         Rule::trust_ratio(self)
     }
+    fn tensor_rule(&self) -> Option<&dyn TensorRule> {
+        Rule::tensor_rule(self)
+    }
     fn source(&self) -> &'static str {
         Rule::source(self)
+    }
+    fn second_order(&self) -> Option<SecondOrder> {
+        Rule::second_order(self)
     }
     fn update_f32(&self, hyper: &Hyper, gradients: &[f32], parameters: &mut [f32], states: &mut [&mut [f32]]) {
         update(self, hyper, gradients, parameters, states);

@@ -10,6 +10,8 @@ pub enum FieldValue<'a> {
     Number(&'a mut f64),
     /// On or off.
     Flag(&'a mut bool),
+    /// How many.
+    Count(&'a mut usize),
 }
 
 /// One of a rule's fields.
@@ -34,6 +36,11 @@ impl<'a> Field<'a> {
         Self { name, value: FieldValue::Flag(place), only: None }
     }
 
+    /// A whole number that every convention of the rule has.
+    pub fn count(name: &'static str, place: &'a mut usize) -> Self {
+        Self { name, value: FieldValue::Count(place), only: None }
+    }
+
     /// Which only `conventions` have.
     pub fn only(self, conventions: &'static [Convention]) -> Self {
         Self { only: Some(conventions), ..self }
@@ -56,6 +63,11 @@ impl<'a> Field<'a> {
                 **place = *x;
                 return Ok(());
             }
+            (FieldValue::Count(place), toml::Value::Integer(x)) if *x >= 0 => {
+                **place = usize::try_from(*x).unwrap_or(usize::MAX);
+                return Ok(());
+            }
+            (FieldValue::Count(_), _) => "a whole number that is not negative",
             (FieldValue::Number(_), _) => "a number",
             (FieldValue::Flag(_), _) => "`true` or `false`",
         };
@@ -67,20 +79,29 @@ impl<'a> Field<'a> {
         match &self.value {
             FieldValue::Number(x) => toml::Value::Float(**x),
             FieldValue::Flag(x) => toml::Value::Boolean(**x),
+            FieldValue::Count(x) => toml::Value::Integer(i64::try_from(**x).unwrap_or(i64::MAX)),
         }
     }
 
     /// The interval that f32 asks for besides: on a device it is rounded to that.
     fn range_f32(&self) -> (&'static str, f64, bool) {
-        let FieldValue::Number(x) = &self.value else { return ("on or off", 0.0, true) };
+        let FieldValue::Number(x) = &self.value else { return self.range() };
         let (x, narrow) = (**x, **x as f32);
         let (range, inside) = match self.name {
             "learning_rate" | "epsilon" => (POSITIVE_F32, positive_f32(x)),
+            "adam_epsilon" | "epsilon_scale" | "clip_threshold" | "adam_lr_ratio" => (POSITIVE_F32, positive_f32(x)),
+            "ns_steps" => (NS_STEPS, ns_steps(x)),
+            "decay_rate" | "min_dim_size_to_factor" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
             // The host divides by it, in f64.
-            "lr_decay" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
-            "weight_decay" | "initial_accumulator_value" | "initial_scale" | "epsilon_root" => {
-                ("at least 0 and finite in f32, at most 3.4e38", x >= 0.0 && narrow.is_finite())
+            "lr_decay" | "momentum_decay" | "tolerance_grad" | "tolerance_change" => {
+                ("at least 0 and finite", x >= 0.0 && x.is_finite())
             }
+            "weight_decay"
+            | "initial_accumulator_value"
+            | "initial_scale"
+            | "epsilon_root"
+            | "adam_weight_decay"
+            | "rms_rate" => ("at least 0 and finite in f32, at most 3.4e38", x >= 0.0 && narrow.is_finite()),
             _ => ("in [0, 1), and below 1 in f32 too", (0.0..1.0).contains(&narrow)),
         };
         (range, x, inside)
@@ -88,17 +109,40 @@ impl<'a> Field<'a> {
 
     /// The documented interval and whether the number lies in it; each name means the same in every rule.
     fn range(&self) -> (&'static str, f64, bool) {
-        let FieldValue::Number(x) = &self.value else { return ("on or off", 0.0, true) };
-        let x = **x;
+        let x = match &self.value {
+            FieldValue::Number(x) => **x,
+            FieldValue::Flag(_) => return ("on or off", 0.0, true),
+            FieldValue::Count(n) if self.name == "max_eval" => return ("a whole number", **n as f64, true),
+            FieldValue::Count(n) => return ("at least 1", **n as f64, **n >= 1),
+        };
         let (range, inside) = match self.name {
             "learning_rate" | "epsilon" => ("positive and finite", x > 0.0 && x.is_finite()),
-            "weight_decay" | "lr_decay" | "initial_accumulator_value" | "initial_scale" | "epsilon_root" => {
-                ("at least 0 and finite", x >= 0.0 && x.is_finite())
+            "adam_epsilon" | "epsilon_scale" | "clip_threshold" | "adam_lr_ratio" => {
+                ("positive and finite", x > 0.0 && x.is_finite())
             }
+            "ns_steps" => (NS_STEPS, ns_steps(x)),
+            "weight_decay"
+            | "lr_decay"
+            | "tolerance_grad"
+            | "tolerance_change"
+            | "initial_accumulator_value"
+            | "initial_scale"
+            | "momentum_decay"
+            | "epsilon_root"
+            | "adam_weight_decay"
+            | "rms_rate"
+            | "decay_rate"
+            | "min_dim_size_to_factor" => ("at least 0 and finite", x >= 0.0 && x.is_finite()),
             _ => ("in [0, 1)", (0.0..1.0).contains(&x)),
         };
         (range, x, inside)
     }
+}
+
+const NS_STEPS: &str = "a whole number from 1 to 99";
+
+fn ns_steps(x: f64) -> bool {
+    x.fract() == 0.0 && (1.0..=99.0).contains(&x)
 }
 
 pub(super) const POSITIVE_F32: &str = "a positive normal number of f32, 1.2e-38 to 3.4e38";

@@ -1,6 +1,7 @@
 //! How the update launches see the flat buffers, the control buffer and the work buffer. The WGSL's side is
 //! `shaders/optim/` and `shaders/lib/control.wgsl`; `tests/optimizers.rs` holds the two together.
 
+use super::Storage;
 use crate::kernel::{ALIGN, Word};
 
 /// Words of the control buffer before the seeds: step, cursor, slot, offset of the step table, members, groups, offset of
@@ -15,7 +16,7 @@ pub const HYPER_WORDS: usize = 12;
 /// of the new parameters.
 pub const STEP_WORDS: usize = 4;
 
-/// Bit of a member that is updated at this step.
+/// Bit of a member that is updated at this step. The next bit is always 0, and shaders count on it.
 pub const ACTIVE: u32 = 1;
 
 /// Tensors that a block can name.
@@ -114,21 +115,44 @@ pub struct Block {
     /// First element in the states of one member; `None` for a tensor without them, whose gradient is the step itself:
     /// `p ← (1 − h₁)p − h₀g`.
     pub state: Option<usize>,
+    /// Elements it takes of the states: 0 without them, else its own, rounded up so that the next begins where a binding may.
+    pub state_len: usize,
 }
 
 impl Block {
     /// The blocks of tensors of these `(elements, group, has states)`, one after the other in the flat buffers, of at most
-    /// `most` elements.
+    /// `most` elements; their states in f32.
     pub fn of(tensors: impl IntoIterator<Item = (usize, usize, bool)>, most: usize) -> Vec<Self> {
+        Self::held_as(tensors, most, Storage::F32)
+    }
+
+    /// The same with states in that number type. Of two bytes it takes twice as many to where a binding may begin, which is why
+    /// a block of 64 takes 128 of them.
+    ///
+    /// ```
+    /// use thalweg::optim::{BLOCK, Block, Storage};
+    ///
+    /// let tensors = [(70, 0, true), (1, 0, false), (5, 0, true)];
+    /// let states = |storage| Block::held_as(tensors, BLOCK, storage).iter().map(|b| (b.state, b.state_len)).collect::<Vec<_>>();
+    /// assert_eq!(states(Storage::F32), [(Some(0), 128), (None, 0), (Some(128), 64)]);
+    /// assert_eq!(states(Storage::Bf16), [(Some(0), 128), (None, 0), (Some(128), 128)]);
+    /// ```
+    pub fn held_as(
+        tensors: impl IntoIterator<Item = (usize, usize, bool)>,
+        most: usize,
+        storage: Storage,
+    ) -> Vec<Self> {
         let (mut blocks, mut first, mut states) = (Vec::new(), 0, 0);
         let most = BLOCK.min(most / ALIGN * ALIGN).max(ALIGN);
+        let apart = ALIGN * 4 / storage.bytes();
         for (tensor, (elements, group, has_states)) in tensors.into_iter().enumerate() {
             let end = first + crate::kernel::padded(elements);
             while first < end {
                 let len = most.min(end - first);
-                blocks.push(Self { first, len, tensor, group, state: has_states.then_some(states) });
+                let state_len = if has_states { len.next_multiple_of(apart) } else { 0 };
+                blocks.push(Self { first, len, tensor, group, state: has_states.then_some(states), state_len });
                 first += len;
-                states += if has_states { len } else { 0 };
+                states += state_len;
             }
         }
         blocks
@@ -171,10 +195,10 @@ impl Span {
     pub fn cut(blocks: &[Block], tables: Tables, most: usize) -> Vec<Self> {
         let mut spans: Vec<Self> = Vec::new();
         let stride = blocks.last().map_or(0, |b| b.first + b.len);
-        let state_stride = blocks.iter().filter(|b| b.state.is_some()).map(|b| b.len).sum();
+        let state_stride = blocks.iter().map(|b| b.state_len).sum();
         let mut states = 0;
         for (n, block) in blocks.iter().enumerate() {
-            let own = if block.state.is_some() { block.len } else { 0 };
+            let own = block.state_len;
             states += own;
             match spans.last_mut() {
                 Some(span) if block.first + block.len - span.first <= most => {

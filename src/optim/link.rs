@@ -45,6 +45,11 @@ pub fn link_apply(average: bool) -> String {
     format!("{source}{}", averaged(average.then_some(BEFORE)))
 }
 
+/// The kernels over tensors: `clip_all`, `clip_each`, `trust` and `telemetry`.
+pub fn link_tensors() -> &'static str {
+    wgsl!("optim/tensors", "optim/totals", "lib/control", "lib/grid")
+}
+
 fn states_of(count: usize, storage: Storage) -> String {
     let mut text = String::from("\n// ---- states\n");
     let names = &["a", "b", "c"][..count];
@@ -79,7 +84,7 @@ fn averaged(binding: Option<usize>) -> String {
         None => format!("{head}{signature} {{}}\n"),
         Some(at) => format!(
             "{head}@group(0) @binding({at}) var<storage, read_write> average: array<vec4<f32>>;\n\
-             {signature} {{\n    average[at] += share * (p - average[at]);\n}}\n"
+             {signature} {{\n    let a = average[at];\n    average[at] = select(a + share * (p - a), p, share == 1.0);\n}}\n"
         ),
     }
 }

@@ -1,7 +1,7 @@
 //! From a run's `[optimizer]` table to a rule and back.
 
 use super::fields::{self, owner};
-use super::{ALL, Convention, Optimizer};
+use super::{ALL, Convention, Optimizer, SECOND};
 use crate::error::OptimError;
 
 /// A rule's place in the registry.
@@ -22,11 +22,18 @@ impl Entry {
     ///
     /// [`OptimError::Name`], which lists the names there are.
     pub fn find(name: &str) -> Result<&'static Self, OptimError> {
-        ALL.iter().find(|entry| entry.name == name).ok_or_else(|| OptimError::Name {
+        let all = || ALL.iter().chain(SECOND);
+        all().find(|entry| entry.name == name).ok_or_else(|| OptimError::Name {
             kind: "optimizer",
             found: name.into(),
-            known: ALL.iter().map(|entry| entry.name).collect(),
+            known: all().map(|entry| entry.name).collect(),
         })
+    }
+
+    /// The convention that is meant where none is named: PyTorch's, and the last of a rule that PyTorch does not have.
+    pub fn usual(&self) -> Convention {
+        let usual = Convention::default();
+        if self.conventions.contains(&usual) { usual } else { self.conventions.last().copied().unwrap_or(usual) }
     }
 
     /// The convention of that name, if the rule is defined in it.
@@ -78,7 +85,7 @@ impl Optimizer {
             expected: "the rule, for example \"adam\"",
         })?;
         let entry = Entry::find(name)?;
-        let convention = entry.convention(text("convention")?.unwrap_or(Convention::default().name()))?;
+        let convention = entry.convention(text("convention")?.unwrap_or(entry.usual().name()))?;
         let mut optimizer = (entry.defaults)(convention);
         let owner = owner(entry.name, convention);
         for (key, value) in table.iter().filter(|(key, _)| !["name", "convention"].contains(&key.as_str())) {

@@ -2,8 +2,9 @@
 
 use std::fmt::Debug;
 
-use super::Convention;
 use super::fields::{POSITIVE_F32, positive_f32};
+use super::second::SecondOrder;
+use super::{Convention, TensorRule};
 use crate::error::OptimError;
 use crate::scalar::Number;
 
@@ -116,9 +117,15 @@ pub trait Rule: Debug + Clone + Send + Sync + 'static {
 
     /// Whether the first result of [`update`](Self::update) is not the new parameter but a direction u, which the engine
     /// scales by the tensor's trust ratio r (LAMB): `p ← (1 − h₁₁)p`, then `p ← p − h₁₀ r u` with `r = ‖p‖/‖u‖`, or 1 where
-    /// either norm is 0.
+    /// either norm is 0. Where the device's floats do not hold a norm's square, r is NaN and so the parameters are: it is seen.
     fn trust_ratio(&self) -> bool {
         false
+    }
+
+    /// The part of the rule that needs whole tensors, if it has one: the tensors that this [takes](TensorRule::takes) are updated
+    /// by it, the others by [`update`](Self::update).
+    fn tensor_rule(&self) -> Option<&dyn TensorRule> {
+        None
     }
 
     /// The WGSL of one function, which does on four elements at once what [`update`](Self::update) does on one:
@@ -130,6 +137,13 @@ pub trait Rule: Debug + Clone + Send + Sync + 'static {
     /// where `State` has the vec4s `a`, `b`, `c` (those that the rule lacks are 0 and ignored) and `Updated` is `(p, s)`.
     /// Functions beside it may have any names that begin with `rule_`.
     fn source(&self) -> &'static str;
+
+    /// The second-order optimizer that this stands for: its update then gathers the gradient over all rows and moves nothing
+    /// ([`second::gather`](super::second::gather)), and the trainer does the rest. `None` for a rule of one element, as nearly all
+    /// are.
+    fn second_order(&self) -> Option<SecondOrder> {
+        None
+    }
 }
 
 /// The least memory traffic of one f32 parameter with `states` states, in bytes: the gradient is read, the parameter

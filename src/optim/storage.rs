@@ -69,12 +69,27 @@ impl Storage {
         })
     }
 
+    /// The number of this type that is nearest to `x`, ties to even; a number of this type itself: how states from outside, and
+    /// those before the first step, are held.
+    ///
+    /// ```
+    /// use thalweg::optim::Storage;
+    ///
+    /// assert_eq!([Storage::F16, Storage::Bf16].map(|s| s.nearest(0.1)), [0.0999755859375, 0.10009765625]);
+    /// ```
+    pub fn nearest(self, x: f64) -> f64 {
+        match self {
+            Self::F32 => x,
+            Self::F16 => half::f16::from_f32((x as f32).clamp(-65504.0, 65504.0)).to_f64(),
+            Self::Bf16 => half::bf16::from_f32(x as f32).to_f64(),
+        }
+    }
+
     /// What is held of `x`, the state number `state` of element `element` (of the flat buffer) after step `step`, in a run
     /// with that seed.
     pub fn hold(self, x: f64, seed: [u32; 2], step: u32, state: usize, element: usize) -> f64 {
         match self {
-            Self::F32 => x,
-            Self::F16 => half::f16::from_f32((x as f32).clamp(-65504.0, 65504.0)).to_f64(),
+            Self::F32 | Self::F16 => self.nearest(x),
             Self::Bf16 => {
                 let bits = (x as f32).to_bits();
                 if bits & 0x7f80_0000 == 0x7f80_0000 {

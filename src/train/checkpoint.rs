@@ -124,6 +124,9 @@ pub struct Checkpoint {
     pub states: Vec<(String, Vec<Tensor>)>,
     /// The running averages of the parameters, each of its name and shape; empty where none are kept.
     pub averages: Vec<Tensor>,
+    /// The states of a rule that takes some tensors whole, instead of `states`: each named as its parameter with the state's name
+    /// behind it, of a shape of its own.
+    pub kept: Vec<Tensor>,
     /// Steps done since the start of the run.
     pub step: u64,
     /// The epoch the next step belongs to, from 0.
@@ -154,6 +157,10 @@ fn buffer_name(name: &str) -> String {
 
 fn average_name(name: &str) -> String {
     format!("average.{name}")
+}
+
+fn kept_name(name: &str) -> String {
+    format!("state.{name}")
 }
 
 fn state_name(parameter: &str, state: &str) -> String {
@@ -187,6 +194,7 @@ impl Checkpoint {
             compare(path, &shapes, &found)?;
             all.extend(self.averages.iter().map(|t| (average_name(&t.name), Held::Floats(t))));
         }
+        all.extend(self.kept.iter().map(|t| (kept_name(&t.name), Held::Floats(t))));
         let note = Note {
             format: note::FORMAT,
             step: self.step,
@@ -202,6 +210,7 @@ impl Checkpoint {
             counters: self.counters.iter().map(|c| (c.name.clone(), c.value)).collect(),
             states: self.states.iter().map(|(name, _)| name.clone()).collect(),
             averaged,
+            kept: self.kept.iter().map(|t| t.name.clone()).collect(),
             scalars: self.scalars.iter().map(|(name, x)| (name.clone(), x.to_string())).collect(),
         };
         tensors::write(path, &all, json(&note))?;
@@ -243,21 +252,25 @@ impl Checkpoint {
         if note.averaged {
             expected.extend(parameters.iter().map(|(name, shape)| (average_name(name), shape.clone())));
         }
+        let kept: Vec<_> = note.kept.iter().map(|name| shape_of(name, kept_name(name))).collect();
+        expected.extend(kept.iter().map(|(name, shape)| (kept_name(name), shape.clone())));
         let mut values = file.read(&path, &expected, &[])?.0.into_iter();
         let mut take = |names: &[(String, Shape)]| -> Vec<Tensor> {
             let named = names.iter().zip(values.by_ref());
             named.map(|((name, shape), data)| Tensor { name: name.clone(), shape: shape.clone(), data }).collect()
         };
-        let (tensors, kept) = (take(&parameters), take(&buffers));
+        let (tensors, rows) = (take(&parameters), take(&buffers));
         let states = note.states.iter().map(|state| (state.clone(), take(&parameters))).collect();
         let averages = if note.averaged { take(&parameters) } else { Vec::new() };
+        let whole = take(&kept);
         let counters = note.counters.iter().map(|(name, value)| Counter { name: name.clone(), value: *value });
         Ok(Self {
             parameters: tensors,
-            buffers: kept,
+            buffers: rows,
             counters: counters.collect(),
             states,
             averages,
+            kept: whole,
             step: note.step,
             epoch: note.epoch,
             step_in_epoch: note.step_in_epoch,
@@ -338,7 +351,11 @@ fn model_note(folder: &Path) -> Result<Option<ModelNote>, CheckpointError> {
 }
 
 /// Every difference between two lists of names and shapes, in whatever order.
-fn compare(path: &Path, expected: &[(String, Shape)], found: &[(String, Shape)]) -> Result<(), CheckpointError> {
+pub(super) fn compare(
+    path: &Path,
+    expected: &[(String, Shape)],
+    found: &[(String, Shape)],
+) -> Result<(), CheckpointError> {
     let by_name: BTreeMap<_, _> = found.iter().map(|(name, shape)| (name, shape)).collect();
     let known: BTreeMap<_, _> = expected.iter().map(|(name, shape)| (name, shape)).collect();
     let missing: Vec<_> = expected.iter().filter(|(name, _)| !by_name.contains_key(name)).cloned().collect();

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
+use crate::optim::second::Report;
+
 /// One step, as it was before its update.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StepEvent {
@@ -61,6 +63,9 @@ pub struct EpochEvent {
     pub seconds: f64,
     /// Rows trained on a second in that time.
     pub examples_per_second: f64,
+    /// What a second-order optimizer's step did, which such an epoch is; `None` of a rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_order: Option<Report>,
 }
 
 impl EpochEvent {

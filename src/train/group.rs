@@ -23,11 +23,13 @@ pub struct Group {
     pub pattern: String,
     /// What the learning rate of each step is multiplied by, positive; default 1.
     pub learning_rate_factor: f64,
-    /// λ of these tensors in place of the rule's own, coupled or decoupled as the rule has it; default `None`: the rule's.
+    /// λ of these tensors in place of the rule's own, coupled or decoupled as the rule has it; default `None`: the rule's, which
+    /// is every tensor's, biases included, as in PyTorch. [`Objective::l2`](crate::nn::Objective::l2) is a penalty of tensors
+    /// of rank 2 and more, whatever their group.
     pub weight_decay: Option<f64>,
     /// Whether these tensors stay as they are: no gradient is computed for them, no number of theirs and of their states
-    /// changes. Running statistics of their layers are no parameters and follow the data all the same, as in PyTorch;
-    /// default false.
+    /// changes. Running statistics of their layers are no parameters and follow the data all the same, as in PyTorch, and the
+    /// penalty counts them as it does the others; default false.
     pub frozen: bool,
 }
 

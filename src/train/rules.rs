@@ -57,16 +57,10 @@ impl Rules {
     fn alike(&self, recipe: &Recipe) -> Result<(), PopulationError> {
         let expected = self.rule();
         let owned = |rule: &dyn DynRule| rule.states().iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-        for (m, rules) in self.members.iter().enumerate() {
-            for (g, Grouped { rule, .. }) in rules.iter().enumerate() {
-                if rule.states() != expected.states() || rule.source() != expected.source() {
-                    let who = match g {
-                        0 => format!("member {m}"),
-                        _ => format!("the parameter group `{}`", recipe.groups[g - 1].pattern),
-                    };
-                    let (found, expected) = (owned(rule.as_ref()), owned(expected.as_ref()));
-                    return Err(PopulationError::States { who, rule: recipe.optimizer.name(), found, expected });
-                }
+        for (who, rule) in self.all(recipe) {
+            if rule.states() != expected.states() || rule.source() != expected.source() {
+                let (found, expected) = (owned(rule), owned(expected.as_ref()));
+                return Err(PopulationError::States { who, rule: recipe.optimizer.name(), found, expected });
             }
         }
         Ok(())
@@ -75,6 +69,24 @@ impl Rules {
     /// What engines are made for: a rule of the states and kernel that all have.
     pub fn rule(&self) -> &Arc<dyn DynRule> {
         &self.members[0][0].rule
+    }
+
+    /// What a state of a member's tensor in that group begins with, where it is not what engines begin with.
+    pub fn initial_state(&self, member: usize, group: usize, state: usize) -> Option<f64> {
+        let own = self.members[member].get(group)?.rule.initial_state(state);
+        (own != self.rule().initial_state(state)).then_some(own)
+    }
+
+    /// The rules of all members and groups, and whose they are.
+    pub fn all<'a>(&'a self, recipe: &'a Recipe) -> impl Iterator<Item = (String, &'a dyn DynRule)> {
+        let who = move |m: usize, g: usize| match g {
+            0 => format!("member {m}"),
+            _ => format!("the parameter group `{}`", recipe.groups[g - 1].pattern),
+        };
+        let members = self.members.iter().enumerate();
+        members.flat_map(move |(m, rules)| {
+            rules.iter().enumerate().map(move |(g, grouped)| (who(m, g), grouped.rule.as_ref()))
+        })
     }
 
     /// The base rate of a member.
@@ -129,12 +141,25 @@ impl Rules {
     ) -> Result<(f64, Vec<Hyper>), OptimError> {
         let step = at.step.saturating_add_signed(before).saturating_add(1);
         let rate = |g: &Grouped| recipe.rate(precision, g.rule.learning_rate(), g.factor, at);
-        let groups = &self.members[member][..self.groups];
-        let number = |g: &Grouped| match recipe.schedule.momentum(at) {
-            None => Ok(g.rule.hyper(step, rate(g)?)),
-            Some(momentum) => Ok(with_momentum(recipe, &g.rule, precision, momentum)?.hyper(step, rate(g)?)),
+        let groups = &self.members[member];
+        let numbers = |n: usize| {
+            let own = &groups[n % groups.len()];
+            let rule = match recipe.schedule.momentum(at) {
+                None => own.rule.clone(),
+                Some(momentum) => with_momentum(recipe, &own.rule, precision, momentum)?,
+            };
+            let rate = rate(own)?;
+            // Behind the groups of the rule's elements are those of its whole tensors.
+            Ok(match rule.tensor_rule() {
+                Some(whole) if n >= groups.len() => {
+                    let mut hyper = whole.hyper(step, rate);
+                    hyper[2..].iter_mut().zip(whole.numbers(step, rate)).for_each(|(h, x)| *h = x);
+                    hyper
+                }
+                _ => rule.hyper(step, rate),
+            })
         };
-        let numbers = groups.iter().map(number).collect::<Result<_, _>>()?;
+        let numbers = (0..self.groups).map(numbers).collect::<Result<_, _>>()?;
         Ok((rate(&groups[0])?, numbers))
     }
 }

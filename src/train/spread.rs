@@ -70,3 +70,54 @@ impl Spread {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DRAWS: usize = 10_000;
+
+    /// The share of draws that `holds`, within four standard deviations of ½.
+    fn half(spread: &Spread, holds: impl Fn(f64) -> bool) {
+        let share = (0..DRAWS).filter(|&m| holds(spread.of(7, "x", m))).count() as f64 / DRAWS as f64;
+        assert!((share - 0.5).abs() <= 4.0 * 0.5 / (DRAWS as f64).sqrt(), "{share}");
+    }
+
+    #[test]
+    fn half_of_the_draws_lie_below_the_middle() {
+        half(&Spread::Uniform([-3.0, 5.0]), |x| x < 1.0);
+        // The middle in the logarithm.
+        half(&Spread::LogUniform([1e-5, 1e-1]), |x| x < 1e-3);
+        half(&Spread::Choice(vec![0.0, 1.0, 2.0, 3.0]), |x| x < 2.0);
+    }
+
+    #[test]
+    fn draws_stay_within_their_ends() {
+        let narrow = f64::from_bits(1.0f64.to_bits() + 1);
+        for ends in [[1.0, 1.0], [1.0, narrow], [1e-300, 1e300], [5e-324, 1e-323]] {
+            for m in 0..100 {
+                for spread in [Spread::Uniform(ends), Spread::LogUniform(ends)] {
+                    assert!((ends[0]..=ends[1]).contains(&spread.of(1, "x", m)), "{spread:?}");
+                }
+            }
+        }
+        assert!((0..100).all(|m| [2.0, 4.0].contains(&Spread::Choice(vec![2.0, 4.0]).of(1, "x", m))));
+        assert!(Spread::Each(vec![1.0]).of(1, "x", 1).is_nan());
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_said() {
+        let wrong = [
+            Spread::Each(vec![]),
+            Spread::Choice(vec![]),
+            Spread::Uniform([1.0, 0.0]),
+            Spread::Uniform([f64::NAN, 1.0]),
+            Spread::Uniform([-1e308, 1e308]),
+            Spread::LogUniform([0.0, 1.0]),
+            Spread::LogUniform([-1.0, 1.0]),
+            Spread::LogUniform([1e-300, 1e300]),
+        ];
+        assert!(wrong.iter().all(|spread| spread.wrong().is_some()));
+        assert_eq!(Spread::LogUniform([1e-9, 1.0]).wrong(), None);
+    }
+}

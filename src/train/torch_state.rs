@@ -62,7 +62,7 @@ impl Named<'_> {
     }
 }
 
-/// The states in the rule's order, and what else the file says.
+/// The states in the rule's order, none of an optimizer that made no step; and what else the file says.
 pub(super) fn read(path: &Path, wanted: &Wanted<'_>) -> Result<(States, TorchOptimizer), CheckpointError> {
     let (file, groups) = read_any(path, "param_groups")?;
     let groups = groups.map(|text| parse(path, &text)).transpose()?;
@@ -103,6 +103,9 @@ pub(super) fn read(path: &Path, wanted: &Wanted<'_>) -> Result<(States, TorchOpt
         for (tensor, values) in wanted.tensors.iter().zip(tensors) {
             check_numbers(path, wanted.precision, &tensor.name, field, values)?;
         }
+    }
+    if fresh {
+        states.clear();
     }
     let updates = match updates(path, &counts)? {
         _ if fresh => 0,

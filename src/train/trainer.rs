@@ -8,9 +8,11 @@ mod population;
 mod resume;
 mod run;
 mod running;
+mod second;
 mod telemetry;
 mod trouble;
 mod watch;
+mod whole;
 
 pub use evaluate::Judged;
 
@@ -26,7 +28,7 @@ use super::set::{Set, build};
 use crate::data::Split;
 use crate::device::cpu::CpuEngine;
 use crate::device::gpu::GpuEngine;
-use crate::device::{Device, Engine, Precision, Setup, Tensor};
+use crate::device::{Device, Engine, Precision, Setup, Tensor, Transform};
 use crate::error::{Result, TrainError};
 use crate::nn::{Assembled, Mode, Model};
 
@@ -76,12 +78,17 @@ pub struct Trainer {
     validation: Option<Set>,
     position: Position,
     folder: Option<PathBuf>,
+    /// Of a second-order optimizer.
+    second: Option<second::Second>,
 }
 
 /// The model as its files name it.
 struct Held {
     built: Assembled,
     tensors: Vec<Tensor>,
+    /// Those that the rule takes whole, and what it keeps for them.
+    bare: Vec<usize>,
+    kept: Vec<Tensor>,
 }
 
 /// Where a run stands: everything is counted in steps whose records have come back.
@@ -108,7 +115,8 @@ impl Trainer {
             }
         }
         data.train.check_batch(recipe.batch_size)?;
-        let updates = recipe.updates_per_epoch(data.train.rows());
+        second::admit(device, &recipe)?;
+        let updates = if second::is_meant(&recipe) { 1 } else { recipe.updates_per_epoch(data.train.rows()) };
         recipe.update.check()?;
         let rules = Rules::new(&recipe)?;
         rules.check(&recipe, device.precision(), updates)?;
@@ -124,12 +132,16 @@ impl Trainer {
         let built = build(model, &recipe, &data.train, recipe.batch_size, Mode::Train)?;
         let tensors = built.tensors();
         let population = recipe.population();
+        let groups = group::assign(&recipe.groups, &tensors)?;
+        let (mut engine_groups, mut update) = (groups.clone(), recipe.update.of_engine());
+        whole::plan(&rules, &recipe, &tensors, &mut engine_groups, &mut update)?;
+        let (bare, kept) = (update.bare.clone(), update.transform.iter().flat_map(Transform::states).collect());
         let setup = Setup {
-            groups: group::assign(&recipe.groups, &tensors)?,
+            groups: engine_groups,
             tensors: tensors.clone(),
             buffers: built.kept(),
             rule: rules.rule().clone(),
-            update: recipe.update.of_engine(),
+            update,
             seeds: (0..population).map(|m| recipe.seed_of(m)).collect(),
         };
         let rules = rules.for_groups(setup.group_count());
@@ -139,6 +151,7 @@ impl Trainer {
             Device::Cpu(Precision::F64) => Box::new(CpuEngine::<f64>::new(setup)?),
             Device::Gpu(gpu) => Box::new(GpuEngine::new(gpu, setup)?),
         };
+        let second = second::Second::new(model, &recipe, &data.train)?;
         let train = Set::new(engine.as_mut(), model, &recipe, &data.train)?;
         let validation = match &data.validation {
             None => None,
@@ -148,6 +161,7 @@ impl Trainer {
         for m in 0..population {
             let running = Running::new(&recipe, m, built.counters.len());
             running.begin(engine.as_mut(), &built, recipe.members.get(m))?;
+            running.begin_states(engine.as_mut(), &rules, &groups)?;
             members.push(running);
         }
         Ok(Self {
@@ -156,12 +170,13 @@ impl Trainer {
             precision: device.precision(),
             device: called(device),
             moved_from: None,
-            model: Held { built, tensors },
+            model: Held { built, tensors, bare, kept },
             members,
             train,
             validation,
             position: Position::default(),
             folder: None,
+            second,
             recipe,
         })
     }
@@ -225,9 +240,9 @@ impl Trainer {
         &self.recipe
     }
 
-    /// Steps of one epoch.
+    /// Steps of one epoch; 1 of a second-order optimizer, whose steps take all rows.
     pub fn steps_per_epoch(&self) -> usize {
-        self.train.steps()
+        if self.second.is_some() { 1 } else { self.train.steps() }
     }
 
     /// Steps done since the run began.

@@ -84,6 +84,7 @@ impl UpdateOptions {
             accumulate: self.accumulate > 1,
             telemetry: self.telemetry > 0,
             bare: Vec::new(),
+            transform: None,
         }
     }
 }

@@ -80,7 +80,7 @@ fn a_population_is_resumed() {
     assert!(read(&folder, "whole/population.json") == read(&folder, "parts/population.json"));
     let resume = ["train", "--device", "cpu", "--resume", "parts", "--epochs", "6"];
     let changed = [&resume[..], &["--set", "population.l2=[0,0,0]"]].concat();
-    refused(folder.path(), &changed, &["`[population]` differs"]);
+    refused(folder.path(), &changed, &["`[population]` differs", "member-0"]);
     refused(folder.path(), &["train", "many.toml", "--out", "parts"], &["already holds a run"]);
 }
 
@@ -117,7 +117,7 @@ fn one_that_diverges() {
     let again = good(folder.path(), &["train", "many.toml", "--device", "cpu", "--out", "told"]);
     assert!(again.out.contains("member 1 stays as it is from step "), "{}", again.out);
     assert!(
-        again.out.contains("1 members of 2, best 0") && again.out.contains("member 1 diverged at step "),
+        again.out.contains("| 1 of 2 members, best 0") && again.out.contains("member 1 diverged at step "),
         "{}",
         again.out
     );
@@ -131,6 +131,24 @@ fn one_that_diverges() {
     );
     let end = ["train", "all.toml", "--device", "cpu", "--out", "none"];
     refused_late(folder.path(), &end, &["all 2 members of the population have diverged", "at step "]);
+}
+
+/// Sixteen networks with numbers drawn for each, all within what the file says, and some that learn.
+#[test]
+fn the_example_of_a_random_search() {
+    let folder = folder();
+    let file = format!("{}/examples/digits-population.toml", env!("CARGO_MANIFEST_DIR"));
+    let said = train(&folder, &[&file, "--out", "run", "--epochs", "3"]);
+    assert_eq!((said.all("epoch").len(), said.all("diverged").len()), (48, 0));
+    assert!(said.all("done")[0]["val_accuracy"].as_f64().is_some_and(|share| share > 0.9), "{}", said.out);
+    let note: serde_json::Value = serde_json::from_slice(&read(&folder, "run/population.json")).expect("JSON");
+    let members = note["members"].as_array().expect("members");
+    assert_eq!(members.len(), 16);
+    for member in members {
+        let rate = member["optimizer"]["learning_rate"].as_f64().expect("a rate");
+        let dropout = member["dropout"].as_f64().expect("a rate");
+        assert!((1e-4..=3e-2).contains(&rate) && (0.0..=0.5).contains(&dropout), "{member}");
+    }
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub struct Case {
     /// The learning rate of each step.
     pub rates: Vec<f64>,
     pub start: Vec<f64>,
+    /// Of the tensor; a vector's if it is left out.
+    pub shape: Option<Vec<usize>>,
     pub gradients: Vec<Vec<f64>>,
     /// After each step.
     pub parameters: Vec<Vec<f64>>,
@@ -32,6 +34,15 @@ impl Case {
         table.insert("name".into(), self.name.clone().into());
         table.insert("convention".into(), self.convention.clone().into());
         table
+    }
+
+    pub fn shape(&self) -> thalweg::Shape {
+        self.shape.clone().unwrap_or(vec![self.start.len()]).into()
+    }
+
+    /// Whether it is a whole tensor's, which a graph transforms.
+    pub fn transformed(&self) -> bool {
+        self.optimizer().rule().tensor_rule().is_some_and(|tensor| tensor.takes(&self.shape()))
     }
 
     pub fn optimizer(&self) -> Optimizer {

@@ -30,6 +30,7 @@ fn a_quadratic_bowl() {
             "momentum" | "nesterov" => 0.02,
             "adagrad" => 0.5,
             "adadelta" => 20.0,
+            "radam" => 0.05,
             _ => 0.02,
         };
         tame(&mut optimizer, rate);
@@ -53,7 +54,8 @@ fn rosenbrocks_valley() {
             "momentum" | "nesterov" => 2e-4,
             "adagrad" => 0.5,
             "adadelta" => 1.0,
-            "rmsprop" => 1e-3,
+            // RAdam's first five steps are as long as the gradient.
+            "rmsprop" | "radam" => 1e-3,
             // The steep slopes of the start are never forgotten.
             "amsgrad" => 0.03,
             _ => 0.01,

@@ -6,7 +6,7 @@ use naga::back::{glsl, hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::proc::BoundsCheckPolicies;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use thalweg::optim::{
-    BLOCK, Block, CONTROL_HEADER, FROZEN, HYPER_WORDS, STEP_WORDS, Span, Storage, Tables, link, link_apply,
+    BLOCK, Block, CONTROL_HEADER, FROZEN, HYPER_WORDS, SECOND, STEP_WORDS, Span, Storage, Tables, link, link_apply,
 };
 
 use crate::every_form;
@@ -17,7 +17,8 @@ type Form = (usize, bool, bool);
 /// Each distinct source of the fused update.
 fn sources() -> BTreeMap<String, Form> {
     let mut all = BTreeMap::new();
-    for optimizer in every_form() {
+    let second = SECOND.iter().map(|entry| (entry.defaults)(entry.usual()));
+    for optimizer in every_form().into_iter().chain(second) {
         let rule = optimizer.rule();
         for &storage in Storage::ALL {
             for average in [false, true] {

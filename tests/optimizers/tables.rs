@@ -1,7 +1,9 @@
 //! The TOML form of a rule, and what it refuses.
 
 use thalweg::error::OptimError;
-use thalweg::optim::{ALL, Adam, Configurable, Convention, DynRule, Entry, Field, FieldValue, Optimizer, RmsProp, Sgd};
+use thalweg::optim::{
+    ALL, Adam, Configurable, Convention, DynRule, Entry, Field, FieldValue, Optimizer, RmsProp, SECOND, Sgd,
+};
 
 use crate::every_form;
 
@@ -14,6 +16,7 @@ fn the_documented_defaults() {
     let table = |text: &str| read(text).unwrap().to_table();
     let number = |text: &str, field: &str| table(text)[field].as_float().unwrap();
     assert_eq!(table("name = 'adam'")["convention"].as_str(), Some("pytorch"));
+    assert_eq!(table("name = 'lion'")["convention"].as_str(), Some("optax"), "PyTorch has no Lion");
     for (text, field, value) in [
         ("name = 'sgd'", "learning_rate", 1e-3),
         ("name = 'momentum'", "momentum", 0.9),
@@ -42,6 +45,21 @@ fn the_documented_defaults() {
         ("name = 'rmsprop'\nconvention = 'paper'", "momentum", 0.9),
         ("name = 'rmsprop'\nconvention = 'optax'", "decay", 0.9),
         ("name = 'adadelta'\nconvention = 'paper'", "decay", 0.95),
+        ("name = 'adamax'", "learning_rate", 2e-3),
+        ("name = 'adamax'\nconvention = 'keras'", "epsilon", 1e-7),
+        ("name = 'nadam'", "learning_rate", 2e-3),
+        ("name = 'nadam'", "momentum_decay", 4e-3),
+        ("name = 'radam'", "learning_rate", 1e-3),
+        ("name = 'lion'", "beta2", 0.99),
+        ("name = 'lion'", "weight_decay", 1e-3),
+        ("name = 'lion'\nconvention = 'paper'", "learning_rate", 1e-4),
+        ("name = 'lamb'", "epsilon", 1e-6),
+        ("name = 'adafactor'", "learning_rate", 1e-2),
+        ("name = 'adafactor'\nconvention = 'keras'", "epsilon", 1e-30),
+        ("name = 'muon'", "weight_decay", 0.1),
+        ("name = 'muon'\nconvention = 'keras'", "rms_rate", 0.2),
+        ("name = 'muon'\nconvention = 'optax'", "adam_weight_decay", 0.0),
+        ("name = 'lamb'\nconvention = 'paper'", "weight_decay", 1e-2),
     ] {
         assert_eq!(number(text, field), value, "{text} {field}");
     }
@@ -66,7 +84,7 @@ fn integers_are_numbers() {
 #[test]
 fn unknown_names_get_the_nearest_and_the_list() {
     let error = read("name = 'adma'").unwrap_err();
-    assert!(matches!(&error, OptimError::Name { known, .. } if known.len() == ALL.len()));
+    assert!(matches!(&error, OptimError::Name { known, .. } if known.len() == ALL.len() + SECOND.len()));
     assert!(error.to_string().contains("did you mean `adam`?"), "{error}");
     assert!(error.to_string().contains("`adadelta`"), "{error}");
 
@@ -166,9 +184,16 @@ fn numbers_that_f32_does_not_hold() {
                 for x in [1e-50, 1e-40, 1e39, 1e300, 1.0 - 1e-9] {
                     let Some((name, changed)) = form(Some((index, x))) else { continue };
                     let held = match name {
-                        "learning_rate" | "epsilon" => x == 1.0 - 1e-9,
-                        "weight_decay" | "initial_accumulator_value" | "initial_scale" | "epsilon_root" => x < 1e39,
-                        "lr_decay" => true,
+                        "learning_rate" | "epsilon" | "adam_epsilon" | "epsilon_scale" | "clip_threshold"
+                        | "adam_lr_ratio" => x == 1.0 - 1e-9,
+                        "ns_steps" => false,
+                        "weight_decay"
+                        | "initial_accumulator_value"
+                        | "initial_scale"
+                        | "epsilon_root"
+                        | "adam_weight_decay"
+                        | "rms_rate" => x < 1e39,
+                        "lr_decay" | "momentum_decay" | "decay_rate" | "min_dim_size_to_factor" => true,
                         _ => x < 1e-30,
                     };
                     let rule = changed.rule();

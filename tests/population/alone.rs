@@ -1,6 +1,7 @@
 //! Bits of a member, and of the run that trains it alone.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use thalweg::data::{Dataset, Split, Targets, Values};
 use thalweg::device::{Call, Column, Device, Engine, Precision, Setup, StepGraph, Tensor};
@@ -8,23 +9,30 @@ use thalweg::device::{cpu::CpuEngine, gpu::GpuEngine};
 use thalweg::graph::Graph;
 use thalweg::loss::Loss;
 use thalweg::nn::{Augment, BatchNorm, Conv2d, Dropout, Flatten, Linear, Model, Objective, Relu, Sequential, Tanh};
-use thalweg::optim::ALL;
+use thalweg::optim::{ALL, Clip, DynRule, FieldValue, Storage};
 use thalweg::train::checkpoint::Checkpoint;
-use thalweg::train::{EpochEvent, Event, Flow, Member, Recipe, StepEvent, Trainer};
+use thalweg::train::{EpochEvent, Event, Flow, Member, Recipe, StepEvent, TelemetryEvent, Trainer, UpdateOptions};
 
-use super::common::{data, dropping, go, noise, optimizer, recipe, trainer};
+use super::common::{Told, data, dropping, go, noise, optimizer, recipe, trainer};
 
 /// What the members said, and where they ended.
 #[derive(Debug, PartialEq)]
 pub struct Said {
     pub steps: Vec<StepEvent>,
     pub epochs: Vec<EpochEvent>,
+    pub telemetry: Vec<TelemetryEvent>,
     pub last: Checkpoint,
+}
+
+impl From<Told> for Said {
+    fn from(told: Told) -> Self {
+        Self { steps: told.steps, epochs: told.epochs, telemetry: Vec::new(), last: told.last }
+    }
 }
 
 /// Runs to the end; what each member said, as if it were alone.
 pub fn together(trainer: &mut Trainer) -> Vec<Said> {
-    let mut said = vec![(Vec::new(), Vec::new()); trainer.population()];
+    let mut said = vec![(Vec::new(), Vec::new(), Vec::new()); trainer.population()];
     trainer
         .run(&mut |event| {
             match event {
@@ -35,13 +43,17 @@ pub fn together(trainer: &mut Trainer) -> Vec<Said> {
                     examples_per_second: 0.0,
                     ..*epoch
                 }),
-                _ => {}
+                Event::Telemetry(told) => {
+                    said[told.member.unwrap_or(0)].2.push(TelemetryEvent { member: None, ..told.clone() });
+                }
+                other => panic!("{other:?}"),
             }
             Flow::Continue
         })
         .expect("a run");
     let mut last = |m| trainer.checkpoint_of(m).expect("a checkpoint");
-    said.into_iter().enumerate().map(|(m, (steps, epochs))| Said { steps, epochs, last: last(m) }).collect()
+    let said = said.into_iter().enumerate();
+    said.map(|(m, (steps, epochs, telemetry))| Said { steps, epochs, telemetry, last: last(m) }).collect()
 }
 
 /// Each member against the run of it alone.
@@ -50,7 +62,8 @@ pub fn each_is_itself_alone(device: &Device, model: &dyn Model, data: &Split, re
     assert_eq!(all.len(), recipe.population());
     for (m, said) in all.iter().enumerate() {
         let alone = together(&mut trainer(device, model, data, &recipe.alone(m))).remove(0);
-        assert_eq!(*said, alone, "member {m}");
+        // Without its numbers, which are many.
+        assert!(*said == alone, "member {m} of {:?} under {:?}", recipe.members[m], recipe.optimizer);
     }
     all
 }
@@ -100,16 +113,53 @@ pub fn a_member_is_a_run_of_its_own(device: &Device) {
     assert!(all.iter().all(|said| !said.last.buffers.is_empty()));
 }
 
+/// A population whose updates do all that an update may do, and whose members' rates fall when their own losses do not.
+pub fn with_everything() -> Recipe {
+    let clip = Some(Clip::Norm { maximum: 0.2, epsilon: 1e-6 });
+    let schedule =
+        toml::from_str("name = 'plateau'\npatience = 0\nthreshold = 0.05\nfactor = 0.5").expect("a schedule");
+    let update = UpdateOptions { clip, accumulate: 2, average: Some(0.9), telemetry: 2, storage: Storage::Bf16 };
+    let adam = |seed: u64, rate: f64| Member { seed: Some(seed), ..Member::default() }.with("learning_rate", rate);
+    let members = vec![adam(3, 0.3), adam(4, 1e-5), adam(5, 0.02)];
+    Recipe { update, schedule, members, epochs: 6, ..recipe() }
+}
+
+pub fn with_all_that_an_update_does(device: &Device) {
+    let all = each_is_itself_alone(device, &dropping(), &data(), &with_everything());
+    // So that passing says something: the rates fell at epochs of each member's own, and all was told.
+    let rates =
+        |m: usize| all[m].epochs.iter().map(|e| e.learning_rate / all[m].epochs[0].learning_rate).collect::<Vec<_>>();
+    assert!((1..3).any(|m| rates(m) != rates(0)), "{:?}", [rates(0), rates(1), rates(2)]);
+    assert!(all.iter().all(|said| said.telemetry.len() == 9 && said.epochs[5].average_val_loss.is_some()));
+    assert!(all.iter().all(|said| !said.last.averages.is_empty()));
+}
+
+/// Every rule in every convention, with members that each have another value of one of its numbers.
 pub fn under_every_rule(device: &Device) {
     for entry in ALL {
         for &convention in entry.conventions {
-            let rule = (entry.defaults)(convention);
-            let rate = rule.rule().learning_rate();
-            let own = |seed: u64, factor: f64| {
-                Member { seed: Some(seed), ..Member::default() }.with("learning_rate", factor * rate)
-            };
-            let members = vec![own(1, 1.0), own(2, 0.1), own(3, 1.5)];
-            let recipe = Recipe { optimizer: rule.into(), members, epochs: 2, ..recipe() };
+            let mut optimizer = (entry.defaults)(convention);
+            let rule: Arc<dyn DynRule> = optimizer.clone().into();
+            if rule.second_order().is_some() {
+                // Refused, as the tests of training show.
+                continue;
+            }
+            let numbers = optimizer.fields().into_iter().filter_map(|field| match field.value {
+                FieldValue::Number(x) => Some((field.name, *x)),
+                _ => None,
+            });
+            let mut members = vec![Member { seed: Some(1), ..Member::default() }];
+            for (name, x) in numbers.collect::<Vec<_>>() {
+                // Of those that leave the rule its states and its kernel.
+                let alike = |x: &f64| {
+                    rule.with(name, *x).is_ok_and(|r| (r.states(), r.source()) == (rule.states(), rule.source()))
+                };
+                if let Some(other) = [0.5 * x, 2.0 * x, 0.125].into_iter().find(|y| *y != x && alike(y)) {
+                    members.push(Member { seed: Some(1), ..Member::default() }.with(name, other));
+                }
+            }
+            assert!(members.len() > 1, "{} has a learning rate", entry.name);
+            let recipe = Recipe { optimizer: rule, members, epochs: 2, ..recipe() };
             each_is_itself_alone(device, &dropping(), &data(), &recipe);
         }
     }
@@ -131,7 +181,7 @@ pub fn a_setting_has_a_constants_bits(device: &Device) {
         ..recipe
     };
     let told = go(&mut trainer(device, &model(p), &data(), &constant), None).expect("a run");
-    assert_eq!(all[0], Said { steps: told.steps, epochs: told.epochs, last: told.last });
+    assert_eq!(all[0], Said::from(told));
 }
 
 /// A rate by its setting's name goes before the rate of all dropouts.
@@ -149,7 +199,7 @@ pub fn one_dropout_by_its_name(device: &Device) {
     let of_one = Recipe { members: vec![own], ..recipe() };
     let said = together(&mut trainer(device, &model(0.5, 0.5), &data(), &of_one)).remove(0);
     let told = go(&mut trainer(device, &model(0.6, 0.1), &data(), &recipe()), None).expect("a run");
-    assert_eq!(said, Said { steps: told.steps, epochs: told.epochs, last: told.last });
+    assert_eq!(said, Said::from(told));
 }
 
 pub fn images_change_for_each_member(device: &Device) {

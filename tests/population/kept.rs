@@ -7,7 +7,7 @@ use thalweg::nn::Model;
 use thalweg::train::checkpoint::{Checkpoint, member_folder, population as note};
 use thalweg::train::{Diverged, EpochEvent, Event, Flow, Recipe, StepEvent, Trainer};
 
-use super::alone::population;
+use super::alone::{population, with_everything};
 use super::common::{data, dropping, history, trainer};
 use super::diverged::{linear, regression, too_fast};
 
@@ -71,8 +71,10 @@ fn stopped_at(device: &Device, model: &dyn Model, data: &thalweg::data::Split, r
         if !rest.diverged().any(|d| d.member == m) {
             assert_eq!(rest.checkpoint_of(m).expect("a checkpoint"), kept(one), "member {m}");
         }
-        let files = std::fs::read_dir(member_folder(two, m)).expect("a folder").count();
-        assert_eq!(files, 3, "a state, a model and a history");
+        let left =
+            std::fs::read_dir(member_folder(two, m)).expect("a folder").map(|file| file.expect("a file").file_name());
+        let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("next")).collect();
+        assert!(left.is_empty(), "what is saved has its name: {left:?}");
     }
 }
 
@@ -80,6 +82,13 @@ pub fn stopped_and_gone_on(device: &Device) {
     // 4 members of 6 steps an epoch: within an epoch, and at its end.
     for at in [1, 30, 24] {
         stopped_at(device, &dropping(), &data(), &population(), at);
+    }
+}
+
+pub fn stopped_and_gone_on_with_everything(device: &Device) {
+    // 3 members, 3 updates of 6 steps an epoch; a stop waits for the end of an update.
+    for at in [21, 55] {
+        stopped_at(device, &dropping(), &data(), &with_everything(), at);
     }
 }
 

@@ -120,6 +120,65 @@ pub fn follows_the_formula(gpu: &Gpu, optimizer: &Optimizer) -> thalweg::Result<
     Ok(())
 }
 
+/// 20 steps of a rule with a trust ratio, each from where the GPU itself stood.
+pub fn follows_the_ratio(gpu: &Gpu, optimizer: &Optimizer) -> thalweg::Result<()> {
+    let (rule, groups) = (optimizer.rule(), [0, 1, 0, 1, 0]);
+    let (mut engine, _, program) = ready(&Device::Gpu(gpu.clone()), optimizer, 1, &rows())?;
+    engine.set_parameters(0, &start(0))?;
+    let (mut sharp, mut all) = (0, 0);
+    for (t, row) in rows().chunks(WIDTH).enumerate() {
+        let (before, states) = (engine.parameters(0)?, engine.states(0)?);
+        engine.submit(t as u32, t as u32, &[call(program, rule, t as u32, 1)])?;
+        engine.collect()?;
+        let (after, next) = (engine.parameters(0)?, engine.states(0)?);
+        for (tensor, gradient) in gradients(row).into_iter().enumerate() {
+            let hyper = call_hyper(optimizer, t as u32)[groups[tensor]];
+            let (rate, shrink) = (Near::rounded(hyper[10]), Near::rounded(hyper[11]));
+            let old: Vec<Near> = before[tensor].iter().map(|&p| Near::exact(p)).collect();
+            let mut directions = Vec::with_capacity(old.len());
+            for (i, &p) in old.iter().enumerate() {
+                let mut state = [Near::ZERO; 3];
+                states.iter().zip(&mut state).for_each(|(from, to)| *to = Near::exact(from[tensor][i]));
+                let (u, state) = update(optimizer, &hyper, Near::exact(gradient[i]), p, state);
+                for (near, found) in state.into_iter().zip(&next) {
+                    within(optimizer, (t, tensor, i, "state"), found[tensor][i], near);
+                }
+                directions.push(u);
+            }
+            let shrunk: Vec<Near> = old.iter().map(|&p| p - shrink * p).collect();
+            let (w, u) = (norm(&shrunk), norm(&directions));
+            let ratio = if w.value > 0.0 && u.value > 0.0 { w / u } else { Near::exact(1.0) };
+            for (i, (&p, &u)) in shrunk.iter().zip(&directions).enumerate() {
+                let near = p - rate * ratio * u;
+                within(optimizer, (t, tensor, i, "parameter"), after[tensor][i], near);
+                all += 1;
+                sharp += usize::from(near.error <= 0.1 * (near.value - old[i].value).abs());
+            }
+        }
+    }
+    assert!(sharp * 10 >= all * 8, "{optimizer:?}: only {sharp} of {all} bounds say something");
+    Ok(())
+}
+
+/// √Σx², added up in a tree of blocks: no term passes through more than 64 sums.
+fn norm(values: &[Near]) -> Near {
+    let squares: Vec<Near> = values.iter().map(|&x| x * x).collect();
+    let (sum, carried) = squares.iter().fold((0.0, 0.0), |(sum, error), x| (sum + x.value, error + x.error));
+    let total = Near { value: sum, error: carried + thalweg::op::rounding::gamma(64) * (sum + carried) };
+    thalweg::Number::sqrt(total)
+}
+
+fn within(optimizer: &Optimizer, what: (usize, usize, usize, &str), found: f64, near: Near) {
+    let error = (found - near.value).abs();
+    let (t, tensor, i, what) = what;
+    assert!(
+        error <= near.error,
+        "{optimizer:?}: step {t}, tensor {tensor}, element {i}, {what}: {found} is {error:e} from {}, allowed {:e}",
+        near.value,
+        near.error
+    );
+}
+
 fn call_hyper(optimizer: &Optimizer, t: u32) -> [thalweg::optim::Hyper; 2] {
     let rule = optimizer.rule();
     [0, 1].map(|g| rule.hyper(u64::from(t) + 1, rule.learning_rate() / (1.0 + f64::from(g))))
@@ -127,10 +186,13 @@ fn call_hyper(optimizer: &Optimizer, t: u32) -> [thalweg::optim::Hyper; 2] {
 
 /// The golden trajectories whose rates fall, within what f32 allows from step to step.
 pub fn follows_the_libraries(gpu: &Gpu, rule: &str) -> thalweg::Result<()> {
-    let cases = case::of(rule).into_iter().filter(|case| case.rates[0] != case.rates[23]);
+    let cases = case::of(rule).into_iter().filter(|case| case.rates[0] != case.rates[23] && !case.transformed());
     for case in cases {
         let (optimizer, count) = (case.optimizer(), case.start.len());
         let rule = optimizer.rule();
+        if rule.trust_ratio() {
+            continue; // as `follows_the_ratio`
+        }
         let found = golden::trained(&Device::Gpu(gpu.clone()), &case)?;
         let expected = golden::expected(&case);
         for i in 0..count {
@@ -142,7 +204,9 @@ pub fn follows_the_libraries(gpu: &Gpu, rule: &str) -> thalweg::Result<()> {
                 (near, state) = update(&optimizer, &rule.hyper(t, rate), g, near, state);
             }
             let moved = (near.value - case.start[i]).abs();
-            assert!(near.error <= 1e-3 * moved + 1e-6, "{:?}: {near:?} says nothing", case.table());
+            // A small step is lost in the roundings of p itself: two a step, 48 · 2⁻²⁴.
+            let unavoidable = 3e-6 * case.start[i].abs();
+            assert!(near.error <= 1e-3 * moved + 1e-6 + unavoidable, "{:?}: {near:?} says nothing", case.table());
             for (what, near) in [near].into_iter().chain(state).take(found.len()).enumerate() {
                 let (found, golden) = (found[what][i], expected[what][i]);
                 let (error, allowed) = ((found - golden).abs(), near.error + 1e-12 * golden.abs().max(1.0));

@@ -76,6 +76,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("a state before the first step is none", before_the_first_step),
         Trial::test("a state in halves is taken", halves),
         Trial::test("another convention's velocity is refused", another_convention),
+        Trial::test("rules of whole tensors take no state of PyTorch's", whole_tensors),
     ]
 }
 
@@ -320,6 +321,19 @@ fn another_convention() -> Result<(), Failed> {
             assert_eq!((&*found, &*expected), ("pytorch", "keras"));
         }
         other => panic!("{other:?}"),
+    }
+    Ok(())
+}
+
+fn whole_tensors() -> Result<(), Failed> {
+    for rule in ["muon", "adafactor"] {
+        let optimizer: Optimizer = toml::from_str(&format!("name = '{rule}'"))?;
+        let mut trainer =
+            started(&of("adam"), &Device::Cpu(Precision::F64), |recipe| recipe.optimizer = optimizer.into())?;
+        match refusal(&mut trainer, &changed("adam", |_| ())?) {
+            CheckpointError::Foreign { rule: found, .. } => assert_eq!(found, rule),
+            other => panic!("{other:?}"),
+        }
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use super::update::{At, EngineScalar, Member, Scratch};
 use crate::device::engine::{
     self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph, Telemetry,
 };
+use crate::device::vectors::Vectors;
 use crate::error::DeviceError;
 use crate::graph::{Context, Dtype, Kind, NodeId, TwinIn};
 use crate::scalar::Scalar;
@@ -16,14 +17,16 @@ const CAPACITY: usize = 64;
 
 /// The CPU in training, in f32 or f64.
 pub struct CpuEngine<T> {
-    setup: Setup,
-    members: Vec<Member<T>>,
+    pub(super) setup: Setup,
+    pub(super) members: Vec<Member<T>>,
     data: Vec<Data<T>>,
     programs: Vec<Step<T>>,
     done: VecDeque<Vec<Record>>,
     scratch: Scratch<T>,
     /// Values of settings that members have of their own, by name and member.
     settings: HashMap<(String, usize), T>,
+    /// Of a second-order optimizer, tensor by tensor.
+    pub(super) vectors: Vec<Vec<Vec<T>>>,
 }
 
 struct Data<T> {
@@ -83,13 +86,15 @@ impl<T: EngineScalar> CpuEngine<T> {
     pub fn new(setup: Setup) -> Result<Self, DeviceError> {
         engine::check_setup(&setup)?;
         Ok(Self {
+            scratch: Scratch::new(&setup)?,
             members: setup.seeds.iter().map(|&seed| Member::new(&setup, seed)).collect(),
             setup,
             data: Vec::new(),
             programs: Vec::new(),
             done: VecDeque::new(),
             settings: HashMap::new(),
-            scratch: Scratch::default(),
+
+            vectors: Vec::new(),
         })
     }
 
@@ -307,7 +312,22 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
     fn set_states(&mut self, member: usize, values: &[Vec<Vec<f64>>]) -> Result<(), DeviceError> {
         engine::check_member(&self.setup, member)?;
         engine::check_states(&self.setup, values)?;
-        self.members[member].states = values.iter().map(|s| narrowed(s)).collect();
+        let storage = self.setup.update.storage;
+        let held = |tensor: &Vec<f64>| tensor.iter().map(|&x| T::of(storage.nearest(x))).collect();
+        self.members[member].states = values.iter().map(|s| s.iter().map(held).collect()).collect();
+        Ok(())
+    }
+
+    fn tensor_states(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        Ok(widened(&self.members[member].kept))
+    }
+
+    fn set_tensor_states(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        let kept = self.setup.update.transform.as_ref().map_or_else(Vec::new, engine::Transform::states);
+        engine::check_values("tensor states", &kept, values)?;
+        self.members[member].kept = narrowed(values);
         Ok(())
     }
 
@@ -337,20 +357,26 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         Ok(engine::earliest(&self.setup.tensors, self.members[member].flags.iter().copied()))
     }
 
+    fn vectors(&mut self) -> &mut dyn Vectors {
+        self
+    }
+
     fn bytes(&self) -> u64 {
         let tensors: usize = self.setup.tensors.iter().map(|t| t.shape.elements()).sum();
         let buffers: usize = self.setup.buffers.iter().map(|t| t.shape.elements()).sum();
-        let copies = self.members.len() * (1 + self.setup.rule.states().len());
+        let update = &self.setup.update;
+        let further = usize::from(update.average) + usize::from(update.accumulate);
+        let copies = self.members.len() * (1 + self.setup.rule.states().len() + further) + self.vectors.len();
         let data: usize = self.data.iter().map(|d| d.features.kind().0).sum();
         let values: usize = self.programs.iter().map(|p| p.program.elements()).sum();
         ((tensors * copies + self.members.len() * buffers + data + values) * size_of::<T>()) as u64
     }
 }
 
-fn widened<T: Scalar>(values: &[Vec<T>]) -> Vec<Vec<f64>> {
+pub(super) fn widened<T: Scalar>(values: &[Vec<T>]) -> Vec<Vec<f64>> {
     values.iter().map(|t| t.iter().map(|v| v.f64()).collect()).collect()
 }
 
-fn narrowed<T: Scalar>(values: &[Vec<f64>]) -> Vec<Vec<T>> {
+pub(super) fn narrowed<T: Scalar>(values: &[Vec<f64>]) -> Vec<Vec<T>> {
     values.iter().map(|t| t.iter().map(|&v| T::of(v)).collect()).collect()
 }

@@ -1,7 +1,9 @@
 //! The fused update's twin: what `shaders/optim/` does, tensor by tensor.
 
-use crate::device::engine::{Call, Part, Setup, Telemetry};
-use crate::graph::TwinIn;
+use super::Program;
+use crate::device::engine::{Call, Part, Setup, Telemetry, Transform};
+use crate::error::DeviceError;
+use crate::graph::{Context, TwinIn};
 use crate::kernel::padded;
 use crate::optim::{BLOCK, Clip, DynRule, FROZEN, Hyper, Storage};
 use crate::scalar::Scalar;
@@ -36,6 +38,8 @@ pub(super) struct Member<T> {
     pub averages: Vec<Vec<T>>,
     /// What the parts of a minibatch have added up to; empty where there are none.
     sums: Vec<Vec<T>>,
+    /// What a transformation keeps.
+    pub kept: Vec<Vec<T>>,
     /// For each tensor the step at which its gradient and its value first were non-finite.
     pub flags: Vec<(u32, u32)>,
 }
@@ -48,7 +52,7 @@ impl<T: Scalar> Member<T> {
         let kept = |there: bool| if there { filled(0.0) } else { Vec::new() };
         let bare = |t: &usize| setup.update.bare.contains(t);
         let state = |s| {
-            let mut state = filled(setup.rule.initial_state(s));
+            let mut state = filled(setup.update.storage.nearest(setup.rule.initial_state(s)));
             (0..state.len()).filter(bare).for_each(|t| state[t] = Vec::new());
             state
         };
@@ -59,17 +63,33 @@ impl<T: Scalar> Member<T> {
             states: (0..setup.rule.states().len()).map(state).collect(),
             averages: kept(setup.update.average),
             sums: kept(setup.update.accumulate),
+            kept: setup
+                .update
+                .transform
+                .iter()
+                .flat_map(Transform::states)
+                .map(|t| vec![T::zero(); t.shape.elements()])
+                .collect(),
             flags: vec![(u32::MAX, u32::MAX); setup.tensors.len()],
         }
     }
 }
 
 /// Room for a block, and for the directions of a tensor.
-#[derive(Default)]
 pub(super) struct Scratch<T> {
     gradient: Vec<T>,
     before: Vec<T>,
     direction: Vec<T>,
+    /// The transformation of the setup.
+    turning: Option<Program<T>>,
+}
+
+impl<T: TwinIn> Scratch<T> {
+    pub(super) fn new(setup: &Setup) -> Result<Self, DeviceError> {
+        let program = |t: &Transform| Program::new(t.graph.clone(), &t.wanted());
+        let turning = setup.update.transform.as_ref().map(program).transpose()?;
+        Ok(Self { gradient: Vec::new(), before: Vec::new(), direction: Vec::new(), turning })
+    }
 }
 
 /// One member's update at one step.
@@ -131,6 +151,11 @@ impl At<'_> {
             }
             _ => 1.0,
         };
+        let scale_of = |t: usize| match clip {
+            Some(clip @ Clip::TensorNorm { .. }) => clip.factor(gradients[t].map_or(0.0, squares)),
+            _ => common,
+        };
+        let turned = self.turned(member, gradients, &scale_of, scratch);
         let groups = self.setup.group_count();
         let mut telemetry = vec![Telemetry::default(); gradients.len()];
         let mut first = 0;
@@ -143,36 +168,66 @@ impl At<'_> {
             }
             let nothing = if gradients[t].is_none() { vec![T::zero(); elements] } else { Vec::new() };
             let gradient = gradients[t].unwrap_or(&nothing);
-            let scale = match clip {
-                Some(clip @ Clip::TensorNorm { .. }) => clip.factor(squares(gradient)),
-                _ => common,
-            };
             let hyper = &self.call.hyper[self.member * groups + self.setup.groups[t]];
-            let own = Tensor { at: self, hyper, scale, first: at, bare: self.setup.update.bare.contains(&t) };
+            let direction = turned.iter().find(|(tensor, _)| *tensor == t).map(|(_, direction)| direction.as_slice());
+            let bare = self.setup.update.bare.contains(&t);
+            let own = Tensor { at: self, hyper, scale: scale_of(t), first: at, bare, direction };
             telemetry[t] = own.step(member, t, gradient, scratch);
         }
         telemetry
     }
+
+    /// The directions of the tensors that the setup's transformation takes.
+    fn turned<T: EngineScalar>(
+        &self,
+        member: &mut Member<T>,
+        gradients: &[Option<&[T]>],
+        scale_of: &dyn Fn(usize) -> f64,
+        scratch: &mut Scratch<T>,
+    ) -> Vec<(usize, Vec<T>)> {
+        let (Some(transform), Some(program)) = (&self.setup.update.transform, &mut scratch.turning) else {
+            return Vec::new();
+        };
+        let groups = self.setup.group_count();
+        for turned in &transform.tensors {
+            let hyper = &self.call.hyper[self.member * groups + turned.group];
+            let scale = scale_of(turned.tensor);
+            let own = Tensor { at: self, hyper, scale, first: 0, bare: true, direction: None };
+            let to = program.real_mut(turned.gradient);
+            match gradients[turned.tensor] {
+                Some(gradient) => to.copy_from_slice(own.cut(gradient, &mut scratch.gradient)),
+                None => to.fill(T::zero()),
+            }
+            program.real_mut(turned.parameter).copy_from_slice(&member.parameters[turned.tensor]);
+            for (&id, &number) in turned.numbers.iter().zip(&hyper[2..]) {
+                program.real_mut(id)[0] = T::of(number);
+            }
+        }
+        for (kept, values) in transform.states.iter().zip(&member.kept) {
+            program.real_mut(kept.now).copy_from_slice(values);
+        }
+        program.run(&Context { step: self.step, seed: member.seed });
+        for (kept, values) in transform.states.iter().zip(&mut member.kept) {
+            values.copy_from_slice(program.value(kept.next));
+        }
+        transform.tensors.iter().map(|t| (t.tensor, program.value(t.direction).to_vec())).collect()
+    }
 }
 
 /// One tensor's part of a step.
-struct Tensor<'a> {
+struct Tensor<'a, T> {
     at: &'a At<'a>,
     hyper: &'a Hyper,
     scale: f64,
     /// First element in the padded flat buffers.
     first: usize,
     bare: bool,
+    /// What its gradient has become.
+    direction: Option<&'a [T]>,
 }
 
-impl Tensor<'_> {
-    fn step<T: EngineScalar>(
-        &self,
-        member: &mut Member<T>,
-        t: usize,
-        gradient: &[T],
-        scratch: &mut Scratch<T>,
-    ) -> Telemetry {
+impl<T: EngineScalar> Tensor<'_, T> {
+    fn step(&self, member: &mut Member<T>, t: usize, gradient: &[T], scratch: &mut Scratch<T>) -> Telemetry {
         let At { setup, call, step, .. } = *self.at;
         let rule = setup.rule.as_ref();
         let trust = rule.trust_ratio() && !self.bare;
@@ -190,7 +245,10 @@ impl Tensor<'_> {
         }
         for first in (0..parameter.len()).step_by(BLOCK) {
             let range = first..parameter.len().min(first + BLOCK);
-            let g = self.cut(&gradient[range.clone()], &mut scratch.gradient);
+            let g = match self.direction {
+                Some(direction) => &direction[range.clone()],
+                None => self.cut(&gradient[range.clone()], &mut scratch.gradient),
+            };
             if call.telemetry && !trust {
                 scratch.before.clear();
                 scratch.before.extend_from_slice(&parameter[range.clone()]);
@@ -213,7 +271,12 @@ impl Tensor<'_> {
             let (rate, shrink) = (self.hyper[10], T::of(self.hyper[11]));
             let w: f64 = parameter.iter().map(|&p| (p - shrink * p).f64().powi(2)).sum();
             let u = squares(&scratch.direction);
-            let ratio = if w > 0.0 && u > 0.0 { w.sqrt() / u.sqrt() } else { 1.0 };
+            let ratio = match (w.is_finite() && u.is_finite(), w > 0.0 && u > 0.0) {
+                // 0 would keep the tensor as it is and say nothing.
+                (false, _) => f64::NAN,
+                (true, true) => w.sqrt() / u.sqrt(),
+                (true, false) => 1.0,
+            };
             let rate = T::of(rate) * T::of(ratio);
             for (p, &u) in parameter.iter_mut().zip(&scratch.direction) {
                 let next = *p - shrink * *p - rate * u;
@@ -226,7 +289,8 @@ impl Tensor<'_> {
         }
         if let Some(average) = member.averages.get_mut(t) {
             let share = T::of(call.average);
-            average.iter_mut().zip(&*parameter).for_each(|(a, &p)| *a += share * (p - *a));
+            let next = |a: T, p: T| if share == T::one() { p } else { a + share * (p - a) };
+            average.iter_mut().zip(&*parameter).for_each(|(a, &p)| *a = next(*a, p));
         }
         let flag = &mut member.flags[t];
         if !finite(gradient) {
@@ -242,7 +306,7 @@ impl Tensor<'_> {
     }
 
     /// The gradient as the rule sees it.
-    fn cut<'g, T: Scalar>(&self, gradient: &'g [T], room: &'g mut Vec<T>) -> &'g [T] {
+    fn cut<'g>(&self, gradient: &'g [T], room: &'g mut Vec<T>) -> &'g [T] {
         let bound = match self.at.setup.update.clip {
             None => return gradient,
             Some(Clip::Value(bound)) => Some(T::of(bound)),
@@ -259,7 +323,7 @@ impl Tensor<'_> {
         room
     }
 
-    fn hold<T: Scalar>(&self, states: &mut [&mut [T]], seed: u64, step: u32, first: usize) {
+    fn hold(&self, states: &mut [&mut [T]], seed: u64, step: u32, first: usize) {
         let storage = self.at.setup.update.storage;
         if storage == Storage::F32 {
             return;

@@ -4,7 +4,9 @@ mod data;
 mod flight;
 mod kernels;
 mod step;
+mod transform;
 mod update;
+mod vectors;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -14,12 +16,14 @@ use super::compile::Dispatch;
 use crate::device::engine::{
     self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph,
 };
+use crate::device::vectors::Vectors;
 use crate::error::DeviceError;
 use crate::kernel::{ALIGN, padded};
 use crate::optim::{Block, Tables};
 use data::DataSet;
 pub(super) use data::words;
 use flight::Flight;
+use transform::Turning;
 
 /// Steps of one submission, at most: what the ring and the table of per-step numbers hold.
 const CAPACITY: usize = 64;
@@ -47,6 +51,8 @@ pub struct GpuEngine {
     /// Sums of gradients over the parts of a minibatch, and the parameters' running averages, where there are such.
     sums: Option<Buffer>,
     averages: Option<Buffer>,
+    /// What becomes of gradients before the update.
+    turning: Turning,
     /// What is kept without being learnt, and what the step under way makes of it.
     kept: Kept,
     /// For each member what the blocks' and tensors' kernels leave for each other: norms, scales, flags.
@@ -61,6 +67,7 @@ pub struct GpuEngine {
     programs: Vec<Program>,
     idle: Vec<Buffer>,
     in_flight: VecDeque<Flight>,
+    vectors: vectors::Own,
 }
 
 /// The buffers of all members, flat as the parameters are.
@@ -98,28 +105,29 @@ impl GpuEngine {
         let members = setup.seeds.len();
         let held = |t: usize| !setup.update.bare.contains(&t);
         let taken = setup.tensors.iter().enumerate().map(|(t, own)| (own.shape.elements(), setup.groups[t], held(t)));
-        let blocks = Block::of(taken, gpu.max_elements());
+        let blocks = Block::held_as(taken, gpu.max_elements(), setup.update.storage);
         let (groups, tensors) = (setup.group_count(), setup.tensors.len());
         let tables = Tables { members, groups, blocks: blocks.len(), tensors };
         let told = members * tensors * update::TOLD;
         let mut capacity =
             CAPACITY.min(gpu.max_elements().saturating_sub(tables.steps_at()) / tables.slot_words()).max(1);
         if setup.update.telemetry {
-            capacity = capacity.min(TELEMETRY / told.max(1)).max(1);
+            capacity = capacity.min(TELEMETRY.min(gpu.max_elements()) / told.max(1)).max(1);
         }
         let flat = |what: &str| gpu.storage(what, total * members);
-        let states = blocks.iter().filter(|b| b.state.is_some()).map(|b| b.len).sum::<usize>() * members;
+        let states = blocks.iter().map(|b| b.state_len).sum::<usize>() * members;
         // Two states of two bytes lie in one word.
         let state = |name: &&str| gpu.storage(name, states * setup.state_bytes() / 4);
         let (places, kept) = laid_out(&setup.buffers);
         let both = |what| gpu.storage(what, kept * members);
         let there = |there: bool, what| if there { flat(what).map(Some) } else { Ok(None) };
-        let made = Self {
+        let mut made = Self {
             parameters: flat("parameters")?,
             gradients: flat("gradients")?,
             states: setup.rule.states().iter().map(state).collect::<Result<_, _>>()?,
             sums: there(setup.update.accumulate, "sums of gradients")?,
             averages: there(setup.update.average, "average parameters")?,
+            turning: Turning::default(),
             kept: Kept { offsets: places, total: kept, now: both("buffers")?, next: both("buffers to be")? },
             work: gpu.storage("norms, scales and flags", members * tables.work_words())?,
             control: gpu.storage("control words", tables.words(capacity))?,
@@ -131,6 +139,7 @@ impl GpuEngine {
             programs: Vec::new(),
             idle: Vec::new(),
             in_flight: VecDeque::new(),
+            vectors: vectors::Own::default(),
             gpu: gpu.clone(),
             offsets,
             total,
@@ -154,6 +163,7 @@ impl GpuEngine {
                 }
             }
         }
+        made.turning = made.turning()?;
         gpu.health()?;
         Ok(made)
     }
@@ -196,7 +206,7 @@ fn laid_out(tensors: &[engine::Tensor]) -> (Vec<usize>, usize) {
 /// The launches of a step that are no op's, with numbers of no meaning: for the suite that holds every launch to its shader.
 #[doc(hidden)]
 pub fn step_launches() -> Vec<crate::kernel::Launch> {
-    kernels::launches()
+    kernels::launches().into_iter().chain(vectors::launches()).collect()
 }
 
 impl Engine for GpuEngine {
@@ -295,6 +305,16 @@ impl Engine for GpuEngine {
         values.iter().enumerate().try_for_each(|(s, state)| self.write_state(s, member, state))
     }
 
+    fn tensor_states(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        self.read_turning(member)
+    }
+
+    fn set_tensor_states(&mut self, member: usize, values: &[Vec<f64>]) -> Result<(), DeviceError> {
+        engine::check_member(&self.setup, member)?;
+        self.write_turning(member, values)
+    }
+
     fn averages(&mut self, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
         engine::check_member(&self.setup, member)?;
         self.averages.as_ref().map_or(Ok(Vec::new()), |buffer| self.read_flat(buffer, member))
@@ -324,6 +344,10 @@ impl Engine for GpuEngine {
         engine::check_member(&self.setup, member)?;
         let flags = self.flags(member)?;
         Ok(engine::earliest(&self.setup.tensors, flags.into_iter()))
+    }
+
+    fn vectors(&mut self) -> &mut dyn Vectors {
+        self
     }
 
     fn bytes(&self) -> u64 {

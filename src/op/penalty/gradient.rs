@@ -39,8 +39,12 @@ impl Op for L2Gradient {
         }
     }
 
-    fn gradient(&self, _: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
-        Err(GraphError::NotDifferentiable { op: "l2_gradient", input: 0 })
+    fn gradient(&self, tape: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
+        if let Some(input) = (1..3).find(|&n| tape.needs(n)) {
+            return Err(GraphError::NotDifferentiable { op: "l2_gradient", input });
+        }
+        let (lambda, dy, upstream) = (tape.input(1), tape.input(2), tape.upstream());
+        Ok(vec![Some(tape.graph().apply(*self, &[upstream, lambda, dy])?), None, None])
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
@@ -81,7 +85,7 @@ impl Op for L2Gradient {
 pub(super) fn cases() -> Vec<Case> {
     let case = |shape: &[usize]| {
         Case::new(format!("gradient over {shape:?}"), L2Gradient)
-            .fixed(shape, Fill::Uniform(-1.0, 1.0))
+            .real(shape, Fill::Uniform(-1.0, 1.0))
             .fixed([0usize; 0], Fill::Constant(0.3))
             .fixed([0usize; 0], Fill::Constant(-1.5))
     };

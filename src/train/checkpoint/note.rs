@@ -32,6 +32,8 @@ pub(super) struct Note {
     pub states: Vec<String>,
     #[serde(default)]
     pub averaged: bool,
+    #[serde(default)]
+    pub kept: Vec<String>,
     pub scalars: BTreeMap<String, String>,
 }
 

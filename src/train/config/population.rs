@@ -16,7 +16,7 @@ use crate::train::spread::Spread;
 /// The seeds of a population.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Seeds {
-    /// `train.seed` for the first member, the next whole number for the next.
+    /// `train.seed` for the first member, the next whole number for the next, modulo 2⁶³.
     #[default]
     Counted,
     /// One for all.
@@ -190,7 +190,8 @@ impl RunConfig {
     fn member(&self, m: usize) -> Member {
         let base = self.train.seed;
         let seed = match &self.population.seed {
-            Seeds::Counted => base.wrapping_add(m as u64),
+            // The largest whole number of TOML is 2⁶³ − 1: a member's own run must be written.
+            Seeds::Counted => base.wrapping_add(m as u64) & i64::MAX as u64,
             Seeds::All(seed) => *seed,
             Seeds::Each(seeds) => seeds.get(m).copied().unwrap_or(base),
         };

@@ -134,6 +134,11 @@ impl<'a> Section<'a> {
                 let range = format!("a curve whose rates are positive normal numbers of {floats}");
                 ConfigError::Range { key: self.key("name"), range, found: format!("{rate:e}") }
             }
+            OptimError::TooLarge { parameters, limit, .. } => ConfigError::Range {
+                key: self.key("max_parameters"),
+                range: format!("at least the model's {parameters}"),
+                found: limit.to_string(),
+            },
             OptimError::Momentum { owner, why, .. } => ConfigError::Range {
                 key: self.key("momentum"),
                 range: "left out".into(),
@@ -152,6 +157,10 @@ impl<'a> Section<'a> {
                     known.insert(0, "name".into());
                 }
                 ConfigError::UnknownKey { key: self.key(&found), parent: owner, known }
+            }
+            OptimError::WholeTensors { owner } => {
+                let range = "a rule of single elements, which training runs".into();
+                ConfigError::Range { key: self.key("name"), range, found: owner }
             }
             OptimError::Missing { field, expected, .. } => {
                 ConfigError::Missing { key: self.key(field), expected: expected.into() }

@@ -92,12 +92,19 @@ impl Trainer {
                 value: n.saturating_add(self.position.step as i64).max(0) as u64,
             })
             .collect();
-        let held = self.engine.states(member)?;
-        let states = states
-            .iter()
-            .zip(held)
-            .map(|(state, values)| ((*state).to_owned(), named(values, tensors, self.precision)))
-            .collect();
+        let precision = self.precision;
+        let hold = move |v: Vec<f64>| match precision {
+            Precision::F32 => Values::F32(v.iter().map(|&x| x as f32).collect()),
+            Precision::F64 => Values::F64(v),
+        };
+        let whole = if self.model.is_whole() { self.whole_states(member, &hold)? } else { Vec::new() };
+        let held = match self.second {
+            _ if self.model.is_whole() => Vec::new(),
+            None => states.iter().map(|&state| state.to_owned()).zip(self.engine.states(member)?).collect(),
+            Some(_) => self.vectors_of_second()?,
+        };
+        let (tensors, own) = (&self.model.tensors, &self.members[member]);
+        let states = held.into_iter().map(|(state, values)| (state, named(values, tensors, self.precision))).collect();
         let watched = super::watch::write(&own.watch);
         let averages = named(self.engine.averages(member)?, tensors, self.precision);
         let sums = own.sums;
@@ -107,6 +114,7 @@ impl Trainer {
             counters,
             states,
             averages,
+            kept: whole,
             step: self.position.step,
             epoch: self.position.epoch,
             step_in_epoch: self.position.step_in_epoch as u32,
@@ -130,6 +138,7 @@ impl Trainer {
             .chain(self.judged_in())
             .chain(watched)
             .map(|(name, value)| (name.to_owned(), value))
+            .chain(self.numbers_of_second())
             .collect(),
         })
     }

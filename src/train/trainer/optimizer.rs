@@ -49,6 +49,7 @@ impl Trainer {
     ///
     /// [`CheckpointError::Mismatch`] lists all tensors that are missing, of no parameter, mis-shaped or not of floats;
     /// [`CheckpointError::Differs`] for the states of another optimizer, and for a run whose convention is not `pytorch`;
+    /// [`CheckpointError::Foreign`] for rules of whole tensors (`muon`, `adafactor`) and of second order;
     /// [`CheckpointError::NonFinite`]; [`CheckpointError::Unequal`] and [`CheckpointError::Numbered`] for a `step` and numbers
     /// that mean nothing here. A trainer that refuses is as it was.
     pub fn load_optimizer(&mut self, file: &Path) -> Result<TorchOptimizer> {
@@ -57,13 +58,18 @@ impl Trainer {
             let (found, expected) = (Convention::PyTorch.to_string(), rule.convention().to_string());
             return Err(CheckpointError::Differs { path: file.into(), setting: "convention", found, expected }.into());
         }
+        if self.model.is_whole() || self.second.is_some() {
+            return Err(CheckpointError::Foreign { path: file.into(), rule: rule.name() }.into());
+        }
         let groups = group::assign(&self.recipe.groups, &self.model.tensors)?;
         let wanted =
             Wanted { tensors: &self.model.tensors, groups: &groups, rules: &self.rules, precision: self.precision };
         let (mut states, found) = torch_state::read(file, &wanted)?;
         let storage = self.recipe.update.storage;
         states.iter_mut().flatten().flatten().for_each(|x| *x = held(storage, *x));
-        for m in 0..self.members.len() {
+        // What made no step has none, and begins as it does without.
+        let members = if states.is_empty() { 0 } else { self.members.len() };
+        for m in 0..members {
             self.engine.set_states(m, &states)?;
         }
         self.position.before = found.updates as i64 - self.updates_at(&self.position) as i64;

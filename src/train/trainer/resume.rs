@@ -111,11 +111,12 @@ impl Trainer {
             }
         }
         let (found, expected) = (from.states.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), rule.states());
-        if found != expected {
+        if found != expected && self.second.is_none() && !self.model.is_whole() {
             let (path, setting) = (folder.join(checkpoint::OPTIMIZER), "optimizer states");
             let (found, expected) = (found.join(", "), expected.join(", "));
             return Err(CheckpointError::Differs { path, setting, found, expected });
         }
+        self.check_whole_states(from, folder)?;
         if from.averages.is_empty() == self.recipe.update.average.is_some() {
             let (path, setting) = (folder.join(checkpoint::OPTIMIZER), "average");
             let decay = |average: Option<f64>| said("average", average.unwrap_or(-1.0));
@@ -137,7 +138,13 @@ impl Trainer {
         let watch = super::watch::read(from, &folder.join(checkpoint::OPTIMIZER))?;
         self.put(member, from)?;
         let states: Vec<_> = from.states.iter().map(|(_, tensors)| values(tensors)).collect();
-        self.engine.set_states(member, &states)?;
+        if self.second.is_some() {
+            self.restore_second(from, &states, &folder.join(checkpoint::OPTIMIZER))?;
+        } else if self.model.is_whole() {
+            self.put_whole_states(member, from)?;
+        } else {
+            self.engine.set_states(member, &states)?;
+        }
         if self.recipe.update.average.is_some() {
             self.engine.set_averages(member, &values(&from.averages))?;
         }
@@ -162,7 +169,7 @@ impl Trainer {
         let wrong = |what: &'static str, found: String, expected: String| {
             Err(CheckpointError::Inconsistent { path: path.into(), what, found, expected })
         };
-        let steps = self.train.steps() as u64;
+        let steps = self.steps_per_epoch() as u64;
         let done = u64::from(from.step_in_epoch);
         if done > steps {
             return wrong("step_in_epoch", done.to_string(), format!("at most the {steps} steps of an epoch"));

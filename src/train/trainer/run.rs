@@ -33,6 +33,9 @@ impl Trainer {
     pub fn run(&mut self, watch: &mut dyn FnMut(&Event) -> Flow) -> Result<End> {
         self.settle()?;
         self.some_goes_on()?;
+        if self.second.is_some() {
+            return self.run_second(watch);
+        }
         let mut pace = Pace::new(self.engine.capacity());
         while self.position.epoch < self.recipe.epochs {
             let seed = self.recipe.shuffle_seed.unwrap_or(self.recipe.seed);
@@ -129,7 +132,7 @@ impl Trainer {
     /// The update, from 0, which the k-th step of an epoch belongs to.
     pub(super) fn update_of(&self, epoch: u32, k: usize) -> u64 {
         let update = &self.recipe.update;
-        u64::from(epoch) * update.updates(self.train.steps()) as u64 + (k / update.accumulate) as u64
+        u64::from(epoch) * update.updates(self.steps_per_epoch()) as u64 + (k / update.accumulate) as u64
     }
 
     /// Updates that a run has made where it stands between two of them.
@@ -140,8 +143,8 @@ impl Trainer {
     }
 
     /// What the schedule of a member is asked of an update, counted from 0.
-    fn moment(&self, member: usize, update: u64) -> Moment {
-        let updates = self.recipe.update.updates(self.train.steps()) as u64;
+    pub(super) fn moment(&self, member: usize, update: u64) -> Moment {
+        let updates = self.recipe.update.updates(self.steps_per_epoch()) as u64;
         let cuts = self.members[member].watch.cuts;
         Moment { cuts, ..Moment::new(update, updates, u64::from(self.recipe.epochs)) }
     }
@@ -211,9 +214,9 @@ impl Trainer {
     }
 
     /// Checks, judges and saves what an epoch has made, and says it.
-    fn end_epoch(&mut self, seconds: f64, rows: f64, watch: &mut dyn FnMut(&Event) -> Flow) -> Result<Flow> {
+    pub(super) fn end_epoch(&mut self, seconds: f64, rows: f64, watch: &mut dyn FnMut(&Event) -> Flow) -> Result<Flow> {
         let mut flow = self.check_finite(watch)?;
-        let last = self.update_of(self.position.epoch, self.train.steps() - 1);
+        let last = self.update_of(self.position.epoch, self.steps_per_epoch() - 1);
         self.position.epoch += 1;
         self.position.step_in_epoch = 0;
         let validation = self.evaluate_all()?;
@@ -245,6 +248,7 @@ impl Trainer {
                 learning_rate,
                 seconds,
                 examples_per_second: rows / seconds,
+                second_order: self.second.as_ref().and_then(|second| second.report),
             });
         }
         self.members.iter_mut().for_each(|member| member.sums = Default::default());

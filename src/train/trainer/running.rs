@@ -7,6 +7,7 @@ use crate::schedule::Watch;
 use crate::train::event::Diverged;
 use crate::train::member::Member;
 use crate::train::recipe::Recipe;
+use crate::train::rules::Rules;
 use crate::train::weights::Weights;
 
 /// A member in training; a run of one model has one.
@@ -49,6 +50,24 @@ impl Running {
         let initial = Weights::initial(built, self.seed);
         engine.set_parameters(self.number, &initial.parameters)?;
         Ok(engine.set_buffers(self.number, &initial.buffers)?)
+    }
+
+    /// Begins the optimizer's states where the member's rule begins them otherwise than the engine's; `groups` are the tensors'.
+    pub fn begin_states(&self, engine: &mut dyn Engine, rules: &Rules, groups: &[usize]) -> Result<()> {
+        let value = |state: usize, tensor: usize| rules.initial_state(self.number, groups[tensor], state);
+        let states = rules.rule().states().len();
+        if !(0..states).any(|s| (0..groups.len()).any(|t| value(s, t).is_some())) {
+            return Ok(());
+        }
+        let mut held = engine.states(self.number)?;
+        for (s, state) in held.iter_mut().enumerate() {
+            for (t, tensor) in state.iter_mut().enumerate() {
+                if let Some(x) = value(s, t) {
+                    tensor.fill(x);
+                }
+            }
+        }
+        Ok(engine.set_states(self.number, &held)?)
     }
 
     /// Its numbers of a step. A member without a penalty, beside others with one, has a penalty of 0 times what may have

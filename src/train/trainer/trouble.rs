@@ -85,6 +85,6 @@ impl Trainer {
     }
 }
 
-fn describe(found: &NonFinite) -> String {
+pub(super) fn describe(found: &NonFinite) -> String {
     format!("the {} of `{}` was the first to be non-finite, at step {}", found.what, found.tensor, found.step)
 }

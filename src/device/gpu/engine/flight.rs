@@ -35,11 +35,13 @@ impl GpuEngine {
                 encode(&mut pass, &program.parts[call.part as usize - 1]);
             }
             if call.part.updates() {
+                if program.extent.trains {
+                    encode(&mut pass, &self.turning.list);
+                }
                 encode(&mut pass, if call.telemetry { &program.update.told } else { &program.update.plain });
             }
             encode(&mut pass, &program.end);
-            let told = program.extent.trains && call.telemetry && call.part.updates();
-            steps.push((program.recorded, told));
+            steps.push((program.recorded, self.tells(call)));
         }
         drop(pass);
         let staging = self.staging()?;

@@ -20,6 +20,16 @@ impl<const N: usize> Own<N> {
             Shown { access: self.access[i], bound, first, len }
         })
     }
+
+    /// It alone, for the suite that holds every launch to its shader.
+    pub fn launch(self) -> Launch {
+        let binding = |(n, access): (usize, Access)| match access {
+            Read => Binding::read(Operand::Input(n), 1),
+            Write => Binding::write(Operand::Input(n), 1),
+        };
+        let bindings = self.access.into_iter().enumerate().map(binding).collect();
+        Launch { kernel: self.kernel, params: self.params, bindings, groups: [1, 1, 1], flops: 0 }
+    }
 }
 
 /// Words `first..first + len` of a minibatch from the `row_count` rows of a data set's part. Control, order, part, minibatch.
@@ -60,13 +70,5 @@ pub(super) fn record(members: usize, rows: usize, advance: bool, strides: [usize
 
 /// The three as launches, for the suite that holds every launch to its shader.
 pub(super) fn launches() -> Vec<Launch> {
-    fn launch<const N: usize>(own: Own<N>) -> Launch {
-        let binding = |(n, access): (usize, Access)| match access {
-            Read => Binding::read(Operand::Input(n), 1),
-            Write => Binding::write(Operand::Input(n), 1),
-        };
-        let bindings = own.access.into_iter().enumerate().map(binding).collect();
-        Launch { kernel: own.kernel, params: own.params, bindings, groups: [1, 1, 1], flops: 0 }
-    }
-    vec![launch(minibatch(0, 1, 1, 0, 1)), launch(copy(1, 0, 0)), launch(record(1, 1, true, [0; 4]))]
+    vec![minibatch(0, 1, 1, 0, 1).launch(), copy(1, 0, 0).launch(), record(1, 1, true, [0; 4]).launch()]
 }

@@ -8,7 +8,7 @@ use crate::device::engine::{Call, Telemetry};
 use crate::error::DeviceError;
 use crate::graph::NodeId;
 use crate::kernel::{Kernel, Tiling, fold, wgsl};
-use crate::optim::{ACTIVE, BLOCK, Block, Clip, NO_FLAG, Span, Storage, WORK_WORDS, link, link_apply};
+use crate::optim::{ACTIVE, BLOCK, Block, Clip, NO_FLAG, Span, Storage, WORK_WORDS, link, link_apply, link_tensors};
 
 /// Words of telemetry a tensor.
 pub(super) const TOLD: usize = 8;
@@ -39,7 +39,7 @@ impl GpuEngine {
         Lanes { workgroup, per: BLOCK / 4 / workgroup }
     }
 
-    fn flat(&self, buffer: &Buffer) -> Bound {
+    pub(super) fn flat(&self, buffer: &Buffer) -> Bound {
         let stride = if self.setup.seeds.len() > 1 { self.total } else { 0 };
         Bound { buffer: buffer.clone(), offset: 0, stride, guard: 0 }
     }
@@ -78,7 +78,8 @@ impl GpuEngine {
             shown.extend(held.iter().map(|bound| Shown {
                 access: Access::Write,
                 bound,
-                first: span.state_first * words / 4,
+                // Of tensors without states nothing is read; behind the last state there is nothing to bind.
+                first: if span.state_len == 0 { 0 } else { span.state_first * words / 4 },
                 len: span.state_len * words / 4,
             }));
             let writes_average =
@@ -95,7 +96,6 @@ impl GpuEngine {
     /// A launch with a workgroup a tensor, or one for all.
     fn over_tensors(&self, all: &mut Drafts, entry: &'static str, control: &Bound) -> Result<(), DeviceError> {
         let clip = self.setup.update.clip;
-        let source = wgsl!("optim/tensors", "optim/totals", "lib/control", "lib/grid");
         let params = [
             ("work_stride", self.tables.work_words().into()),
             ("scales_at", (WORK_WORDS * self.tables.blocks).into()),
@@ -110,7 +110,7 @@ impl GpuEngine {
         let tensors = if entry == "clip_all" { 1 } else { self.tables.tensors };
         let [x, y] = fold(tensors, self.gpu.max_groups());
         let groups = [x, y, self.setup.seeds.len() as u32];
-        all.add(&self.gpu, Kernel::new("tensors", source, entry), &params, &shown, groups, 1)
+        all.add(&self.gpu, Kernel::new("tensors", link_tensors(), entry), &params, &shown, groups, 1)
     }
 
     /// The update without and with telemetry.
@@ -121,25 +121,51 @@ impl GpuEngine {
         Ok(Lists { plain, told })
     }
 
+    /// Whether gradients are cut by their norm.
+    fn scaled(&self) -> bool {
+        matches!(self.setup.update.clip, Some(Clip::Norm { .. } | Clip::TensorNorm { .. }))
+    }
+
+    /// The norms of the gradients, where something asks for them, and the scales that clip them.
+    fn clip(&self, all: &mut Drafts, norms: bool, control: &Bound) -> Result<(), DeviceError> {
+        if norms || self.scaled() {
+            let source = wgsl!("optim/norms", "optim/block", "optim/totals", "lib/control", "lib/grid");
+            let kernel = Kernel::new("norms", source, "norms");
+            self.over_blocks(all, &kernel, &[(Access::Read, &self.gradients)], false, control)?;
+        }
+        match self.setup.update.clip {
+            Some(Clip::Norm { .. }) => self.over_tensors(all, "clip_all", control),
+            Some(Clip::TensorNorm { .. }) => self.over_tensors(all, "clip_each", control),
+            Some(Clip::Value(_)) | None => Ok(()),
+        }
+    }
+
+    /// The same, and the gradients clipped in their places.
+    pub(super) fn clip_in_place(&self, all: &mut Drafts, control: &Bound) -> Result<(), DeviceError> {
+        self.clip(all, self.setup.update.telemetry, control)?;
+        if self.setup.update.clip.is_none() {
+            return Ok(());
+        }
+        let source = wgsl!("optim/clipped", "optim/element", "optim/block", "lib/control", "lib/grid");
+        let kernel = Kernel::new("clipped", source, "clipped").constant("SCALED", f64::from(u8::from(self.scaled())));
+        self.over_blocks(all, &kernel, &[(Access::Write, &self.gradients)], false, control)
+    }
+
     fn update(&self, told: bool, control: &Bound) -> Result<Drafts, DeviceError> {
         let mut all = Drafts::default();
         let (rule, update) = (self.setup.rule.as_ref(), &self.setup.update);
-        let scaled = matches!(update.clip, Some(Clip::Norm { .. } | Clip::TensorNorm { .. }));
-        if scaled || (told && !update.bare.is_empty()) {
-            let source = wgsl!("optim/norms", "optim/block", "optim/totals", "lib/control", "lib/grid");
-            let kernel = Kernel::new("norms", source, "norms");
-            self.over_blocks(&mut all, &kernel, &[(Access::Read, &self.gradients)], false, control)?;
-        }
-        match update.clip {
-            Some(Clip::Norm { .. }) => self.over_tensors(&mut all, "clip_all", control)?,
-            Some(Clip::TensorNorm { .. }) => self.over_tensors(&mut all, "clip_each", control)?,
-            Some(Clip::Value(_)) | None => {}
+        // A transformation has looked at all of them before.
+        let turned = update.transform.is_some();
+        let scaled = !turned && self.scaled();
+        if !turned {
+            self.clip(&mut all, told && !update.bare.is_empty(), control)?;
         }
         let source = link(rule, update.storage, update.average).expect("check_setup refuses rules of more states");
         let trust = rule.trust_ratio();
         let kernel = Kernel { source: source.into(), ..Kernel::new(rule.name(), "", "update") }
             .constant("SCALED", f64::from(u8::from(scaled)))
-            .constant("CUT", f64::from(u8::from(matches!(update.clip, Some(Clip::Value(_))))))
+            .constant("CUT", f64::from(u8::from(!turned && matches!(update.clip, Some(Clip::Value(_))))))
+            .constant("KNOWN", f64::from(u8::from(turned)))
             .constant("BARE", f64::from(u8::from(!update.bare.is_empty())))
             .constant("TELEMETRY", f64::from(u8::from(told)))
             .constant("TRUST", f64::from(u8::from(trust)));
@@ -195,6 +221,11 @@ impl GpuEngine {
         Ok(())
     }
 
+    /// Whether a step leaves telemetry.
+    pub(super) fn tells(&self, call: &Call) -> bool {
+        call.telemetry && call.part.updates() && self.programs[call.program.0].extent.trains
+    }
+
     /// The step table of these calls, and how many of them leave telemetry.
     pub(super) fn step_table(&self, calls: &[Call]) -> (Vec<u32>, usize) {
         let (members, groups) = (self.tables.members, self.tables.groups);
@@ -215,7 +246,7 @@ impl GpuEngine {
                     None => table.resize(table.len() + groups * crate::optim::HYPER_WORDS, 0),
                 }
             }
-            told += usize::from(call.telemetry && call.part.updates() && !call.hyper.is_empty());
+            told += usize::from(self.tells(call));
         }
         (table, told)
     }
@@ -264,14 +295,14 @@ impl GpuEngine {
         let mut places = vec![0; self.setup.tensors.len()];
         let mut total = 0;
         let mut seen = None;
-        for Block { len, tensor, state, .. } in &self.blocks {
-            if let Some(first) = *state {
-                if seen != Some(*tensor) {
-                    places[*tensor] = first;
-                    seen = Some(*tensor);
-                }
-                total += len;
+        for Block { tensor, state, state_len, .. } in &self.blocks {
+            if let Some(first) = *state
+                && seen != Some(*tensor)
+            {
+                places[*tensor] = first;
+                seen = Some(*tensor);
             }
+            total += state_len;
         }
         (places, total)
     }
@@ -309,8 +340,8 @@ impl GpuEngine {
 /// Two states in one word, to the nearest: what was held before comes back as it was.
 fn packed(storage: Storage, pair: &[f64]) -> u32 {
     let half = |x: f64| match storage {
-        Storage::F16 => half::f16::from_f64(x).to_bits(),
-        _ => half::bf16::from_f64(x).to_bits(),
+        Storage::F16 => half::f16::from_f64(storage.nearest(x)).to_bits(),
+        _ => half::bf16::from_f64(storage.nearest(x)).to_bits(),
     };
     u32::from(half(pair[0])) | u32::from(pair.get(1).map_or(0, |&x| half(x))) << 16
 }
