@@ -8,8 +8,8 @@ use serde_json::json;
 use thalweg::Shape;
 use thalweg::data::Values;
 use thalweg::train::checkpoint::{
-    Checkpoint, CheckpointError, Counter, HISTORY, MODEL, Misshaped, Mistyped, OPTIMIZER, Tensor, append_history,
-    model_step, read_weights, rewind_history, write_atomic,
+    AVERAGE, Checkpoint, CheckpointError, Counter, HISTORY, MODEL, Misshaped, Mistyped, OPTIMIZER, Tensor,
+    append_history, model_step, read_weights, rewind_history, write_atomic,
 };
 
 fn golden(name: &str) -> PathBuf {
@@ -107,10 +107,11 @@ fn a_checkpoint_comes_back_bit_for_bit() {
         }
         before.save(folder.path()).unwrap();
         // The same checkpoint has the same bytes.
-        let first = [MODEL, OPTIMIZER].map(|name| fs::read(folder.path().join(name)).unwrap());
+        let files = || [MODEL, OPTIMIZER, AVERAGE].map(|name| fs::read(folder.path().join(name)).unwrap());
+        let first = files();
         after.save(folder.path()).unwrap();
-        assert_eq!(first, [MODEL, OPTIMIZER].map(|name| fs::read(folder.path().join(name)).unwrap()));
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file is left");
+        assert_eq!(first, files());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "no temporary file is left");
     }
 }
 

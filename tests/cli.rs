@@ -26,3 +26,5 @@ mod resume;
 mod schedule;
 #[path = "cli/train.rs"]
 mod train;
+#[path = "cli/updates.rs"]
+mod updates;

@@ -14,7 +14,7 @@ use thalweg::train::checkpoint::{
     CLASSES, OPTIMIZER, POPULATION, RUN, STANDARDISATION, class_names, member_folder, write_atomic,
 };
 use thalweg::train::config::RunConfig;
-use thalweg::train::{End, Event, Flow, Trainer};
+use thalweg::train::{Difference, End, Event, Flow, Trainer};
 
 use super::error::CliError;
 use super::machine::Machine;
@@ -37,6 +37,9 @@ pub(crate) struct Arguments {
     /// Start from these weights (PyTorch's names and layouts)
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "resume")]
     init: Option<PathBuf>,
+    /// Go on from this state of a PyTorch optimizer: the tensors of its `state_dict()`, by names like `state.0.weight.exp_avg`
+    #[arg(long, value_name = "FILE.safetensors", requires = "init", conflicts_with = "resume")]
+    init_optimizer: Option<PathBuf>,
     /// Go on with the run in this folder, on the same device with the same bits as if it had never stopped
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
@@ -75,6 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     if let Some(file) = &arguments.init {
         trainer.load_weights(file)?;
     }
+    let state = arguments.init_optimizer.as_ref().map(|file| trainer.load_optimizer(file)).transpose()?;
     let mut made_by = header(arguments, &trainer, &device);
     if let Some(folder) = &arguments.resume {
         trainer.resume(folder)?;
@@ -90,6 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     }
 
     introduce(arguments, &config, &data, &trainer, (&device, &why), &folder)?;
+    differences(arguments.json, state.as_ref().map_or(&[], |found| &found.differences))?;
     if let Some(before) = trainer.moved_from() {
         let note = format!(
             "this run was on {before}; on {} it goes on, but not with the same bits as if it had stayed",
@@ -172,6 +177,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     Ok(true)
 }
 
+/// Hyper-parameters that PyTorch's optimizer had otherwise: notes.
+fn differences(json: bool, found: &[Difference]) -> Result<(), CliError> {
+    for Difference { field, found, tensors } in found {
+        let more = if tensors.len() > 1 { format!(" and {} more", tensors.len() - 1) } else { String::new() };
+        let first = tensors.first().map_or("", String::as_str);
+        let note = format!("PyTorch's optimizer had {field} = {found} for `{first}`{more}; this run's own is used");
+        if json {
+            event("note", json!({ "note": note, "field": field, "found": found, "tensors": tensors }))?;
+        }
+        // Nobody who reads it is no reason to stop.
+        let _ = writeln!(std::io::stderr(), "note: {note}");
+    }
+    Ok(())
+}
+
 /// What makes a run, into its folder.
 fn describe(
     folder: &Path,
@@ -203,7 +223,9 @@ pub(crate) fn load(config: &RunConfig) -> Result<(Split, Option<Standardisation>
 /// What computes, as the first line of a kept `run.toml`: a comment, for the run can be made anywhere.
 fn header(arguments: &Arguments, trainer: &Trainer, device: &Device) -> String {
     let (version, precision) = (env!("CARGO_PKG_VERSION"), device.precision().name());
-    let init = arguments.init.as_ref().map_or_else(String::new, |file| format!("; init: {file:?}"));
+    let given = [("init", &arguments.init), ("init-optimizer", &arguments.init_optimizer)];
+    let init: String =
+        given.iter().filter_map(|(name, file)| Some(format!("; {name}: {:?}", file.as_ref()?))).collect();
     format!("# thalweg {version}; device: {}; precision: {precision}{init}\n", trainer.device())
 }
 

@@ -120,6 +120,44 @@ pub enum CheckpointError {
         /// What it can be, in words.
         expected: String,
     },
+    /// The state of a PyTorch optimizer whose tensors were not all updated equally often.
+    #[error(
+        "`{}`: `{tensor}` was updated {found} times, `{other}` {expected} times, and a run counts the updates of all tensors \
+         together; freeze what PyTorch left out (`frozen = true` in `[[optimizer.groups]]`), or start from weights alone with `--init`",
+        path.display()
+    )]
+    Unequal {
+        /// The file.
+        path: PathBuf,
+        /// A tensor.
+        tensor: String,
+        /// Its updates.
+        found: u64,
+        /// The first tensor that counts them.
+        other: String,
+        /// Its updates.
+        expected: u64,
+    },
+    /// A rule whose state is not read from PyTorch.
+    #[error("`{}`: what PyTorch keeps for `{rule}` is not read here; start from weights alone with `--init`", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The run's rule.
+        rule: &'static str,
+    },
+    /// PyTorch's numbers of parameters, where they need not be the model's order.
+    #[error(
+        "`{}` has numbers for the parameters of {groups} groups, and which they are is not said; save their names: make PyTorch's \
+         optimizer with `model.named_parameters()`, or write `state.0.weight.FIELD` in place of `state.0.FIELD`",
+        path.display()
+    )]
+    Numbered {
+        /// The file.
+        path: PathBuf,
+        /// Groups of parameters.
+        groups: usize,
+    },
     /// Two tensors that would have one name in the file.
     #[error("two tensors would be called `{name}` in the file; rename a parameter")]
     DuplicateName {

@@ -126,6 +126,16 @@ pub enum TrainError {
         /// What the system said.
         reason: String,
     },
+    /// A run without a running average, where that was asked for.
+    #[error(
+        "the run in {} keeps no running average of its parameters; leave `--average` out, or train it with `train.average` (a decay \
+         like 0.99)",
+        .folder.display()
+    )]
+    NoAverage {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Numbers to standardise by that cannot be read.
     #[error(
         "`{}` does not hold a list `mean` and a list `std` of numbers ({reason}); copy the one that the run wrote",

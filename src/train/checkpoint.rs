@@ -20,6 +20,21 @@
 //! In `optimizer.safetensors` the parameter `0.weight` is called `param.0.weight`, its state `exp_avg`
 //! `state.0.weight.exp_avg`, and the buffer `1.running_mean` `buffer.1.running_mean`; the rest is JSON under the key `thalweg` of the file's metadata. Numbers are `F32` or
 //! `F64` as the device held them, bit for bit.
+//!
+//! The states have PyTorch's names and, in the `pytorch` convention, its meaning, so that its optimizers go on from them
+//! (`updates` among the scalars is what bias corrections count); [`Trainer::load_optimizer`](crate::train::Trainer::load_optimizer)
+//! is the way back:
+//!
+//! ```python
+//! def load_optimizer(optimizer, model, path):
+//!     tensors = safetensors.torch.load_file(path)
+//!     with safetensors.safe_open(path, "pt") as file:
+//!         note = json.loads(file.metadata()["thalweg"])
+//!     step = float(note["scalars"]["updates"])
+//!     for name, p in model.named_parameters():
+//!         state = {field: tensors[f"state.{name}.{field}"].to(p.dtype) for field in note["states"]}
+//!         optimizer.state[p] = {"step": torch.tensor(step), **state}
+//! ```
 
 mod atomic;
 mod classes;
@@ -38,7 +53,7 @@ use self::note::{ModelNote, Note};
 pub use self::population::{MemberNote, PopulationNote, population};
 pub(super) use self::population::{settle_next, write_next};
 use self::tensors::Held;
-pub(super) use self::tensors::read_model;
+pub(super) use self::tensors::{Any, read_any, read_model};
 pub use self::tensors::{Counter, Tensor, read_weights};
 pub use crate::error::{CheckpointError, Misshaped, Mistyped};
 use crate::shape::Shape;
@@ -69,6 +84,9 @@ pub const POPULATION: &str = "population.json";
 pub fn member_folder(population: &Path, member: usize) -> PathBuf {
     population.join(format!("member-{member}"))
 }
+
+/// Among a checkpoint's scalars: updates that the optimizer's state has seen, those before the run included.
+pub(super) const UPDATES: &str = "updates";
 
 /// Among a checkpoint's scalars: rows of a minibatch of validation, where memory was too short for the usual ones.
 pub(super) const VALIDATION_BATCH: &str = "validation_batch";

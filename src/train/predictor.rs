@@ -109,8 +109,15 @@ impl Predictor {
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load).
+    /// As [`load`](Self::load); [`TrainError::NoAverage`] for a run that keeps none.
     pub fn load_average(folder: &Path, device: &Device) -> Result<Self> {
+        let kept = |run: RunConfig| run.update.average.is_some();
+        if folder.join(RUN).exists()
+            && !folder.join(AVERAGE).exists()
+            && !RunConfig::load(&folder.join(RUN), &[]).is_ok_and(kept)
+        {
+            return Err(TrainError::NoAverage { folder: folder.into() }.into());
+        }
         Self::load_file(folder, AVERAGE, device)
     }
 

@@ -117,14 +117,29 @@ impl Rules {
         Ok(())
     }
 
-    /// A member's learning rate at that moment, and the numbers of its update for each group.
+    /// The rule of member 0 and that group, and what its learning rate is multiplied by.
+    pub fn of(&self, group: usize) -> (&dyn DynRule, f64) {
+        let Grouped { rule, factor } = &self.members[0][group];
+        (rule.as_ref(), *factor)
+    }
+
+    /// Whether an update, from the second on, depends on how many there were before.
+    pub fn count(&self) -> bool {
+        let counts = |g: &Grouped| g.rule.hyper(2, g.rule.learning_rate()) != g.rule.hyper(3, g.rule.learning_rate());
+        self.members.iter().flatten().any(counts)
+    }
+
+    /// A member's learning rate at that moment, and the numbers of its update for each group; `before` updates were made
+    /// before the run.
     pub fn hyper(
         &self,
         recipe: &Recipe,
         precision: Precision,
         member: usize,
         at: &Moment,
+        before: i64,
     ) -> Result<(f64, Vec<Hyper>), OptimError> {
+        let step = at.step.saturating_add_signed(before).saturating_add(1);
         let rate = |g: &Grouped| recipe.rate(precision, g.rule.learning_rate(), g.factor, at);
         let groups = &self.members[member];
         let numbers = |n: usize| {
@@ -133,7 +148,7 @@ impl Rules {
                 None => own.rule.clone(),
                 Some(momentum) => with_momentum(recipe, &own.rule, precision, momentum)?,
             };
-            let (step, rate) = (at.step + 1, rate(own)?);
+            let rate = rate(own)?;
             // Behind the groups of the rule's elements are those of its whole tensors.
             Ok(match rule.tensor_rule() {
                 Some(whole) if n >= groups.len() => {

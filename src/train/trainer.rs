@@ -3,6 +3,7 @@
 mod admit;
 mod evaluate;
 mod keep;
+mod optimizer;
 mod population;
 mod resume;
 mod run;
@@ -96,6 +97,8 @@ struct Position {
     step: u64,
     epoch: u32,
     step_in_epoch: usize,
+    /// Updates that the rule counts beside the run's own: those of a PyTorch optimizer whose state it went on from.
+    before: i64,
 }
 
 impl Trainer {

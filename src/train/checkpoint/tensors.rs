@@ -175,6 +175,34 @@ impl File {
     }
 }
 
+/// A tensor of a file that may hold any.
+pub(in crate::train) struct Any {
+    pub shape: Shape,
+    pub dtype: String,
+    /// If it is of floats.
+    pub floats: Option<Values>,
+    /// If it is one whole number.
+    pub count: Option<u64>,
+}
+
+/// Whatever tensors a file holds, by name, and what its metadata have under `key`.
+pub(in crate::train) fn read_any(
+    path: &Path,
+    key: &str,
+) -> Result<(BTreeMap<String, Any>, Option<String>), CheckpointError> {
+    let File { bytes } = File::open(path)?;
+    let views = SafeTensors::deserialize(&bytes).map_err(|error| corrupt(path, error))?;
+    let any = |view: safetensors::tensor::TensorView<'_>| Any {
+        shape: Shape::from(view.shape()),
+        dtype: format!("{:?}", view.dtype()),
+        floats: widen(view.dtype(), view.data()),
+        count: count(view.dtype(), view.shape(), view.data()).ok(),
+    };
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| corrupt(path, error))?;
+    let note = header.metadata().as_ref().and_then(|metadata| metadata.get(key).cloned());
+    Ok((views.tensors().into_iter().map(|(name, view)| (name, any(view))).collect(), note))
+}
+
 const COUNT: &str = "a count, one I64 that is 0 or more";
 
 /// The count a tensor holds, or what it is instead. A list of one is taken as PyTorch takes it.

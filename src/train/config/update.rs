@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::read::Section;
+use super::read::{Section, unknown};
 use crate::error::ConfigError;
 use crate::optim::{Clip, Convention, Storage};
 use crate::train::UpdateOptions;
@@ -21,7 +21,10 @@ pub(super) fn read(
 ) -> Result<UpdateOptions, ConfigError> {
     let default = UpdateOptions::default();
     let storage = match optimizer.text("state")? {
-        Some(name) => Storage::find(name).map_err(|error| optimizer.located("state", error))?,
+        Some(name) => Storage::find(name).map_err(|_| {
+            let known = Storage::ALL.iter().map(|storage| storage.name().to_owned()).collect();
+            unknown(optimizer.key("state"), "state type", name, known)
+        })?,
         None => default.storage,
     };
     let clip = clip(&optimizer.section("clip", CLIP)?, convention)?;

@@ -131,6 +131,10 @@ impl Trainer {
             ]
             .into_iter()
             .chain(self.course())
+            .chain([(
+                checkpoint::UPDATES,
+                self.updates_at(&self.position).saturating_add_signed(self.position.before) as f64,
+            )])
             .chain(self.judged_in())
             .chain(watched)
             .map(|(name, value)| (name.to_owned(), value))
@@ -168,7 +172,7 @@ impl Trainer {
     }
 
     /// What decides which rows a step takes and how it sees them: a step of the epoch means nothing under another.
-    pub(super) fn course(&self) -> [(&'static str, f64); 9] {
+    pub(super) fn course(&self) -> [(&'static str, f64); 11] {
         let (flag, augment) = (|yes: bool| f64::from(u8::from(yes)), &self.recipe.augment);
         let order = self.recipe.shuffle_seed.unwrap_or(self.recipe.seed);
         [
@@ -180,6 +184,8 @@ impl Trainer {
             ("shuffle_seed_high", (order >> 32) as f64),
             ("drop_last", flag(self.recipe.drop_last)),
             ("accumulate", self.recipe.update.accumulate as f64),
+            ("average", self.recipe.update.average.unwrap_or(-1.0)),
+            ("optimizer.state", self.recipe.update.storage as u8 as f64),
             ("crop_padding", augment.crop_padding as f64),
             ("horizontal_flip", flag(augment.horizontal_flip)),
         ]

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::running::Sums;
 use super::{Position, Trainer};
 use crate::error::{CheckpointError, PopulationError, Result};
+use crate::optim::Storage;
 use crate::train::checkpoint::{self, Checkpoint, POPULATION, rewind_history};
 
 impl Trainer {
@@ -60,7 +61,14 @@ impl Trainer {
                 return Err(CheckpointError::Inconsistent { path, what: "step", found, expected }.into());
             }
             let (position, _) = self.check_member(m, &from, &own)?;
-            before.get_or_insert((position, self.other(&from.device)));
+            let (first, _) = before.get_or_insert((position, self.other(&from.device)));
+            if *first != position {
+                let (path, what) = (own.join(checkpoint::OPTIMIZER), checkpoint::UPDATES);
+                let count =
+                    |position: &Position| self.updates_at(position).saturating_add_signed(position.before).to_string();
+                let (found, expected) = (count(&position), format!("{}, as of the members before", count(first)));
+                return Err(CheckpointError::Inconsistent { path, what, found, expected }.into());
+            }
         }
         for m in 0..self.members.len() {
             let own = checkpoint::member_folder(folder, m);
@@ -97,7 +105,7 @@ impl Trainer {
         for (setting, expected) in self.course() {
             // Files of a version before these were kept pass.
             if let Some(&found) = from.scalars.get(setting).filter(|&&found| found != expected) {
-                let (found, expected) = (found.to_string(), expected.to_string());
+                let (found, expected) = (said(setting, found), said(setting, expected));
                 let path = folder.join(checkpoint::OPTIMIZER);
                 return Err(CheckpointError::Differs { path, setting, found, expected });
             }
@@ -110,9 +118,10 @@ impl Trainer {
         }
         self.check_whole_states(from, folder)?;
         if from.averages.is_empty() == self.recipe.update.average.is_some() {
-            let (path, setting) = (folder.join(checkpoint::OPTIMIZER), "running average");
-            let said = |kept: bool| if kept { "kept" } else { "not kept" }.to_owned();
-            let (found, expected) = (said(!from.averages.is_empty()), said(self.recipe.update.average.is_some()));
+            let (path, setting) = (folder.join(checkpoint::OPTIMIZER), "average");
+            let decay = |average: Option<f64>| said("average", average.unwrap_or(-1.0));
+            let kept = (!from.averages.is_empty()).then(|| from.scalars.get("average").copied().unwrap_or(f64::NAN));
+            let (found, expected) = (decay(kept), decay(self.recipe.update.average));
             return Err(CheckpointError::Differs { path, setting, found, expected });
         }
         super::watch::read(from, &folder.join(checkpoint::OPTIMIZER))?;
@@ -191,8 +200,27 @@ impl Trainer {
                 return wrong(what, sum.to_string(), "a finite number, or NaN for none".into());
             }
         }
-        let position = Position { step: from.step, epoch: from.epoch, step_in_epoch: from.step_in_epoch as usize };
+        let mut position =
+            Position { step: from.step, epoch: from.epoch, step_in_epoch: from.step_in_epoch as usize, before: 0 };
+        // Files of a version before these were kept began with none.
+        if let Some(&found) = from.scalars.get(checkpoint::UPDATES) {
+            if !((0.0..=2f64.powi(54)).contains(&found) && found.fract() == 0.0) {
+                return wrong(checkpoint::UPDATES, found.to_string(), "a whole number, at most 2⁵⁴".into());
+            }
+            position.before = found as i64 - self.updates_at(&position) as i64;
+        }
         Ok((position, sums))
+    }
+}
+
+/// A number of the [course](Trainer::course) in words.
+fn said(setting: &str, number: f64) -> String {
+    match setting {
+        "optimizer.state" => {
+            Storage::ALL.iter().find(|&&s| f64::from(s as u8) == number).map_or("?", |s| s.name()).into()
+        }
+        "average" if number < 0.0 => "none".into(),
+        _ => number.to_string(),
     }
 }
 

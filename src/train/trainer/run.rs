@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::{End, Trainer};
+use super::{End, Position, Trainer};
 use crate::data::order;
 use crate::device::{Call, Part, Record};
 use crate::error::{Result, TrainError};
@@ -114,7 +114,8 @@ impl Trainer {
             let update = self.update_of(self.position.epoch, k);
             let (mut hyper, mut learning_rates) = (Vec::new(), Vec::with_capacity(self.members.len()));
             for m in 0..self.members.len() {
-                let (rate, numbers) = self.rules.hyper(&self.recipe, self.precision, m, &self.moment(m, update))?;
+                let (at, before) = (self.moment(m, update), self.position.before);
+                let (rate, numbers) = self.rules.hyper(&self.recipe, self.precision, m, &at, before)?;
                 learning_rates.push(rate);
                 hyper.extend(numbers);
             }
@@ -132,6 +133,13 @@ impl Trainer {
     pub(super) fn update_of(&self, epoch: u32, k: usize) -> u64 {
         let update = &self.recipe.update;
         u64::from(epoch) * update.updates(self.steps_per_epoch()) as u64 + (k / update.accumulate) as u64
+    }
+
+    /// Updates that a run has made where it stands between two of them.
+    pub(super) fn updates_at(&self, position: &Position) -> u64 {
+        let update = &self.recipe.update;
+        u64::from(position.epoch) * update.updates(self.train.steps()) as u64
+            + update.updates(position.step_in_epoch) as u64
     }
 
     /// What the schedule of a member is asked of an update, counted from 0.
@@ -217,7 +225,7 @@ impl Trainer {
         let going: Vec<usize> = (0..self.members.len()).filter(|&m| self.goes_on(m)).collect();
         for m in going {
             let (sums, at) = (self.members[m].sums, self.moment(m, last));
-            let (learning_rate, _) = self.rules.hyper(&self.recipe, self.precision, m, &at)?;
+            let (learning_rate, _) = self.rules.hyper(&self.recipe, self.precision, m, &at, self.position.before)?;
             let validation = validation.as_ref().map(|all| all[m]);
             if let (Some(plateau), Some((loss, _)), Some(_)) =
                 (self.recipe.schedule.plateau(), validation, self.recipe.schedule.behind(&at))

@@ -122,7 +122,7 @@ impl Trainer {
     /// One step of the optimizer. The parameters are then where it ended.
     fn step_second(&mut self) -> Result<(StepEvent, Report)> {
         let at = self.moment(0, self.position.step);
-        let (learning_rate, _) = self.rules.hyper(&self.recipe, self.precision, 0, &at)?;
+        let (learning_rate, _) = self.rules.hyper(&self.recipe, self.precision, 0, &at, self.position.before)?;
         let Some(Second { kind, .. }) = self.second.as_mut() else {
             unreachable!("only a second-order optimizer comes here")
         };
