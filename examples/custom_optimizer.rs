@@ -1,4 +1,4 @@
-//! An update rule from outside the crate, Lion, trains a network on the CPU and, where there is one, on a GPU.
+//! An update rule from outside the crate, Lion (the library has one too), trains a network on the CPU and, where there is one, on a GPU.
 //!
 //! Chen et al., *Symbolic Discovery of Optimization Algorithms*, 2023, arXiv:2302.06675, Algorithm 2.
 //!

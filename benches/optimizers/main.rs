@@ -43,9 +43,14 @@ fn optimizer(entry: &Entry) -> Optimizer {
     (entry.defaults)(*convention.expect("a rule has a convention"))
 }
 
+/// The rules whose update is that of an element; those that take tensors whole are graphs of ops.
+fn rules() -> impl Iterator<Item = &'static Entry> {
+    ALL.iter().filter(|entry| optimizer(entry).rule().tensor_rule().is_none())
+}
+
 /// Each rule at 2²⁰ parameters in f32, for comparisons from one commit to the next.
 fn criterion(c: &mut Criterion, gpu: &Gpu) {
-    for entry in ALL {
+    for entry in rules() {
         let (optimizer, size) = (optimizer(entry), 1 << 20);
         let case = Case { rule: optimizer.rule(), storage: Storage::F32, size, tensors: 16, telemetry: false };
         let mut group = c.benchmark_group(format!("update {}", entry.name));
@@ -75,7 +80,7 @@ fn tables(gpu: &Gpu) -> Vec<(usize, usize, Vec<Row>)> {
     let mut all = Vec::new();
     for size in SIZES {
         for tensors in TENSORS {
-            let row = |entry: &Entry| {
+            let row = |entry: &'static Entry| {
                 let optimizer = optimizer(entry);
                 let rule = optimizer.rule();
                 let stored = if rule.states().is_empty() { &Storage::ALL[..1] } else { Storage::ALL };
@@ -90,7 +95,7 @@ fn tables(gpu: &Gpu) -> Vec<(usize, usize, Vec<Row>)> {
                 eprintln!("{size} parameters in {tensors}: {} {:.2?}", row.rule, row.cells);
                 row
             };
-            all.push((size, tensors, ALL.iter().map(row).collect()));
+            all.push((size, tensors, rules().map(row).collect()));
         }
     }
     all

@@ -17,6 +17,7 @@ speed of a kernel which moves the same bytes over as many streams and computes n
 timed in turn; each number is the median over the rounds. Padding (tensors begin at multiples of 64 elements) counts as time, not
 as bytes. The result of every kernel is compared with the f64 rule before it is timed. Rules as PyTorch has them, or as their
 last convention does. Times at 2¹⁴ parameters are those of launches, not of memory.
+Muon and Adafactor take matrices whole, by graphs of the ops that `cargo bench --bench ops` times; they have no row.
 ";
 
 /// Replaces the adapter's section.

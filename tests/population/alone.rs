@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use thalweg::data::{Dataset, Split, Targets, Values};
-use thalweg::device::{Call, Column, Device, Engine, Precision, Setup, StepGraph, Tensor};
-use thalweg::device::{cpu::CpuEngine, gpu::GpuEngine};
+use thalweg::device::{Call, Column, Device, Engine, Precision, Setup, StepGraph, Tensor, Transform};
+use thalweg::device::{Tensor, Transform, cpu::CpuEngine, gpu::GpuEngine};
 use thalweg::graph::Graph;
 use thalweg::loss::Loss;
 use thalweg::nn::{Augment, BatchNorm, Conv2d, Dropout, Flatten, Linear, Model, Objective, Relu, Sequential, Tanh};
@@ -136,6 +136,11 @@ pub fn with_all_that_an_update_does(device: &Device) {
 
 /// Every rule in every convention, with members that each have another value of one of its numbers.
 pub fn under_every_rule(device: &Device) {
+    // What a rule of whole tensors makes of a matrix: numbers that stand in the graph are not a member's own.
+    let graph = |rule: &dyn DynRule| {
+        let matrix = Tensor { name: "matrix".into(), shape: [4, 3].into() };
+        rule.tensor_rule().map(|r| Transform::new(r, &[matrix], [(0, 0)]).expect("it takes matrices").to_string())
+    };
     for entry in ALL {
         for &convention in entry.conventions {
             let mut optimizer = (entry.defaults)(convention);
@@ -150,9 +155,10 @@ pub fn under_every_rule(device: &Device) {
             });
             let mut members = vec![Member { seed: Some(1), ..Member::default() }];
             for (name, x) in numbers.collect::<Vec<_>>() {
-                // Of those that leave the rule its states and its kernel.
+                // Of those that leave the rule its states, its kernel and its graph.
                 let alike = |x: &f64| {
-                    rule.with(name, *x).is_ok_and(|r| (r.states(), r.source()) == (rule.states(), rule.source()))
+                    let same = |r: &dyn DynRule| (r.states(), r.source()) == (rule.states(), rule.source());
+                    rule.with(name, *x).is_ok_and(|r| same(r.as_ref()) && graph(r.as_ref()) == graph(rule.as_ref()))
                 };
                 if let Some(other) = [0.5 * x, 2.0 * x, 0.125].into_iter().find(|y| *y != x && alike(y)) {
                     members.push(Member { seed: Some(1), ..Member::default() }.with(name, other));

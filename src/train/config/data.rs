@@ -32,9 +32,9 @@ impl DataConfig {
         let default = Self::default();
         let source = match section.text("source")? {
             None => default.source,
-            Some(text) => text.parse().map_err(|_: DataError| {
-                unknown(section.key("source"), "data source", text, owned(Source::FORMS))
-            })?,
+            Some(text) => text
+                .parse()
+                .map_err(|_: DataError| unknown(section.key("source"), "data source", text, owned(Source::FORMS)))?,
         };
         let share = section.number("validation")?.unwrap_or(default.validation);
         let validation = section.within("validation", "in [0, 1)", share, (0.0..1.0).contains(&share))?;

@@ -165,9 +165,7 @@ impl<'a> Section<'a> {
             OptimError::Missing { field, expected, .. } => {
                 ConfigError::Missing { key: self.key(field), expected: expected.into() }
             }
-            OptimError::Name { found, known: names, .. } => {
-                unknown(self.key("name"), kind, &found, known(names))
-            }
+            OptimError::Name { found, known: names, .. } => unknown(self.key("name"), kind, &found, known(names)),
             OptimError::Convention { found, known: names, .. } => {
                 unknown(self.key("convention"), "convention", &found, known(names))
             }
