@@ -8,7 +8,9 @@ use crate::device::engine::{Call, Telemetry};
 use crate::error::DeviceError;
 use crate::graph::NodeId;
 use crate::kernel::{Kernel, Tiling, fold, wgsl};
-use crate::optim::{ACTIVE, BLOCK, Block, Clip, FROZEN, NO_FLAG, Span, Storage, WORK_WORDS, link, link_apply, link_tensors};
+use crate::optim::{
+    ACTIVE, BLOCK, Block, Clip, FROZEN, NO_FLAG, Span, Storage, WORK_WORDS, link, link_apply, link_tensors,
+};
 
 /// Words of telemetry a tensor.
 pub(super) const TOLD: usize = 8;
