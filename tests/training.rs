@@ -4,7 +4,7 @@
 #[path = "training/augment.rs"]
 mod augment;
 #[path = "training/bounds.rs"]
-#[expect(dead_code, reason = "rules' own bounds are for a GPU")]
+#[expect(dead_code, reason = "all rules' forms are for a GPU")]
 mod bounds;
 #[path = "optimizers/case.rs"]
 mod case;
@@ -30,6 +30,10 @@ mod second;
 mod steps;
 #[path = "training/trouble.rs"]
 mod trouble;
+#[path = "training/whole.rs"]
+mod whole;
+#[path = "training/whole_runs.rs"]
+mod whole_runs;
 
 use thalweg::device::{Device, Precision};
 
@@ -52,6 +56,11 @@ macro_rules! on_the_cpu {
 }
 
 common::on_any_device!(on_the_cpu);
+
+#[test]
+fn golden_tensors_in_f64() {
+    whole::golden_tensors_in_f64();
+}
 
 /// To 1e-9, whatever a library's order of operations; `optimizers.rs` holds the rules themselves to 1e-12.
 #[test]

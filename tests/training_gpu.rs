@@ -38,6 +38,11 @@ mod trajectory;
 mod trouble;
 #[path = "training/updates.rs"]
 mod updates;
+#[path = "training/whole.rs"]
+#[expect(dead_code, reason = "golden trajectories are held in f64")]
+mod whole;
+#[path = "training/whole_runs.rs"]
+mod whole_runs;
 
 use std::path::Path;
 use std::sync::LazyLock;

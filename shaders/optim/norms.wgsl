@@ -1,5 +1,5 @@
-// What must be known of the gradients before they are used: the blocks' sums of squares, largest sizes and counts of
-// non-finite elements, into the work buffer.
+// What must be known of the gradients before they are used: the blocks' sums of squares, largest sizes, counts of non-finite
+// elements and the step at which there first were any, into the work buffer.
 // Uses: optim/block.wgsl, optim/totals.wgsl, lib/control.wgsl, lib/grid.wgsl.  Twin: src/device/cpu/update.rs
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -41,5 +41,9 @@ fn norms(
         work[work_at(member, block.number, 1u)] = bitcast<u32>(all.sums.x);
         work[work_at(member, block.number, 3u)] = all.most;
         work[work_at(member, block.number, 4u)] = u32(all.sums.w);
+        if all.most >= 0x7f800000u {
+            let flag = work_at(member, block.number, 5u);
+            work[flag] = min(work[flag], control_step());
+        }
     }
 }

@@ -9,7 +9,7 @@ override CUT: bool = false;
 override BARE: bool = false;
 // Whether the block's norms are left in the work buffer.
 override TELEMETRY: bool = false;
-// Whether the gradients' are there already: they have been clipped, or become directions, since.
+// Whether the gradients' norms and flags are there already: they have been clipped, or become directions, since.
 override KNOWN: bool = false;
 // Whether the rule's result is a direction, left in the gradient's place for optim/apply.wgsl.
 override TRUST: bool = false;
@@ -96,7 +96,7 @@ fn update(
             }
         }
     }
-    if largest(worst_g) >= 0x7f800000u {
+    if !KNOWN && largest(worst_g) >= 0x7f800000u {
         atomicMin(&work[work_at(member, block.number, 5u)], control_step());
     }
     if largest(worst_p) >= 0x7f800000u {

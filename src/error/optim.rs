@@ -110,15 +110,6 @@ pub enum OptimError {
         /// The names there are.
         known: Vec<&'static str>,
     },
-    /// A rule for whole tensors, where rules of single elements are run.
-    #[error(
-        "{owner} transforms whole tensors (`Rule::tensor_rule`), which training does not do yet. Take another optimizer, or \
-         build its step's graph with `TensorRule::transform`"
-    )]
-    WholeTensors {
-        /// The rule with its convention.
-        owner: String,
-    },
     /// The rule is not defined in that convention.
     #[error("{owner} has no convention `{found}`{}; it has {}", nearest(found, known), list(known))]
     Convention {

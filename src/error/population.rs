@@ -67,6 +67,18 @@ pub enum PopulationError {
         /// Those of the others.
         expected: Vec<String>,
     },
+    /// Members or parameter groups whose rule would take whole tensors by another graph.
+    #[error(
+        "{who} would make {rule} transform its tensors by another graph than the others, and one run has one. Give all the same \
+         numbers of what the graph is made of (`ns_steps` and `rms_rate` of muon, `min_dim_size_to_factor` and \
+         `multiply_by_parameter_scale` of adafactor), or train apart"
+    )]
+    Transform {
+        /// The member, or the group, in words.
+        who: String,
+        /// The rule.
+        rule: &'static str,
+    },
     /// A number of a member that the model has no use for.
     #[error("member {member} sets `{name}`, which the model does not have; it has {}", list(known))]
     NoSetting {

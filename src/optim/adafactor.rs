@@ -211,15 +211,17 @@ impl TensorRule for Adafactor {
                 let columns = mixed(g, [keep, columns], [add, of_columns])?;
                 let mean = g.mean(rows, row, true)?;
                 let mean = if floored { at_least(g, mean, epsilon)? } else { mean };
-                let share = g.div(rows, mean)?;
                 let u = if floored {
+                    let share = g.div(rows, mean)?;
                     let variance = g.mul(share, columns)?;
                     let variance = at_least(g, variance, squared)?;
                     let root = g.sqrt(variance)?;
                     g.div(gradient, root)?
                 } else {
-                    // By one root after the other: where the row and the column of a gradient are 0, their product is far below f32.
-                    let (share, column) = (g.sqrt(share)?, g.sqrt(columns)?);
+                    // By one root after the other: where the row and the column of a gradient are 0, their product is far below f32,
+                    // and so is a row's share beside rows of large ones.
+                    let (row, mean, column) = (g.sqrt(rows)?, g.sqrt(mean)?, g.sqrt(columns)?);
+                    let share = g.div(row, mean)?;
                     let u = g.div(gradient, share)?;
                     g.div(u, column)?
                 };
@@ -261,7 +263,14 @@ impl Rule for Adafactor {
     }
 
     fn validate_f32(&self) -> Result<(), OptimError> {
-        fields::validate_f32(self)
+        fields::validate_f32(self)?;
+        // Of a gradient of 0 the root is that of the square.
+        if self.convention == Convention::PyTorch && !fields::positive_f32(self.epsilon * self.epsilon) {
+            let owner = fields::owner(Self::NAME, self.convention);
+            let range = "a number whose square f32 holds, 1.1e-19 to 1.8e19";
+            return Err(OptimError::Range { owner, field: "epsilon", range, found: self.epsilon });
+        }
+        Ok(())
     }
 
     fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {

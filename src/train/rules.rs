@@ -37,7 +37,7 @@ impl Rules {
             for group in &recipe.groups {
                 let rule = match group.weight_decay.filter(|_| !group.frozen) {
                     None => rule.clone(),
-                    Some(decay) => rule.with("weight_decay", decay)?,
+                    Some(decay) => decaying(&rule, decay)?,
                 };
                 grouped.push(Grouped { rule, factor: group.learning_rate_factor });
             }
@@ -161,6 +161,15 @@ impl Rules {
         };
         let numbers = (0..self.groups).map(numbers).collect::<Result<_, _>>()?;
         Ok((rate(&groups[0])?, numbers))
+    }
+}
+
+/// The rule with another λ, and another of what it leaves to AdamW: a group's is of all its tensors.
+fn decaying(rule: &Arc<dyn DynRule>, decay: f64) -> Result<Arc<dyn DynRule>, OptimError> {
+    let rule = rule.with("weight_decay", decay)?;
+    match rule.with("adam_weight_decay", decay) {
+        Err(OptimError::Field { .. }) => Ok(rule),
+        other => other,
     }
 }
 

@@ -84,6 +84,18 @@ macro_rules! on_any_device {
             trouble::numbers_beyond_the_devices_floats_are_refused,
             trouble::setups_that_do_not_hold_together_are_refused,
             trouble::an_input_of_the_models_own_is_refused,
+            whole::directions_are_the_graphs,
+            whole::clipping_goes_before_directions,
+            whole::parts_silence_and_standing,
+            whole::a_bad_gradient_is_named,
+            whole::dead_rows_and_columns_stay_numbers,
+            whole_runs::all_that_an_update_does_is_resumed_exactly,
+            whole_runs::members_are_runs_of_their_own,
+            whole_runs::groups_are_followed,
+            whole_runs::minibatches_add_up,
+            whole_runs::momentum_moves,
+            whole_runs::what_does_not_hold_together_is_refused,
+            whole_runs::without_a_matrix_it_is_the_elements_rule,
         );
     };
 }

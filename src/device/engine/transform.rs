@@ -18,13 +18,6 @@ pub struct Transform {
     pub(in crate::device) states: Vec<Kept>,
 }
 
-impl std::fmt::Display for Transform {
-    /// The graph, which two transformations have in common that differ by the numbers of a step alone.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.graph.fmt(f)
-    }
-}
-
 /// A tensor whose gradient becomes a direction.
 #[derive(Clone, Debug)]
 pub(in crate::device) struct Turned {
@@ -84,6 +77,12 @@ impl Transform {
             made.tensors.push(Turned { tensor, group, gradient, parameter, numbers, direction: made_of.direction });
         }
         Ok(made)
+    }
+
+    /// Whether the two differ by the numbers of a step alone: whether one can stand for the other.
+    pub fn is_like(&self, other: &Self) -> bool {
+        // Ops are compared by what they say of themselves, their constants included.
+        format!("{self:?}") == format!("{other:?}")
     }
 
     /// What is kept from step to step, each tensor's name with the state's behind it; all 0 at first.

@@ -158,10 +158,6 @@ impl<'a> Section<'a> {
                 }
                 ConfigError::UnknownKey { key: self.key(&found), parent: owner, known }
             }
-            OptimError::WholeTensors { owner } => {
-                let range = "a rule of single elements, which training runs".into();
-                ConfigError::Range { key: self.key("name"), range, found: owner }
-            }
             OptimError::Missing { field, expected, .. } => {
                 ConfigError::Missing { key: self.key(field), expected: expected.into() }
             }

@@ -4,7 +4,7 @@ use super::{Held, Trainer};
 use crate::data::Values;
 use crate::device::{Tensor, Transform, Update};
 use crate::error::{CheckpointError, PopulationError, Result};
-use crate::optim::FROZEN;
+use crate::optim::{FROZEN, MAX_GROUPS};
 use crate::shape::Shape;
 use crate::train::checkpoint::{self, Checkpoint};
 use crate::train::recipe::Recipe;
@@ -24,6 +24,11 @@ pub(super) fn plan(
 ) -> Result<()> {
     let Some(rule) = rules.rule().tensor_rule() else { return Ok(()) };
     let behind = recipe.groups.len() + 1;
+    let taken = |t: usize| groups[t] != FROZEN && rule.takes(&tensors[t].shape);
+    if 2 * behind > MAX_GROUPS && (0..tensors.len()).any(taken) {
+        let (found, most) = (recipe.groups.len(), MAX_GROUPS / 2 - 1);
+        return Err(PopulationError::TooManyGroups { found, most }.into());
+    }
     for (t, tensor) in tensors.iter().enumerate() {
         if groups[t] != FROZEN && rule.takes(&tensor.shape) {
             groups[t] += behind;
@@ -36,13 +41,9 @@ pub(super) fn plan(
     let taken = || update.bare.iter().map(|&t| (t, groups[t]));
     let transform = Transform::new(rule, tensors, taken())?;
     for (who, other) in rules.all(recipe) {
-        let other = match other.tensor_rule() {
-            Some(other) => Transform::new(other, tensors, taken())?.to_string(),
-            None => String::new(),
-        };
-        if other != transform.to_string() {
-            let (found, expected) = (vec!["another graph".into()], vec!["one graph for all".into()]);
-            return Err(PopulationError::States { who, rule: recipe.optimizer.name(), found, expected }.into());
+        let other = other.tensor_rule().map(|other| Transform::new(other, tensors, taken())).transpose()?;
+        if !other.is_some_and(|other| other.is_like(&transform)) {
+            return Err(PopulationError::Transform { who, rule: recipe.optimizer.name() }.into());
         }
     }
     update.transform = Some(transform);

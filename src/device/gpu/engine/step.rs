@@ -97,7 +97,7 @@ impl GpuEngine {
             recorded: step.record.map(|id| id.is_some()),
         };
         if trains {
-            if self.setup.rule.trust_ratio() {
+            if self.setup.rule.trust_ratio() || self.setup.update.transform.is_some() {
                 self.no_old_directions(&mut all, &step.gradients)?;
             }
             program.parts = self.parts(&control)?;

@@ -59,10 +59,37 @@ impl GpuEngine {
         }
         for (n, kept) in transform.states.iter().enumerate() {
             let from = compiled.value(&transform.graph, kept.next, &around);
-            self.copy(&mut all, &from, &held(n), kept.tensor.shape.elements())?;
+            self.keep_state(&mut all, &control, [&from, &held(n)], kept.tensor.shape.elements())?;
         }
         let list = all.finish(&self.gpu)?;
         Ok(Turning { list, states: Some(Flat { buffer: states.clone(), tensors, offsets: offsets.clone(), total }) })
+    }
+
+    /// A state's next numbers, for the members that are updated: others stay as they are.
+    fn keep_state(
+        &self,
+        all: &mut Drafts,
+        control: &Bound,
+        [from, to]: [&Bound; 2],
+        len: usize,
+    ) -> Result<(), DeviceError> {
+        let members = self.setup.seeds.len() as u32;
+        for (first, len) in self.windows(len) {
+            let kernel = Kernel::new("kept", wgsl!("optim/kept", "lib/control", "lib/grid"), "kept");
+            let params = [
+                ("len", len.into()),
+                ("x_stride", from.stride.into()),
+                ("y_stride", to.stride.into()),
+                ("first_member", 0_u32.into()),
+            ];
+            let shown = [
+                Shown { access: Access::Read, bound: control, first: 0, len: control.buffer.elements() },
+                Shown { access: Access::Read, bound: from, first, len },
+                Shown { access: Access::Write, bound: to, first, len },
+            ];
+            all.add(&self.gpu, kernel, &params, &shown, self.linear(len, members), members)?;
+        }
+        Ok(())
     }
 
     /// Where an input of the graph lies.

@@ -8,7 +8,9 @@ use crate::device::engine::{Call, Telemetry};
 use crate::error::DeviceError;
 use crate::graph::NodeId;
 use crate::kernel::{Kernel, Tiling, fold, wgsl};
-use crate::optim::{ACTIVE, BLOCK, Block, Clip, NO_FLAG, Span, Storage, WORK_WORDS, link, link_apply, link_tensors};
+use crate::optim::{
+    ACTIVE, BLOCK, Block, Clip, FROZEN, NO_FLAG, Span, Storage, WORK_WORDS, link, link_apply, link_tensors,
+};
 
 /// Words of telemetry a tensor.
 pub(super) const TOLD: usize = 8;
@@ -140,9 +142,9 @@ impl GpuEngine {
         }
     }
 
-    /// The same, and the gradients clipped in their places.
+    /// The norms and flags of the gradients, and these clipped in their places: the update will see directions.
     pub(super) fn clip_in_place(&self, all: &mut Drafts, control: &Bound) -> Result<(), DeviceError> {
-        self.clip(all, self.setup.update.telemetry, control)?;
+        self.clip(all, true, control)?;
         if self.setup.update.clip.is_none() {
             return Ok(());
         }
@@ -210,9 +212,11 @@ impl GpuEngine {
         Ok([list(false, false)?, list(true, false)?, list(true, true)?])
     }
 
-    /// Where a trust ratio leaves directions in the gradients' places, tensors without gradients get theirs of 0 anew.
+    /// Where a trust ratio or a transformation leaves directions in the gradients' places, tensors without gradients get theirs
+    /// of 0 anew; of frozen ones nothing reads any.
     pub(super) fn no_old_directions(&self, all: &mut Drafts, gradients: &[Option<NodeId>]) -> Result<(), DeviceError> {
-        for (t, _) in gradients.iter().enumerate().filter(|(_, g)| g.is_none()) {
+        let silent = |&t: &usize| gradients[t].is_none() && self.setup.groups[t] != FROZEN;
+        for t in (0..gradients.len()).filter(silent) {
             let elements = self.setup.tensors[t].shape.elements();
             let zeros = Bound::whole(self.gpu.storage("a gradient of zero", elements)?);
             let to = Bound { offset: self.offsets[t], ..self.flat(&self.gradients) };
