@@ -125,6 +125,8 @@ fn one_group_of_all_is_the_rule_itself(device: &Device) -> Result<(), Failed> {
     for entry in ALL {
         let rule = (entry.defaults)(thalweg::optim::Convention::PyTorch);
         let Ok(decayed) = rule.rule().with("weight_decay", 0.125) else { continue };
+        // Muon has another for what is no matrix; a group's is every tensor's.
+        let decayed = decayed.with("adam_weight_decay", 0.125).unwrap_or(decayed);
         let half = 0.5 * decayed.learning_rate();
         let group = Group { learning_rate_factor: 0.5, weight_decay: Some(0.125), ..Group::new("*") };
         let by_group = Recipe { optimizer: rule.clone().into(), groups: vec![group], epochs: 2, ..recipe() };

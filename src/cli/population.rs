@@ -32,8 +32,12 @@ impl Population {
     pub(crate) fn epoch(&mut self, event: &EpochEvent) -> Option<Vec<EpochEvent>> {
         self.last.insert(event.member.unwrap_or(0), *event);
         self.told.push(*event);
-        let silent = |m: &usize| !self.gone.contains_key(m) && !self.told.iter().any(|e| e.member.unwrap_or(0) == *m);
-        (0..self.size).find(silent).is_none().then(|| std::mem::take(&mut self.told))
+        let awaited = self.size - self.gone.len();
+        if self.told.len() < awaited {
+            return None;
+        }
+        let going = self.told.iter().filter(|e| !self.gone.contains_key(&e.member.unwrap_or(0))).count();
+        (going >= awaited).then(|| std::mem::take(&mut self.told))
     }
 
     pub(crate) fn diverged(&mut self, diverged: &Diverged) {

@@ -81,8 +81,15 @@ impl Progress {
         let validation =
             e.val_loss.map_or(String::new(), |loss| format!(" | held out: loss {loss:.4}{}", percent(e.val_accuracy)));
         let penalty = e.penalty.map_or(String::new(), |p| format!(" penalty {p:.4}"));
+        let average = e
+            .average_val_loss
+            .map_or(String::new(), |loss| format!(" | average: loss {loss:.4}{}", percent(e.average_val_accuracy)));
+        let search = e.second_order.map_or(String::new(), |report| {
+            let (iterations, evaluations) = (report.iterations, report.evaluations);
+            format!(" | {iterations} iterations, {evaluations} evaluations, {}", report.ended.describe())
+        });
         let text = format!(
-            "epoch {:>3} of {} | training: loss {:.4}{}{penalty}{validation} | rate {:.2e} | {:.0} examples/s",
+            "epoch {:>3} of {} | training: loss {:.4}{}{penalty}{validation}{average}{search} | rate {:.2e} | {:.0} examples/s",
             e.epoch,
             self.epochs,
             e.train_loss,

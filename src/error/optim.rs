@@ -68,6 +68,19 @@ pub enum OptimError {
         /// What is wrong, and what to do.
         why: &'static str,
     },
+    /// A state that the rule divides by, in a type that does not hold it.
+    #[error(
+        "{owner} divides by its state `{state}`, which `state = \"{storage}\"` makes 0 below 6e-8, where gradients of 1e-4 have their \
+         squares. Use `state = \"bf16\"`, which takes as little and has the range of f32"
+    )]
+    Vanishes {
+        /// The rule with its convention.
+        owner: String,
+        /// The state.
+        state: &'static str,
+        /// The type.
+        storage: &'static str,
+    },
     /// A field of another type than it was given.
     #[error("{owner}: `{field}` must be {expected}, found {found}")]
     Type {

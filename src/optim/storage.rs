@@ -11,7 +11,8 @@ use crate::rng::threefry;
 /// | `F16` | 2 | 2⁻¹¹ | 6e-8 … 65504 | to the nearest, ties to even; held at ±65504 |
 /// | `Bf16` | 2 | 2⁻⁸ | 1e-38 … 3e38 | up or down at random, in proportion to what is cut off |
 ///
-/// The mean of squares of a gradient of 1e-4 is 1e-8, which is 0 in f16: Adam then divides by ε alone. With bf16 a mean with
+/// The mean of squares of a gradient of 1e-4 is 1e-8, which is 0 in f16: Adam would then divide by ε alone, so training refuses f16 for states
+/// that a rule divides by. With bf16 a mean with
 /// β = 0.999 would stand still if it were rounded to the nearest, since each step changes it by less than half of its last bit;
 /// the random rounding, by Threefry of (seed, step, state, element), is right on average and has the same bits each time.
 /// The cpu device holds the same numbers in f32 or f64, so that both devices can be compared; it saves no memory.

@@ -83,7 +83,8 @@ impl Curve for Polynomial {
         let (t, whole) = self.unit.share(self.over, at);
         // The whole numbers are taken from each other first: 1 − t/T would cancel near the end.
         let left = (whole - t) as f64 / whole as f64;
-        self.end + (base - self.end) * left.powf(self.power)
+        let left = left.powf(self.power);
+        base * left + self.end * (1.0 - left)
     }
 
     fn reaches_zero(&self) -> bool {

@@ -106,7 +106,7 @@ pub struct TelemetryEvent {
     pub step: u64,
     /// Passes over the data after it, with their fraction.
     pub epoch: f64,
-    /// In the model's order; those of frozen tensors are all 0.
+    /// In the model's order; frozen tensors are left out.
     pub tensors: Vec<TensorTelemetry>,
 }
 

@@ -138,7 +138,8 @@ impl Recipe {
 
     /// Updates of an epoch over `rows` rows: what schedules count as steps.
     pub fn updates_per_epoch(&self, rows: usize) -> usize {
-        self.update.updates(self.steps_per_epoch(rows))
+        // A second-order optimizer takes one step over all rows.
+        if self.optimizer.second_order().is_some() { 1 } else { self.update.updates(self.steps_per_epoch(rows)) }
     }
 
     /// Refuses numbers that floats of `precision` do not hold, in a run of `updates` updates an epoch: the rules', the rates' and

@@ -6,7 +6,7 @@ use super::group::Group;
 use super::recipe::Recipe;
 use crate::device::Precision;
 use crate::error::{OptimError, PopulationError, Result};
-use crate::optim::{DynRule, Hyper};
+use crate::optim::{Convention, DynRule, Hyper, Storage};
 use crate::schedule::Moment;
 
 /// The rules of one run, `[member][group]`; group 0 is that of tensors which no pattern matches.
@@ -105,6 +105,7 @@ impl Rules {
         for member in &self.members {
             for Grouped { rule, factor } in member {
                 valid(rule.as_ref(), precision)?;
+                held(rule.as_ref(), recipe.update.storage)?;
                 for momentum in recipe.schedule.momenta().into_iter().flatten() {
                     with_momentum(recipe, rule, precision, momentum)?;
                 }
@@ -176,6 +177,20 @@ fn decaying(rule: &Arc<dyn DynRule>, decay: f64) -> Result<Arc<dyn DynRule>, Opt
 /// Updates whose rates are looked at before a run, besides the last.
 const LOOKED_AT: u64 = 1 << 16;
 
+/// States that a rule divides by, or by the root of.
+const DIVISORS: &[&str] = &["exp_avg_sq", "max_exp_avg_sq", "square_avg", "sum", "acc_delta", "exp_inf"];
+
+/// Refuses f16 for states that are far below 1 and stand in a denominator: they vanish, and the step is divided by ε alone.
+fn held(rule: &dyn DynRule, storage: Storage) -> Result<(), OptimError> {
+    match rule.states().iter().find(|state| storage == Storage::F16 && DIVISORS.contains(state)) {
+        None => Ok(()),
+        Some(&state) => {
+            let owner = format!("{} in the {} convention", rule.name(), rule.convention());
+            Err(OptimError::Vanishes { owner, state, storage: storage.name() })
+        }
+    }
+}
+
 fn valid(rule: &dyn DynRule, precision: Precision) -> Result<(), OptimError> {
     match precision {
         Precision::F32 => rule.validate_f32(),
@@ -195,6 +210,12 @@ fn with_momentum(
         owner: format!("{} in the {} convention", from.name(), from.convention()),
         why,
     };
+    if from.name() == "nadam" && from.convention() != Convention::Optax {
+        return Err(refused(
+            "takes the product of all its momenta so far, which is known for one that stays alone. Leave the schedule's momentum \
+             out, or take Optax's convention",
+        ));
+    }
     let absent = |error: &OptimError| matches!(error, OptimError::Field { .. });
     let rule = match from.with("momentum", momentum) {
         Err(error) if absent(&error) => from.with("beta1", momentum),

@@ -31,6 +31,7 @@ use crate::device::gpu::GpuEngine;
 use crate::device::{Device, Engine, Precision, Setup, Tensor, Transform};
 use crate::error::{Result, TrainError};
 use crate::nn::{Assembled, Mode, Model};
+use crate::optim::FROZEN;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,8 @@ pub struct Trainer {
 struct Held {
     built: Assembled,
     tensors: Vec<Tensor>,
+    /// Those that nothing updates.
+    frozen: Vec<bool>,
     /// Those that the rule takes whole, and what it keeps for them.
     bare: Vec<usize>,
     kept: Vec<Tensor>,
@@ -116,7 +119,7 @@ impl Trainer {
         }
         data.train.check_batch(recipe.batch_size)?;
         second::admit(device, &recipe)?;
-        let updates = if second::is_meant(&recipe) { 1 } else { recipe.updates_per_epoch(data.train.rows()) };
+        let updates = recipe.updates_per_epoch(data.train.rows());
         recipe.update.check()?;
         let rules = Rules::new(&recipe)?;
         rules.check(&recipe, device.precision(), updates)?;
@@ -170,7 +173,7 @@ impl Trainer {
             precision: device.precision(),
             device: called(device),
             moved_from: None,
-            model: Held { built, tensors, bare, kept },
+            model: Held { built, tensors, frozen: groups.iter().map(|&g| g == FROZEN).collect(), bare, kept },
             members,
             train,
             validation,

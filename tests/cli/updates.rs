@@ -95,7 +95,7 @@ fn all_of_it() {
     for (set, named) in [
         ("train.accumulate=2", "accumulate `4`, this run has `2`"),
         ("train.average=0.75", "average `0.5`, this run has `0.75`"),
-        ("optimizer.state=f16", "optimizer.state `bf16`, this run has `f16`"),
+        ("optimizer.state=f32", "optimizer.state `bf16`, this run has `f32`"),
     ] {
         refused(folder.path(), &[&resume[..], &[set]].concat(), &[named]);
     }

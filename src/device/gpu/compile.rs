@@ -47,6 +47,9 @@ pub(super) struct Shown<'a> {
     pub len: usize,
 }
 
+/// Launches of a program, at most: drivers map memory for each, and the system's maps are some 65,000.
+const MOST: usize = 16_384;
+
 impl Drafts {
     /// Adds a launch over `shown`. `words` are the fields of the uniform block.
     pub(super) fn add(
@@ -141,6 +144,13 @@ impl Drafts {
 
     /// Makes bind groups; every launch's uniform block lies in one buffer.
     pub(super) fn finish(self, gpu: &Gpu) -> Result<Vec<Dispatch>, DeviceError> {
+        if self.0.len() > MOST {
+            return Err(DeviceError::Feed {
+                name: "a step".into(),
+                expected: format!("at most {MOST} launches: fewer members, or a smaller model"),
+                found: format!("{}, since the bindings of this adapter do not show all members at once", self.0.len()),
+            });
+        }
         let words = |d: &Draft| d.params.len().max(1).div_ceil(4) * 4;
         let total: usize = self.0.iter().map(|d| padded(words(d))).sum();
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;

@@ -158,6 +158,10 @@ impl<'a> Section<'a> {
                 }
                 ConfigError::UnknownKey { key: self.key(&found), parent: owner, known }
             }
+            OptimError::Vanishes { state, storage, .. } => {
+                let range = format!("\"f32\" or \"bf16\" for a rule that divides by `{state}`");
+                ConfigError::Range { key: self.key("state"), range, found: storage.into() }
+            }
             OptimError::Missing { field, expected, .. } => {
                 ConfigError::Missing { key: self.key(field), expected: expected.into() }
             }

@@ -27,7 +27,7 @@ pub(super) fn read(
         })?,
         None => default.storage,
     };
-    let clip = clip(&optimizer.section("clip", CLIP)?, convention)?;
+    let clip = clip(&optimizer.section("clip", CLIP)?, optimizer.get("clip").is_some(), convention)?;
     let average = match train.number("average")? {
         Some(x) => Some(train.within("average", "in [0, 1)", x, (0.0..1.0).contains(&x) && (1.0 - x) as f32 > 0.0)?),
         None => None,
@@ -37,7 +37,7 @@ pub(super) fn read(
     Ok(UpdateOptions { storage, clip, accumulate, average, telemetry })
 }
 
-fn clip(section: &Section<'_>, convention: Convention) -> Result<Option<Clip>, ConfigError> {
+fn clip(section: &Section<'_>, given: bool, convention: Convention) -> Result<Option<Clip>, ConfigError> {
     // PyTorch alone adds to the norm it divides by.
     let epsilon = if convention == Convention::PyTorch { 1e-6 } else { 0.0 };
     let mut found: Option<(&str, Clip)> = None;
@@ -55,6 +55,10 @@ fn clip(section: &Section<'_>, convention: Convention) -> Result<Option<Clip>, C
             _ => Clip::TensorNorm { maximum, epsilon },
         };
         found = Some((key, clip));
+    }
+    if given && found.is_none() {
+        let (key, expected) = (section.key("norm"), "the norm to clip to (or `value`, or `tensor_norm`)".into());
+        return Err(ConfigError::Missing { key, expected });
     }
     Ok(found.map(|(_, clip)| clip))
 }

@@ -81,7 +81,9 @@ impl Trainer {
             let accumulate = self.recipe.update.accumulate;
             let whole = |next: usize| next.is_multiple_of(accumulate);
             while (flow == Flow::Continue || !whole(next)) && next < self.train.steps() && self.engine.pending() < 2 {
-                next += self.send(next, pace.steps(), &mut sent)?;
+                // Of a run that stops, no more than the update that has begun.
+                let most = if flow == Flow::Stop { accumulate - next % accumulate } else { pace.steps() };
+                next += self.send(next, most, &mut sent)?;
             }
             if self.engine.pending() == 0 {
                 return Ok(flow);

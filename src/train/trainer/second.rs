@@ -33,11 +33,6 @@ enum Kind {
     Newton(Box<Curvature>),
 }
 
-/// Whether a recipe's optimizer is of the second order.
-pub(super) fn is_meant(recipe: &Recipe) -> bool {
-    recipe.optimizer.second_order().is_some()
-}
-
 /// Refuses what a second-order optimizer cannot train, before anything is put on a device.
 pub(super) fn admit(device: &Device, recipe: &Recipe) -> Result<()> {
     let refuse = |what: &str, instead| {

@@ -24,7 +24,9 @@ impl Trainer {
             largest_gradient: told.largest_gradient,
             non_finite: told.non_finite,
         };
-        let tensors = self.model.tensors.iter().zip(told).map(tensor).collect();
+        let moving = |(t, _): &(usize, _)| !self.model.frozen[*t];
+        let all = self.model.tensors.iter().zip(told).enumerate();
+        let tensors = all.filter(moving).map(|(_, pair)| tensor(pair)).collect();
         let event = TelemetryEvent { member: self.named(member), step: self.position.step, epoch, tensors };
         if let Some(folder) = self.folder_of(member) {
             // In its own folder a member is a run of one.
