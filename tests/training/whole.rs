@@ -173,8 +173,13 @@ impl Rig {
 /// Four steps of three members with rates of their own, each from what the device held before it: within the bounds of the graph's
 /// ops and of the update's few roundings.
 pub fn directions_are_the_graphs(device: &Device) {
-    for optimizer in rules() {
+    // Of Muon's worst case five iterations leave little to say; one is sharp, and five are that graph over and over, held to the
+    // golden trajectories.
+    let once = ["keras", "optax", "pytorch"];
+    let once = once.map(|c| optimizer(&format!("name = 'muon'\nconvention = '{c}'\nns_steps = 1")));
+    for optimizer in rules().into_iter().chain(once) {
         let what = optimizer.to_table().to_string();
+        let iterated = optimizer.to_table().get("ns_steps").is_some_and(|n| n.as_float() > Some(1.0));
         let mut rig = Rig::of(device, &optimizer, Update::default(), 3);
         rig.begin(1);
         let (mut sharp, mut all) = (0, 0);
@@ -241,7 +246,7 @@ pub fn directions_are_the_graphs(device: &Device) {
                 assert_eq!(place, now.len());
             }
         }
-        assert!(sharp * 2 >= all, "{what}: only {sharp} of {all} bounds say something");
+        assert!(iterated || sharp * 2 >= all, "{what}: only {sharp} of {all} bounds say something");
     }
 }
 
