@@ -43,6 +43,8 @@ mod updates;
 mod whole;
 #[path = "training/whole_runs.rs"]
 mod whole_runs;
+#[path = "training/whole_split.rs"]
+mod whole_split;
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -167,6 +169,10 @@ fn main() {
         support::trial("limits::memory", || Ok(limits::memory_is_limited_counted_and_given_back()?)),
         support::trial("limits::largest_buffer", || {
             limits::a_model_beyond_the_largest_buffer_is_refused();
+            Ok(())
+        }),
+        support::trial("whole::windows_and_folds", || {
+            whole_split::windows_and_folds_change_no_bit(&GPU);
             Ok(())
         }),
         support::trial("tensors::graphs", || Ok(tensors::graphs_follow_their_twins(&GPU)?)),

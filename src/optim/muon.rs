@@ -34,8 +34,9 @@ use crate::shape::Shape;
 /// PyTorch's to within bfloat16's rounding only, and the same code in f64 to within f64's.
 ///
 /// Other tensors, of one axis or of four (all three libraries), are AdamW's: of the same convention, in Optax with
-/// [`Nadam`](super::Nadam)'s mean if `nesterov`, in Keras with ε̂. PyTorch's Muon refuses them and leaves AdamW to the user. To keep
-/// a matrix from Muon (embeddings, the last layer) is up to parameter groups.
+/// [`Nadam`](super::Nadam)'s mean if `nesterov`, in Keras with ε̂. PyTorch's Muon refuses them and leaves AdamW to the user. All
+/// matrices are Muon's, those of embeddings and the last layer too. A parameter group's decay is that of all its tensors,
+/// AdamW's too.
 ///
 /// | | η | μ | ε | r | λ | λ of AdamW | ε of AdamW |
 /// |---|---|---|---|---|---|---|---|

@@ -25,14 +25,14 @@ fn shapes() -> Vec<Shape> {
 const GROUPS: [usize; 5] = [0, 1, 0, FROZEN, 1];
 
 /// Every rule for whole tensors; Optax's Adafactor as it factors tensors this small too.
-fn rules() -> Vec<Optimizer> {
+pub fn rules() -> Vec<Optimizer> {
     let made = ALL.iter().flat_map(|entry| entry.conventions.iter().map(|&c| (entry.defaults)(c)));
     let mut all: Vec<_> = made.filter(|o| o.rule().tensor_rule().is_some()).collect();
     all.push(optimizer("name = 'adafactor'\nconvention = 'optax'\nmin_dim_size_to_factor = 2"));
     all
 }
 
-struct Rig {
+pub struct Rig {
     engine: Box<dyn Engine>,
     step: ProgramId,
     shapes: Vec<Shape>,
@@ -42,7 +42,7 @@ struct Rig {
 }
 
 impl Rig {
-    fn new(
+    pub fn new(
         device: &Device,
         optimizer: &Optimizer,
         (shapes, groups): (Vec<Shape>, &[usize]),
@@ -110,7 +110,7 @@ impl Rig {
     }
 
     /// Numbers for tensors, of a size of their own.
-    fn noise(&self, salt: usize) -> Vec<Vec<f64>> {
+    pub fn noise(&self, salt: usize) -> Vec<Vec<f64>> {
         let each = |(t, shape): (usize, &Shape)| noise(shape.elements(), (32 * salt + t) as u32);
         self.shapes.iter().enumerate().map(each).collect()
     }
@@ -139,30 +139,30 @@ impl Rig {
         all
     }
 
-    fn call(&self, step: u64) -> Call {
+    pub fn call(&self, step: u64) -> Call {
         Call::new(self.step, self.hyper(step, |m, g| self.rate(m, g)))
     }
 
-    fn go(&mut self, step: u32, calls: &[Call]) -> Vec<Record> {
+    pub fn go(&mut self, step: u32, calls: &[Call]) -> Vec<Record> {
         self.engine.submit(step, step, calls).expect("steps");
         self.engine.collect().expect("records")
     }
 
-    fn begin(&mut self, salt: usize) {
+    pub fn begin(&mut self, salt: usize) {
         for m in 0..self.members {
             let start = self.noise(salt + m);
             self.engine.set_parameters(m, &start).expect("parameters");
         }
     }
 
-    fn give(&mut self, gradients: impl Fn(usize) -> Vec<Vec<f64>>) {
+    pub fn give(&mut self, gradients: impl Fn(usize) -> Vec<Vec<f64>>) {
         for m in 0..self.members {
             self.engine.set_buffers(m, &gradients(m)).expect("gradients");
         }
     }
 
     /// All that a member holds.
-    fn all(&mut self, m: usize) -> Vec<Vec<f64>> {
+    pub fn all(&mut self, m: usize) -> Vec<Vec<f64>> {
         let mut all = self.engine.parameters(m).expect("parameters");
         all.extend(self.engine.states(m).expect("states").into_iter().flatten());
         all.extend(self.engine.tensor_states(m).expect("states"));
@@ -173,8 +173,13 @@ impl Rig {
 /// Four steps of three members with rates of their own, each from what the device held before it: within the bounds of the graph's
 /// ops and of the update's few roundings.
 pub fn directions_are_the_graphs(device: &Device) {
-    for optimizer in rules() {
+    // Of Muon's worst case five iterations leave little to say; one is sharp, and five are that graph over and over, held to the
+    // golden trajectories.
+    let once = ["keras", "optax", "pytorch"];
+    let once = once.map(|c| optimizer(&format!("name = 'muon'\nconvention = '{c}'\nns_steps = 1")));
+    for optimizer in rules().into_iter().chain(once) {
         let what = optimizer.to_table().to_string();
+        let iterated = optimizer.to_table().get("ns_steps").is_some_and(|n| n.as_float() > Some(1.0));
         let mut rig = Rig::of(device, &optimizer, Update::default(), 3);
         rig.begin(1);
         let (mut sharp, mut all) = (0, 0);
@@ -241,7 +246,7 @@ pub fn directions_are_the_graphs(device: &Device) {
                 assert_eq!(place, now.len());
             }
         }
-        assert!(sharp * 2 >= all, "{what}: only {sharp} of {all} bounds say something");
+        assert!(iterated || sharp * 2 >= all, "{what}: only {sharp} of {all} bounds say something");
     }
 }
 
