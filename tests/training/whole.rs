@@ -331,7 +331,9 @@ pub fn parts_silence_and_standing(device: &Device) {
         for m in 0..3 {
             let lens = rig.engine.tensor_states(m).expect("states").into_iter().map(|state| state.len());
             let kept: Vec<_> = lens.map(|n| noise(n, 900).into_iter().map(f64::abs).collect()).collect();
-            [&mut rig, &mut other].map(|rig| rig.engine.set_tensor_states(m, &kept).expect("states"));
+            for rig in [&mut rig, &mut other] {
+                rig.engine.set_tensor_states(m, &kept).expect("states");
+            }
         }
         for step in 1..=4_u32 {
             // Multiples of 1/16, whose halves and quarters add up to them.
