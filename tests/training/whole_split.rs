@@ -29,8 +29,8 @@ pub fn windows_and_folds_change_no_bit(gpu: &Gpu) {
             (0..3).map(|m| rig.all(m)).collect::<Vec<_>>()
         };
         let whole = run(gpu);
-        for options in [&split, &folded] {
-            let other = run(&crate::support::open(options.clone()).expect("an adapter"));
+        for options in [split, folded] {
+            let other = run(&crate::support::open(options).expect("an adapter"));
             for m in 0..3 {
                 same(&format!("{} {options:?}, member {m}", optimizer.to_table()), &other[m], &whole[m]);
             }
