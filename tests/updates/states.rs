@@ -138,9 +138,10 @@ fn in_a_population(device: &Device) -> Result<(), Failed> {
 
 /// What is held is what a half holds, on both devices the nearest.
 fn into_halves(device: &Device) -> Result<(), Failed> {
-    let run = of("amsgrad");
-    let exact = loaded(&run, device, |_| ())?.checkpoint()?;
-    for storage in [Storage::F16, Storage::Bf16] {
+    // f16 is refused for states that a rule divides by.
+    for (rule, storage) in [("momentum", Storage::F16), ("amsgrad", Storage::Bf16)] {
+        let run = of(rule);
+        let exact = loaded(&run, device, |_| ())?.checkpoint()?;
         let held = loaded(&run, device, |recipe| recipe.update.storage = storage)?.checkpoint()?;
         let mut moved = 0;
         for ((name, held), (_, exact)) in held.states.iter().zip(&exact.states) {
@@ -155,7 +156,8 @@ fn into_halves(device: &Device) -> Result<(), Failed> {
                 }
             }
         }
-        assert!(moved > 50, "{moved} of the numbers are no halves");
+        let all: usize = exact.states.iter().flat_map(|(_, state)| state).map(|t| t.shape.elements()).sum();
+        assert!(2 * moved > all, "{moved} of the {all} numbers are no halves");
     }
     Ok(())
 }
