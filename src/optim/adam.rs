@@ -2,7 +2,6 @@
 
 use super::fields::{self, Configurable, Field};
 use super::{Convention, Hyper, Rule};
-use crate::error::OptimError;
 use crate::kernel::wgsl;
 use crate::scalar::Number;
 
@@ -128,29 +127,7 @@ pub(super) fn update<T: Number>(h: &[T; 12], g: T, p: T, [m, v, x]: [T; 3]) -> (
 }
 
 impl Rule for Adam {
-    fn name(&self) -> &'static str {
-        Self::NAME
-    }
-
-    fn convention(&self) -> Convention {
-        self.convention
-    }
-
-    fn validate(&self) -> Result<(), OptimError> {
-        fields::validate(self)
-    }
-
-    fn validate_f32(&self) -> Result<(), OptimError> {
-        fields::validate_f32(self)
-    }
-
-    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
-        fields::with(self, field, value)
-    }
-
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
+    fields::configured!();
 
     fn states(&self) -> &'static [&'static str] {
         &["exp_avg", "exp_avg_sq"]

@@ -234,3 +234,33 @@ pub(super) fn validate_f32<R: Configurable>(rule: &R) -> Result<(), OptimError> 
     }
     Ok(())
 }
+
+/// What every rule with a `convention` and a `learning_rate` says of itself in the same words, within its `impl Rule`.
+macro_rules! configured {
+    () => {
+        fn name(&self) -> &'static str {
+            <Self as $crate::optim::Configurable>::NAME
+        }
+
+        fn convention(&self) -> $crate::optim::Convention {
+            self.convention
+        }
+
+        fn validate(&self) -> Result<(), $crate::error::OptimError> {
+            $crate::optim::fields::validate(self)
+        }
+
+        fn validate_f32(&self) -> Result<(), $crate::error::OptimError> {
+            $crate::optim::fields::validate_f32(self)
+        }
+
+        fn with(&self, field: &str, value: f64) -> Result<Self, $crate::error::OptimError> {
+            $crate::optim::fields::with(self, field, value)
+        }
+
+        fn learning_rate(&self) -> f64 {
+            self.learning_rate
+        }
+    };
+}
+pub(super) use configured;

@@ -4,7 +4,7 @@ use super::adam::correction;
 use super::fields::{self, Configurable, Field};
 use super::nadam;
 use super::{Convention, Hyper, Operands, Rule, TensorRule, Transformed};
-use crate::error::{GraphError, OptimError};
+use crate::error::GraphError;
 use crate::graph::{Graph, NodeId};
 use crate::kernel::wgsl;
 use crate::scalar::Number;
@@ -235,29 +235,7 @@ impl TensorRule for Muon {
 }
 
 impl Rule for Muon {
-    fn name(&self) -> &'static str {
-        Self::NAME
-    }
-
-    fn convention(&self) -> Convention {
-        self.convention
-    }
-
-    fn validate(&self) -> Result<(), OptimError> {
-        fields::validate(self)
-    }
-
-    fn validate_f32(&self) -> Result<(), OptimError> {
-        fields::validate_f32(self)
-    }
-
-    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
-        fields::with(self, field, value)
-    }
-
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
+    fields::configured!();
 
     fn tensor_rule(&self) -> Option<&dyn TensorRule> {
         Some(self)

@@ -4,7 +4,6 @@ use super::adam::correction;
 use super::fields::{self, Configurable, Field};
 use super::nadam;
 use super::{Convention, Hyper, Rule};
-use crate::error::OptimError;
 use crate::kernel::wgsl;
 use crate::scalar::Number;
 
@@ -118,29 +117,7 @@ impl RAdam {
 }
 
 impl Rule for RAdam {
-    fn name(&self) -> &'static str {
-        Self::NAME
-    }
-
-    fn convention(&self) -> Convention {
-        self.convention
-    }
-
-    fn validate(&self) -> Result<(), OptimError> {
-        fields::validate(self)
-    }
-
-    fn validate_f32(&self) -> Result<(), OptimError> {
-        fields::validate_f32(self)
-    }
-
-    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
-        fields::with(self, field, value)
-    }
-
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
+    fields::configured!();
 
     fn states(&self) -> &'static [&'static str] {
         &["exp_avg", "exp_avg_sq"]

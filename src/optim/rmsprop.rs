@@ -3,7 +3,6 @@
 use super::adam::correction;
 use super::fields::{self, Configurable, Field};
 use super::{Convention, Hyper, Rule};
-use crate::error::OptimError;
 use crate::kernel::wgsl;
 use crate::scalar::Number;
 
@@ -141,29 +140,7 @@ impl Configurable for RmsProp {
 }
 
 impl Rule for RmsProp {
-    fn name(&self) -> &'static str {
-        Self::NAME
-    }
-
-    fn convention(&self) -> Convention {
-        self.convention
-    }
-
-    fn validate(&self) -> Result<(), OptimError> {
-        fields::validate(self)
-    }
-
-    fn validate_f32(&self) -> Result<(), OptimError> {
-        fields::validate_f32(self)
-    }
-
-    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
-        fields::with(self, field, value)
-    }
-
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
+    fields::configured!();
 
     fn states(&self) -> &'static [&'static str] {
         match (self.centered, self.momentum > 0.0) {

@@ -5,7 +5,6 @@ use super::super::{Convention, Hyper, Rule};
 use super::gather::{self, gather};
 use super::wolfe::{Line, Work, search};
 use super::{Ended, Report, SecondOrder, Space};
-use crate::error::OptimError;
 use crate::scalar::Number;
 
 /// L-BFGS: Newton's method with an inverse Hessian guessed from the last gradients, over the whole training set.
@@ -281,29 +280,7 @@ impl Configurable for Lbfgs {
 
 /// What a device does for it: minibatch by minibatch the gradient over all rows is gathered, and no parameter moves.
 impl Rule for Lbfgs {
-    fn name(&self) -> &'static str {
-        Self::NAME
-    }
-
-    fn convention(&self) -> Convention {
-        self.convention
-    }
-
-    fn validate(&self) -> Result<(), OptimError> {
-        fields::validate(self)
-    }
-
-    fn validate_f32(&self) -> Result<(), OptimError> {
-        fields::validate_f32(self)
-    }
-
-    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
-        fields::with(self, field, value)
-    }
-
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
+    fields::configured!();
 
     fn states(&self) -> &'static [&'static str] {
         gather::STATES

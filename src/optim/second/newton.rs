@@ -165,29 +165,7 @@ impl Configurable for Newton {
 
 /// What a device does for it: minibatch by minibatch the gradient over all rows is gathered, and no parameter moves.
 impl Rule for Newton {
-    fn name(&self) -> &'static str {
-        Self::NAME
-    }
-
-    fn convention(&self) -> Convention {
-        self.convention
-    }
-
-    fn validate(&self) -> Result<(), OptimError> {
-        fields::validate(self)
-    }
-
-    fn validate_f32(&self) -> Result<(), OptimError> {
-        fields::validate_f32(self)
-    }
-
-    fn with(&self, field: &str, value: f64) -> Result<Self, OptimError> {
-        fields::with(self, field, value)
-    }
-
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
+    fields::configured!();
 
     fn states(&self) -> &'static [&'static str] {
         gather::STATES

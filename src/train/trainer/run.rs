@@ -227,7 +227,7 @@ impl Trainer {
         let going: Vec<usize> = (0..self.members.len()).filter(|&m| self.goes_on(m)).collect();
         for m in going {
             let (sums, at) = (self.members[m].sums, self.moment(m, last));
-            let (learning_rate, _) = self.rules.hyper(&self.recipe, self.precision, m, &at, self.position.before)?;
+            let learning_rate = self.recipe.rate(self.precision, self.rules.base(m), 1.0, &at)?;
             let validation = validation.as_ref().map(|all| all[m]);
             if let (Some(plateau), Some((loss, _)), Some(_)) =
                 (self.recipe.schedule.plateau(), validation, self.recipe.schedule.behind(&at))
