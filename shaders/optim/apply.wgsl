@@ -17,16 +17,12 @@ fn apply(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let n = workgroup_number(workgroup, groups);
+    if !has_work(workgroup, groups) {
+        return;
+    }
     let member = params.first_member + workgroup.z;
-    if n >= params.blocks || !updated_now(member) {
-        return;
-    }
-    let block = block_of(params.first_block + n);
-    if block.group == FROZEN {
-        return;
-    }
-    let first = workgroup.z * params.stride4 + block.first4 - params.first4;
+    let block = block_of(params.first_block + workgroup_number(workgroup, groups));
+    let first = first_of(block, workgroup.z);
     let ratio = bitcast<f32>(atomicLoad(&work[scale_at(member, block.tensor)]));
     var rate = hyper_word(member, block.group, 10u) * ratio;
     var shrink = hyper_word(member, block.group, 11u);

@@ -1,6 +1,6 @@
 // What the kernels over blocks share. A block is up to 4096 elements of one tensor, and one workgroup's work; z is the
 // member. The work buffer has 8 words a block and then a scale a tensor, for each member.
-// Uses: lib/control.wgsl, and the kernel's `params` and `work`.  The host's side: src/optim/layout.rs
+// Uses: lib/control.wgsl, lib/grid.wgsl, and the kernel's `params` and `work`.  The host's side: src/optim/layout.rs
 
 // vec4s that an invocation takes, a workgroup apart so that neighbours read neighbours.
 override PER: u32 = 16u;
@@ -42,6 +42,20 @@ fn block_of(number: u32) -> Block {
 // Whether the member is updated at this step; one that diverged stays as it was.
 fn updated_now(member: u32) -> bool {
     return (step_word(member, 0u) & 1u) == 1u;
+}
+
+// Whether a workgroup has something to do: a block that is not frozen, of a member that is updated.
+fn has_work(workgroup: vec3<u32>, groups: vec3<u32>) -> bool {
+    let n = workgroup_number(workgroup, groups);
+    if n >= params.blocks || !updated_now(params.first_member + workgroup.z) {
+        return false;
+    }
+    return block_of(params.first_block + n).group != FROZEN;
+}
+
+// First vec4 of a block in the bound buffers, of the z-th of their members.
+fn first_of(block: Block, z: u32) -> u32 {
+    return z * params.stride4 + block.first4 - params.first4;
 }
 
 fn work_at(member: u32, block: u32, n: u32) -> u32 {

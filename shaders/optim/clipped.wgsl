@@ -15,16 +15,12 @@ fn clipped(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let n = workgroup_number(workgroup, groups);
+    if !has_work(workgroup, groups) {
+        return;
+    }
     let member = params.first_member + workgroup.z;
-    if n >= params.blocks || !updated_now(member) {
-        return;
-    }
-    let block = block_of(params.first_block + n);
-    if block.group == FROZEN {
-        return;
-    }
-    let first = workgroup.z * params.stride4 + block.first4 - params.first4;
+    let block = block_of(params.first_block + workgroup_number(workgroup, groups));
+    let first = first_of(block, workgroup.z);
     let scale = bitcast<f32>(work[scale_at(member, block.tensor)]);
     let bound = bitcast<f32>(step_word(member, 2u));
     for (var k = 0u; k < PER; k++) {

@@ -13,16 +13,12 @@ fn norms(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let n = workgroup_number(workgroup, groups);
+    if !has_work(workgroup, groups) {
+        return;
+    }
     let member = params.first_member + workgroup.z;
-    if n >= params.blocks || !updated_now(member) {
-        return;
-    }
-    let block = block_of(params.first_block + n);
-    if block.group == FROZEN {
-        return;
-    }
-    let first = workgroup.z * params.stride4 + block.first4 - params.first4;
+    let block = block_of(params.first_block + workgroup_number(workgroup, groups));
+    let first = first_of(block, workgroup.z);
     var worst = vec4<u32>();
     var gg = vec4<f32>();
     var bad = 0u;

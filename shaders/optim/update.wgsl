@@ -26,18 +26,14 @@ fn update(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let n = workgroup_number(workgroup, groups);
+    if !has_work(workgroup, groups) {
+        return;
+    }
     let member = params.first_member + workgroup.z;
-    if n >= params.blocks || !updated_now(member) {
-        return;
-    }
-    let block = block_of(params.first_block + n);
-    if block.group == FROZEN {
-        return;
-    }
+    let block = block_of(params.first_block + workgroup_number(workgroup, groups));
     let h = hyper_of(member, block.group);
     let bare = BARE && block.state4 == NO_STATE;
-    let first = workgroup.z * params.stride4 + block.first4 - params.first4;
+    let first = first_of(block, workgroup.z);
     let state_first = workgroup.z * params.state_stride4 + block.state4 - params.state_first4;
     var scale = 1.0;
     if SCALED {
