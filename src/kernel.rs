@@ -233,6 +233,34 @@ pub enum Tiling {
     Register,
 }
 
+/// What kernels may use on an adapter beside WebGPU's minimum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Abilities {
+    /// Bytes of workgroup memory; 16 KiB by default.
+    pub workgroup_memory: u32,
+    /// Invocations of a workgroup; 256 by default.
+    pub invocations: u32,
+    /// The size that every subgroup has, where subgroup operations may be used and the size is fixed.
+    pub subgroup: Option<u32>,
+}
+
+impl Default for Abilities {
+    fn default() -> Self {
+        Self { workgroup_memory: 16 << 10, invocations: 256, subgroup: None }
+    }
+}
+
+/// The ways in which an op can be launched at a place: all with the same value to within its bound, which of them is fast is the
+/// adapter's matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Variants {
+    /// What a choice holds for: places of one class share it. Lengths are rounded; the members are not part of it, so that a
+    /// member of a population is computed as it would be alone.
+    pub class: String,
+    /// Their names, for [`Plan::variant`]. Empty or one: there is nothing to choose.
+    pub names: Vec<&'static str>,
+}
+
 /// What an op may count on when it describes its launches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -248,12 +276,26 @@ pub struct Plan {
     pub max_groups: u32,
     /// Which product kernel suits the adapter.
     pub tiling: Tiling,
+    /// What the adapter has beside WebGPU's minimum.
+    pub abilities: Abilities,
+    /// Which of [`Op::variants`](crate::graph::Op::variants) to launch; `None`, or a name that is not among them, for the one that
+    /// suits [`tiling`](Self::tiling).
+    pub variant: Option<&'static str>,
 }
 
 impl Plan {
     /// The same places at WebGPU's default limits.
     pub fn new(inputs: Vec<Place>, output: Place, members: u32) -> Self {
-        Self { inputs, output, members, max_elements: 32 << 20, max_groups: 65_535, tiling: Tiling::Workgroup }
+        Self {
+            inputs,
+            output,
+            members,
+            max_elements: 32 << 20,
+            max_groups: 65_535,
+            tiling: Tiling::Workgroup,
+            abilities: Abilities::default(),
+            variant: None,
+        }
     }
 
     /// Workgroups for `count` invocations of `size` a group, folded over x and y; z is the members.

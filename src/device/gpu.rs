@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::error::DeviceError;
-use crate::kernel::{ALIGN, Tiling};
+use crate::kernel::{ALIGN, Abilities, Tiling, Variants};
 
 /// How long a submission may take before the driver is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,6 +44,8 @@ pub struct Options {
     pub memory_limit: Option<u64>,
     /// Which product kernels to use; by default what suits the kind of adapter.
     pub tiling: Option<Tiling>,
+    /// The variant to take wherever an op offers one of this name; by default what was found to be fast.
+    pub variant: Option<&'static str>,
 }
 
 /// An open adapter: a device, its queue, and the pipelines made on it so far. Cloning shares them.
@@ -59,6 +61,8 @@ struct Shared {
     options: Options,
     limits: wgpu::Limits,
     pipelines: Mutex<HashMap<pipeline::Key, pipeline::Pipeline>>,
+    /// The variant chosen for each class.
+    choices: Mutex<HashMap<String, &'static str>>,
     allocated: Arc<AtomicU64>,
     trouble: Arc<Mutex<Option<Trouble>>>,
 }
@@ -138,6 +142,7 @@ impl Gpu {
             options,
             limits,
             pipelines: Mutex::default(),
+            choices: Mutex::default(),
             allocated: Arc::default(),
             trouble,
         };
@@ -159,6 +164,25 @@ impl Gpu {
         let natural =
             if self.shared.report.kind == AdapterKind::Software { Tiling::Register } else { Tiling::Workgroup };
         self.shared.options.tiling.unwrap_or(natural)
+    }
+
+    /// What its kernels may use beside WebGPU's minimum.
+    pub fn abilities(&self) -> Abilities {
+        let limits = &self.shared.limits;
+        Abilities {
+            workgroup_memory: limits.max_compute_workgroup_storage_size,
+            invocations: limits.max_compute_invocations_per_workgroup,
+            subgroup: None,
+        }
+    }
+
+    /// The variant to launch of those offered.
+    fn variant(&self, offered: &Variants) -> Option<&'static str> {
+        if let Some(forced) = self.shared.options.variant.filter(|name| offered.names.contains(name)) {
+            return Some(forced);
+        }
+        let choices = self.shared.choices.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        choices.get(&offered.class).copied().filter(|name| offered.names.contains(name))
     }
 
     /// Bytes allocated and not freed.

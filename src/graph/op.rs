@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use super::{NodeId, Tape};
 use crate::error::GraphError;
-use crate::kernel::{Launches, Plan};
+use crate::kernel::{Launches, Plan, Variants};
 use crate::scalar::Scalar;
 use crate::shape::Shape;
 
@@ -133,6 +133,11 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// [`GraphError::TooLarge`] where an operand needs more than one binding and cannot be split.
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError>;
 
+    /// The ways in which [`launches`](Self::launches) can do it at this place, where there are several worth timing.
+    fn variants(&self, _plan: &Plan) -> Variants {
+        Variants::default()
+    }
+
     /// For each element of the output, the most by which the kernel's f32 value may lie from the f64 `y`, given the same for
     /// the inputs: propagated error plus the rounding of the op's own arithmetic. This is the tolerance of every GPU
     /// check; it comes from the formula, not from looking at results. With input errors of 0 it bounds the kernel alone.
@@ -179,6 +184,8 @@ pub trait DynOp: Debug + Send + Sync {
     ///
     /// As [`Op::launches`].
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError>;
+    /// [`Op::variants`]
+    fn variants(&self, plan: &Plan) -> Variants;
     /// [`Op::bound`]
     fn bound(&self, inputs: &[BoundArg<'_>], y: &[f64], error: &mut [f64]);
     /// [`Op::winners`]
@@ -209,6 +216,9 @@ impl<O: Op> DynOp for O {
     }
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
         Op::launches(self, plan)
+    }
+    fn variants(&self, plan: &Plan) -> Variants {
+        Op::variants(self, plan)
     }
     fn bound(&self, inputs: &[BoundArg<'_>], y: &[f64], error: &mut [f64]) {
         Op::bound(self, inputs, y, error);

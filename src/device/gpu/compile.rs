@@ -241,14 +241,17 @@ pub(super) fn compile(
     for (i, node) in graph.nodes().iter().enumerate() {
         if let (Kind::Op { op, inputs }, true) = (&node.kind, live[i] && roots[i].0 == i) {
             let place = |id: NodeId| Place { shape: graph.shape(id).clone(), stride: place_stride(id) };
-            let plan = Plan {
+            let mut plan = Plan {
                 inputs: inputs.iter().map(|&id| place(id)).collect(),
                 output: place(NodeId(i)),
                 members: if per[i] { around.members } else { 1 },
                 max_elements: gpu.max_elements(),
                 max_groups: gpu.max_groups(),
                 tiling: gpu.tiling(),
+                abilities: gpu.abilities(),
+                variant: None,
             };
+            plan.variant = gpu.variant(&op.variants(&plan));
             described[i] = Some(op.launches(&plan)?);
         }
     }
