@@ -2,6 +2,7 @@
 
 pub mod cpu;
 mod engine;
+mod footprint;
 mod forward;
 pub mod gpu;
 mod memory;
@@ -12,6 +13,7 @@ pub use engine::{
     Update,
 };
 
+pub use footprint::Footprint;
 pub use vectors::{VectorId, Vectors};
 
 pub(crate) use forward::{Compiled, Forward};

@@ -7,6 +7,8 @@ mod command;
 mod gradients;
 #[path = "zoo/made.rs"]
 mod made;
+#[path = "zoo/memory.rs"]
+mod memory;
 #[path = "zoo/runs.rs"]
 mod runs;
 mod support;
@@ -188,6 +190,8 @@ fn main() {
         if model.on_a_gpu {
             trials.push(support::trial(format!("{name} trains gpu"), || runs::one_epoch_and_another(model, "gpu")));
         }
+        trials.push(Trial::test(format!("{name} memory cpu"), || memory::is_planned(model, "cpu")));
+        trials.push(support::trial(format!("{name} memory gpu"), || memory::is_planned(model, "gpu")));
         trials.push(Trial::test(format!("{name} gradients cpu"), || gradients::are_right(model, "cpu")));
         trials.push(support::trial(format!("{name} gradients gpu"), || gradients::are_right(model, "gpu")));
     }

@@ -310,11 +310,15 @@ fn introduce(
 ) -> Result<(), CliError> {
     let parameters: usize = trainer.tensors().iter().map(|t| t.shape.elements()).sum();
     let held_out = data.validation.as_ref().map_or(0, thalweg::data::Dataset::rows);
-    let (rows, bytes) = (data.train.rows(), trainer.bytes());
+    let (rows, held) = (data.train.rows(), trainer.footprint());
     if arguments.json {
         let mut fields = json!({
-                "adapter": trainer.device(), "device": why, "precision": device.precision().name(), "parameters": parameters, "bytes": bytes, "data": data.description,
+                "adapter": trainer.device(), "device": why, "precision": device.precision().name(), "parameters": parameters, "bytes": held.total(), "data": data.description,
                 "train_rows": rows, "val_rows": held_out, "streamed_rows": trainer.streamed(), "steps_per_epoch": trainer.steps_per_epoch(),
+                "memory": {
+                    "parameters": held.parameters, "gradients": held.gradients, "states": held.states, "values": held.values,
+                    "data": held.data, "other": held.other, "floor": held.floor(),
+                },
                 "epochs": config.train.epochs, "step": trainer.step(), "run": folder,
         });
         if let (true, Some(fields)) = (trainer.population() > 1, fields.as_object_mut()) {
@@ -327,12 +331,22 @@ fn introduce(
     if let Some(chunk) = trainer.streamed() {
         line(format!("        streamed: {chunk} rows at a time, for the memory does not hold all"))?;
     }
-    let mib = bytes as f64 / f64::from(1 << 20);
     let members = match trainer.population() {
         1 => String::new(),
         n => format!("{n} members of "),
     };
-    line(format!("model:  {members}{parameters} parameters, {mib:.1} MiB on the device with data and minibatch"))?;
+    let mib = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
+    line(format!("model:  {members}{parameters} parameters"))?;
+    line(format!(
+        "memory: {} MiB on the device: parameters {}, gradients {}, states {}, values {}, data {}, other {}",
+        mib(held.total()),
+        mib(held.parameters),
+        mib(held.gradients),
+        mib(held.states),
+        mib(held.values),
+        mib(held.data),
+        mib(held.other),
+    ))?;
     if trainer.step() > 0 {
         line(format!("resumed after step {}", trainer.step()))?;
     }

@@ -10,7 +10,7 @@ pub use engine::CpuEngine;
 pub(super) use forward::CpuForward;
 pub(crate) use room::admit;
 
-use super::memory::{self, Home, Memory};
+use super::memory::{self, Home, Memory, Terms};
 use super::{Feed, Feeds, fed};
 use crate::error::DeviceError;
 use crate::graph::{Arg, Context, Dtype, Graph, Kind, NodeId, TwinIn};
@@ -56,11 +56,23 @@ pub(crate) struct Program<T> {
 impl<T: TwinIn> Program<T> {
     /// Plans `graph` up to `wanted`; refuses what the machine's memory does not hold.
     pub(crate) fn new(graph: Graph, wanted: &[NodeId]) -> Result<Self, DeviceError> {
-        let memory = memory::plan(&graph, wanted, |id| graph.shape(id).elements(), |_| Vec::new(), |_| None, true);
+        let mut room = Vec::new();
+        let mut program = Self::within(graph, wanted, &mut room)?;
+        program.exchange(&mut room);
+        Ok(program)
+    }
+
+    /// The same, with its values in `room`, which grows by what it needs: programs that never run at once take turns there.
+    /// Before it runs and after its values were read, [`exchange`](Self::exchange).
+    pub(crate) fn within(graph: Graph, wanted: &[NodeId], room: &mut Vec<Vec<T>>) -> Result<Self, DeviceError> {
+        let held: Vec<usize> = room.iter().map(Vec::len).collect();
+        let terms = Terms { held: &held, most: usize::MAX, recycle: true };
+        let memory = memory::plan(&graph, wanted, |id| graph.shape(id).elements(), |_| Vec::new(), |_| None, &terms);
         let sources = (0..graph.nodes().len()).filter(|&i| !matches!(graph.nodes()[i].kind, Kind::Op { .. }));
-        let lengths = memory.slots.iter().copied().chain(sources.map(|i| graph.nodes()[i].meta.shape.elements()));
+        let lengths =
+            memory.slots[held.len()..].iter().copied().chain(sources.map(|i| graph.nodes()[i].meta.shape.elements()));
         admit("the values of one step", lengths.fold(0, usize::saturating_add), size_of::<T>())?;
-        let slots = memory.slots.iter().map(|&n| vec![T::zero(); n]).collect();
+        room.extend(memory.slots[held.len()..].iter().map(|&n| vec![T::zero(); n]));
         let count = graph.nodes().len();
         let computed = |i: &usize| {
             memory.homes[*i] != Home::Dead
@@ -68,8 +80,14 @@ impl<T: TwinIn> Program<T> {
                 && matches!(graph.nodes()[*i].kind, Kind::Op { .. })
         };
         let order = (0..count).filter(computed).map(NodeId).collect();
-        let mut program =
-            Self { order, slots, memory, sources: vec![Vec::new(); count], indices: vec![Vec::new(); count], graph };
+        let mut program = Self {
+            order,
+            slots: Vec::new(),
+            memory,
+            sources: vec![Vec::new(); count],
+            indices: vec![Vec::new(); count],
+            graph,
+        };
         for i in 0..count {
             let node = &program.graph.nodes()[i];
             match (&node.kind, node.meta.dtype) {
@@ -80,6 +98,11 @@ impl<T: TwinIn> Program<T> {
             }
         }
         Ok(program)
+    }
+
+    /// Exchanges its buffers for `room`'s, or back.
+    pub(crate) fn exchange(&mut self, room: &mut Vec<Vec<T>>) {
+        std::mem::swap(&mut self.slots, room);
     }
 
     /// Feeds every live source.
@@ -108,9 +131,11 @@ impl<T: TwinIn> Program<T> {
         &mut self.indices[id.0]
     }
 
-    /// Elements of all values and sources.
-    pub(crate) fn elements(&self) -> usize {
-        self.slots.iter().chain(&self.sources).map(Vec::len).sum()
+    /// Elements that gradients take of the values' slots; the sources' elements; and the most that values need at once.
+    pub(crate) fn elements(&self, gradients: &[Option<NodeId>]) -> [usize; 3] {
+        let owned = gradients.iter().flatten().filter(|id| !self.is_source(**id));
+        let owned = owned.map(|id| self.graph.shape(*id).elements()).sum();
+        [owned, self.sources.iter().map(Vec::len).sum(), self.memory.floor]
     }
 
     /// Computes all values.
@@ -122,14 +147,15 @@ impl<T: TwinIn> Program<T> {
     pub(crate) fn run_each(&mut self, cx: &Context, mut see: impl FnMut(NodeId, &[Arg<'_, T>], &[T])) {
         for n in 0..self.order.len() {
             let id = self.order[n];
-            let Home::Slot(slot) = self.memory.homes[id.0] else { unreachable!("an op's value lives in a slot") };
-            let mut out = std::mem::take(&mut self.slots[slot]);
+            let Home::Slot(place) = self.memory.homes[id.0] else { unreachable!("an op's value lives in a slot") };
+            // What an op reads lies in other slots.
+            let mut out = std::mem::take(&mut self.slots[place.slot]);
             let Kind::Op { op, inputs } = &self.graph.node(id).kind else { unreachable!("only ops are in the order") };
             let args: Vec<Arg<'_, T>> = inputs.iter().map(|&input| self.arg(input)).collect();
-            let y = &mut out[..self.graph.shape(id).elements()];
+            let y = &mut out[place.offset..][..self.graph.shape(id).elements()];
             T::twin(op.as_ref(), &args, y, cx);
             see(id, &args, y);
-            self.slots[slot] = out;
+            self.slots[place.slot] = out;
         }
     }
 
@@ -143,7 +169,7 @@ impl<T: TwinIn> Program<T> {
         let root = self.memory.roots[id.0];
         let len = self.graph.shape(id).elements();
         match self.memory.homes[root.0] {
-            Home::Slot(slot) => &self.slots[slot][..len],
+            Home::Slot(place) => &self.slots[place.slot][place.offset..][..len],
             _ => &self.sources[root.0],
         }
     }

@@ -13,6 +13,7 @@ pub use transform::{NUMBERS, Transform};
 
 use std::sync::Arc;
 
+use super::footprint::Footprint;
 use super::vectors::Vectors;
 use crate::error::DeviceError;
 use crate::graph::{Graph, NodeId};
@@ -378,8 +379,13 @@ pub trait Engine: Send {
     /// Vectors as long as the parameters, for an optimizer that needs more than the fused update.
     fn vectors(&mut self) -> &mut dyn Vectors;
 
+    /// Bytes held on the device, by what they are for.
+    fn footprint(&self) -> Footprint;
+
     /// Bytes held on the device.
-    fn bytes(&self) -> u64;
+    fn bytes(&self) -> u64 {
+        self.footprint().total()
+    }
 }
 
 /// The earliest of the flags `[tensor] → (gradient, parameter)` counted from 0, `u32::MAX` for never.

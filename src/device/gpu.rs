@@ -200,6 +200,11 @@ impl Gpu {
         (most / ALIGN * ALIGN).max(ALIGN)
     }
 
+    /// Elements that one buffer holds.
+    fn max_buffer(&self) -> usize {
+        usize::try_from(self.shared.limits.max_buffer_size / 4).unwrap_or(usize::MAX) / ALIGN * ALIGN
+    }
+
     /// Workgroups that one axis of a dispatch takes.
     fn max_groups(&self) -> u32 {
         let most = self.shared.limits.max_compute_workgroups_per_dimension;

@@ -1,5 +1,10 @@
 //! Which buffer each value lives in, and for how long: both devices plan alike.
 
+mod pack;
+
+pub(super) use pack::Spot;
+use pack::{Rules, Span, largest_cut, pack};
+
 use crate::graph::{Graph, Kind, NodeId};
 
 /// Where a node's value lives.
@@ -11,8 +16,8 @@ pub(super) enum Home {
     Source,
     /// A place of the caller's choosing: a gradient of the flat buffer.
     Pinned(usize),
-    /// A slot that values share by lifetime.
-    Slot(usize),
+    /// A place in a buffer that values share by lifetime.
+    Slot(Spot),
 }
 
 /// Homes of all nodes, sizes of the slots, and the slots that each node borrows while it is computed.
@@ -22,21 +27,33 @@ pub(super) struct Memory {
     pub homes: Vec<Home>,
     /// The node whose bytes a node shares: itself, or what a chain of views begins at.
     pub roots: Vec<NodeId>,
-    /// Bytes (or any unit `size` counts in) of each slot.
+    /// Elements (or any unit `size` counts in) of each buffer; those that were there already come first.
     pub slots: Vec<usize>,
-    /// For each node, slots for its scratch.
-    pub scratch: Vec<Vec<usize>>,
+    /// For each node, places for its scratch.
+    pub scratch: Vec<Vec<Spot>>,
+    /// The most that the values in slots take at once: no plan takes less.
+    pub floor: usize,
+}
+
+/// What a planner is told of a device.
+pub(super) struct Terms<'a> {
+    /// Sizes of the buffers that are there already, which programs take turns with.
+    pub held: &'a [usize],
+    /// Most elements of one buffer.
+    pub most: usize,
+    /// Without it no two values or scratches share a buffer.
+    pub recycle: bool,
 }
 
 /// Plans the values that `wanted` need. `size(node)` is what a node's value takes in all, `scratch(node)` what its op borrows,
-/// `pinned(node)` a place outside the slots. Without `recycle` no two values or scratches share a slot.
+/// `pinned(node)` a place outside the slots.
 pub(super) fn plan(
     graph: &Graph,
     wanted: &[NodeId],
     size: impl Fn(NodeId) -> usize,
     scratch: impl Fn(NodeId) -> Vec<usize>,
     pinned: impl Fn(NodeId) -> Option<usize>,
-    recycle: bool,
+    terms: &Terms<'_>,
 ) -> Memory {
     let count = graph.nodes().len();
     let live = graph.live(wanted);
@@ -52,35 +69,53 @@ pub(super) fn plan(
         last[roots[id.0].0] = usize::MAX;
     }
     let mut homes = vec![Home::Dead; count];
-    let mut borrowed = vec![Vec::new(); count];
-    let mut pool = Pool::default();
+    let mut numbers: Vec<Option<usize>> = vec![None; count];
+    let mut borrowed: Vec<Vec<usize>> = vec![Vec::new(); count];
+    let (mut spans, mut apart) = (Vec::new(), Vec::<Vec<usize>>::new());
     for i in (0..count).filter(|&i| live[i]) {
         let id = NodeId(i);
         if roots[i] != id {
             homes[i] = homes[roots[i].0];
-        } else if !matches!(graph.node(id).kind, Kind::Op { .. }) {
+            continue;
+        }
+        if !matches!(graph.node(id).kind, Kind::Op { .. }) {
             homes[i] = Home::Source;
-        } else if let Some(place) = pinned(id) {
-            homes[i] = Home::Pinned(place);
-        } else {
-            homes[i] = Home::Slot(pool.take(size(id)));
+            continue;
         }
-        if roots[i] == id && matches!(graph.node(id).kind, Kind::Op { .. }) {
-            borrowed[i] = scratch(id).into_iter().map(|n| pool.take(n)).collect();
-            borrowed[i].iter().filter(|_| recycle).for_each(|&slot| pool.give(slot));
+        // What this op writes: each apart from the others and from all that it reads.
+        let read: Vec<usize> = graph.nodes()[i].inputs().iter().filter_map(|n| numbers[roots[n.0].0]).collect();
+        let mut written = Vec::new();
+        let mut span = |size: usize, last: usize| {
+            spans.push(Span { size, first: i, last: if terms.recycle { last } else { usize::MAX } });
+            written.push(spans.len() - 1);
+            spans.len() - 1
+        };
+        match pinned(id) {
+            Some(place) => homes[i] = Home::Pinned(place),
+            None => numbers[i] = Some(span(size(id), last[i])),
         }
-        // A slot is free again only after the node that reads it last, so no op reads and writes one slot.
-        let mut ended: Vec<NodeId> = graph.nodes()[i].inputs().iter().map(|n| roots[n.0]).collect();
-        ended.push(roots[i]);
-        ended.sort_unstable();
-        ended.dedup();
-        for root in ended {
-            if let (Home::Slot(slot), true) = (homes[root.0], last[root.0] == i && recycle) {
-                pool.give(slot);
+        borrowed[i] = scratch(id).into_iter().map(|n| span(n, i)).collect();
+        apart.resize(spans.len(), Vec::new());
+        for (n, &one) in written.iter().enumerate() {
+            for &other in read.iter().chain(&written[..n]) {
+                apart[one].push(other);
+                apart[other].push(one);
             }
         }
     }
-    Memory { homes, roots, slots: pool.sizes, scratch: borrowed }
+    let (places, slots) = if terms.recycle {
+        pack(&spans, &Rules { held: terms.held, most: terms.most, apart: &apart })
+    } else {
+        let own = |n: usize| Spot { slot: n, offset: 0 };
+        ((0..spans.len()).map(own).collect(), spans.iter().map(|s| s.size).collect())
+    };
+    for i in 0..count {
+        if let Some(n) = numbers[roots[i].0].filter(|_| live[i]) {
+            homes[i] = Home::Slot(places[n]);
+        }
+    }
+    let borrowed = borrowed.into_iter().map(|list| list.into_iter().map(|n| places[n]).collect()).collect();
+    Memory { homes, roots, slots, scratch: borrowed, floor: largest_cut(&spans) }
 }
 
 /// For each node, the node whose bytes it is.
@@ -93,36 +128,6 @@ pub(super) fn roots(graph: &Graph) -> Vec<NodeId> {
         });
     }
     roots
-}
-
-#[derive(Default)]
-struct Pool {
-    sizes: Vec<usize>,
-    free: Vec<usize>,
-}
-
-impl Pool {
-    /// The smallest free slot that is large enough; else the largest free one, grown; else a new one.
-    fn take(&mut self, size: usize) -> usize {
-        let fits = |s: &usize| self.sizes[*s] >= size;
-        let best = self.free.iter().copied().filter(fits).min_by_key(|&s| self.sizes[s]);
-        let slot = best.or_else(|| self.free.iter().copied().max_by_key(|&s| self.sizes[s]));
-        match slot {
-            Some(slot) => {
-                self.free.retain(|&s| s != slot);
-                self.sizes[slot] = self.sizes[slot].max(size);
-                slot
-            }
-            None => {
-                self.sizes.push(size);
-                self.sizes.len() - 1
-            }
-        }
-    }
-
-    fn give(&mut self, slot: usize) {
-        self.free.push(slot);
-    }
 }
 
 #[cfg(test)]
@@ -138,10 +143,11 @@ mod tests {
         for _ in 0..5 {
             y = g.apply(Accumulate, &[y, y]).unwrap();
         }
-        let m = plan(&g, &[y], |_| 4, |_| vec![], |_| None, true);
+        let m = plan(&g, &[y], |_| 4, |_| vec![], |_| None, &Terms { held: &[], most: 64, recycle: true });
         assert_eq!(m.slots, [4, 4]);
-        for (i, node) in g.nodes().iter().enumerate() {
-            assert!(node.inputs().iter().all(|input| m.homes[input.0] != m.homes[i]));
+        let slot = |home: Home| if let Home::Slot(place) = home { Some(place.slot) } else { None };
+        for (i, node) in g.nodes().iter().enumerate().filter(|(i, _)| slot(m.homes[*i]).is_some()) {
+            assert!(node.inputs().iter().all(|input| slot(m.homes[input.0]) != slot(m.homes[i])));
         }
     }
 
@@ -152,7 +158,7 @@ mod tests {
         let a = g.apply(Accumulate, &[x, x]).unwrap();
         let b = g.apply(Accumulate, &[a, a]).unwrap();
         let c = g.apply(Accumulate, &[b, b]).unwrap();
-        let m = plan(&g, &[a, c], |_| 4, |_| vec![], |_| None, true);
+        let m = plan(&g, &[a, c], |_| 4, |_| vec![], |_| None, &Terms { held: &[], most: 64, recycle: true });
         assert!(m.homes[a.0] != m.homes[c.0] && m.homes[a.0] != m.homes[b.0]);
     }
 }

@@ -28,7 +28,7 @@ use super::set::{Set, build};
 use crate::data::Split;
 use crate::device::cpu::CpuEngine;
 use crate::device::gpu::GpuEngine;
-use crate::device::{Device, Engine, Precision, Setup, Tensor, Transform};
+use crate::device::{Device, Engine, Footprint, Precision, Setup, Tensor, Transform};
 use crate::error::{Result, TrainError};
 use crate::nn::{Assembled, Mode, Model};
 use crate::optim::FROZEN;
@@ -228,9 +228,14 @@ impl Trainer {
         self.moved_from.as_deref()
     }
 
-    /// Bytes held on the device.
+    /// Bytes held on the device; nothing is allocated after the first step.
     pub fn bytes(&self) -> u64 {
         self.engine.bytes()
+    }
+
+    /// The same by what they are for.
+    pub fn footprint(&self) -> Footprint {
+        self.engine.footprint()
     }
 
     /// Rows of a chunk, where the training data are too large for the device and stream through it.

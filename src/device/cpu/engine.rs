@@ -7,6 +7,7 @@ use super::update::{At, EngineScalar, Member, Scratch};
 use crate::device::engine::{
     self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph, Telemetry,
 };
+use crate::device::footprint::Footprint;
 use crate::device::vectors::Vectors;
 use crate::error::DeviceError;
 use crate::graph::{Context, Dtype, Kind, NodeId, TwinIn};
@@ -21,6 +22,8 @@ pub struct CpuEngine<T> {
     pub(super) members: Vec<Member<T>>,
     data: Vec<Data<T>>,
     programs: Vec<Step<T>>,
+    /// What the programs compute in, one after the other.
+    room: Vec<Vec<T>>,
     done: VecDeque<Vec<Record>>,
     scratch: Scratch<T>,
     /// Values of settings that members have of their own, by name and member.
@@ -91,6 +94,7 @@ impl<T: EngineScalar> CpuEngine<T> {
             setup,
             data: Vec::new(),
             programs: Vec::new(),
+            room: Vec::new(),
             done: VecDeque::new(),
             settings: HashMap::new(),
 
@@ -100,6 +104,7 @@ impl<T: EngineScalar> CpuEngine<T> {
 
     fn step(&mut self, n: u32, cursor: usize, call: &Call) -> Record {
         let step = &mut self.programs[call.program.0];
+        step.program.exchange(&mut self.room);
         let data = &self.data[step.data];
         let rows = &data.order[cursor..cursor + step.rows];
         for (table, to) in [(&data.features, step.features), (&data.targets, step.targets)] {
@@ -138,6 +143,7 @@ impl<T: EngineScalar> CpuEngine<T> {
                 record.telemetry.push(telemetry);
             }
         }
+        step.program.exchange(&mut self.room);
         record
     }
 }
@@ -229,7 +235,7 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
             record: step.record,
             gradients: step.gradients,
             updates: step.updates,
-            program: Program::new(step.graph, &wanted)?,
+            program: Program::within(step.graph, &wanted, &mut self.room)?,
         });
         Ok(ProgramId(self.programs.len() - 1))
     }
@@ -361,15 +367,29 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         self
     }
 
-    fn bytes(&self) -> u64 {
-        let tensors: usize = self.setup.tensors.iter().map(|t| t.shape.elements()).sum();
-        let buffers: usize = self.setup.buffers.iter().map(|t| t.shape.elements()).sum();
-        let update = &self.setup.update;
+    fn footprint(&self) -> Footprint {
+        let bytes = |elements: usize| (elements * size_of::<T>()) as u64;
+        let sum = |tensors: &[engine::Tensor]| tensors.iter().map(|t| t.shape.elements()).sum::<usize>();
+        let (tensors, members, update) = (sum(&self.setup.tensors), self.members.len(), &self.setup.update);
         let further = usize::from(update.average) + usize::from(update.accumulate);
-        let copies = self.members.len() * (1 + self.setup.rule.states().len() + further) + self.vectors.len();
-        let data: usize = self.data.iter().map(|d| d.features.kind().0).sum();
-        let values: usize = self.programs.iter().map(|p| p.program.elements()).sum();
-        ((tensors * copies + self.members.len() * buffers + data + values) * size_of::<T>()) as u64
+        let states = self.setup.rule.states().len() + further;
+        let mut held = Footprint {
+            parameters: bytes(members * tensors),
+            states: bytes(members * tensors * states),
+            data: bytes(self.data.iter().map(|d| d.features.kind().0).sum()),
+            other: bytes(members * sum(&self.setup.buffers) + self.vectors.len() * tensors),
+            ..Footprint::default()
+        };
+        for step in &self.programs {
+            let [gradients, sources, floor] = step.program.elements(&step.gradients);
+            held.gradients = held.gradients.max(bytes(gradients.min(floor)));
+            held.other += bytes(sources);
+            held.cut = held.cut.max(bytes(floor));
+        }
+        // Gradients are values here: both have their part of the room.
+        held.cut = held.cut.saturating_sub(held.gradients);
+        held.values = bytes(self.room.iter().map(Vec::len).sum()).saturating_sub(held.gradients);
+        held
     }
 }
 

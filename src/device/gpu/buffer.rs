@@ -29,6 +29,10 @@ impl Buffer {
     pub(super) fn elements(&self) -> usize {
         (self.counted.bytes / 4) as usize
     }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.counted.bytes
+    }
 }
 
 /// A part of a buffer that holds one value of the graph, all members.
@@ -47,6 +51,53 @@ impl Bound {
     /// A buffer from its beginning, of which all members share the value.
     pub(super) fn whole(buffer: Buffer) -> Self {
         Self { buffer, offset: 0, stride: 0, guard: 0 }
+    }
+}
+
+/// Buffers that programs which never run at once take turns with.
+#[derive(Default)]
+pub(super) struct Room(Vec<Buffer>);
+
+impl Room {
+    /// A buffer of at least each size, none twice: those there are, and new ones where they do not suffice.
+    pub(super) fn buffers(&mut self, gpu: &Gpu, what: &str, sizes: &[usize]) -> Result<Vec<Buffer>, DeviceError> {
+        let mut order: Vec<usize> = (0..sizes.len()).collect();
+        order.sort_by_key(|&n| std::cmp::Reverse(sizes[n]));
+        let mut taken = vec![false; self.0.len()];
+        let mut given: Vec<Option<Buffer>> = vec![None; sizes.len()];
+        for n in order {
+            let fits = |b: &usize| !taken[*b] && self.0[*b].elements() >= sizes[n];
+            let found = (0..self.0.len()).filter(fits).min_by_key(|&b| self.0[b].elements());
+            let place = match found {
+                Some(place) => place,
+                None => {
+                    self.0.push(gpu.storage(what, sizes[n])?);
+                    taken.push(false);
+                    self.0.len() - 1
+                }
+            };
+            taken[place] = true;
+            given[n] = Some(self.0[place].clone());
+        }
+        Ok(given.into_iter().flatten().collect())
+    }
+
+    /// Elements of each.
+    pub(super) fn sizes(&self) -> Vec<usize> {
+        self.0.iter().map(Buffer::elements).collect()
+    }
+
+    /// All of them, and new ones behind them up to as many as `sizes`.
+    pub(super) fn grown(&mut self, gpu: &Gpu, what: &str, sizes: &[usize]) -> Result<Vec<Buffer>, DeviceError> {
+        for &size in sizes.get(self.0.len()..).unwrap_or_default() {
+            self.0.push(gpu.storage(what, size)?);
+        }
+        Ok(self.0.clone())
+    }
+
+    /// Bytes of all of them.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.iter().map(|b| b.counted.bytes).sum()
     }
 }
 

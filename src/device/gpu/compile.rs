@@ -1,9 +1,9 @@
 //! A graph as a fixed list of dispatches, with pipelines, bind groups and uniform blocks made once.
 
 use super::Gpu;
-use super::buffer::{Bound, Buffer};
+use super::buffer::{Bound, Buffer, Room};
 use super::pipeline::{Access, Pipeline};
-use crate::device::memory::{self, Home, Memory};
+use crate::device::memory::{self, Home, Memory, Spot, Terms};
 use crate::error::{DeviceError, GraphError};
 use crate::graph::{DynOp, Graph, Kind, NodeId};
 use crate::kernel::{ALIGN, Binding, Kernel, Launch, Launches, Operand, Place, Plan, Word, padded};
@@ -214,12 +214,13 @@ pub(super) struct Compiled {
     slots: Vec<Buffer>,
 }
 
-/// Plans buffers for `graph` up to `wanted` and drafts all launches.
+/// Plans buffers for `graph` up to `wanted`, takes them of `room`, and drafts all launches.
 pub(super) fn compile(
     gpu: &Gpu,
     graph: &Graph,
     wanted: &[NodeId],
     around: &Surroundings<'_>,
+    room: &mut Room,
 ) -> Result<Compiled, DeviceError> {
     let per = graph.per_member();
     let members = around.members as usize;
@@ -260,10 +261,10 @@ pub(super) fn compile(
         launches.map_or(Vec::new(), |l| l.scratch.iter().map(|&n| size(n, per[id.0])).collect())
     };
     let pin = |id: NodeId| (around.pinned)(id).map(|_| id.0);
-    let memory =
-        memory::plan(graph, wanted, |id| size(graph.shape(id).elements(), per[id.0]), scratch, pin, around.guard == 0);
-    let slots: Vec<Buffer> =
-        memory.slots.iter().map(|&n| gpu.storage("values of the model", n)).collect::<Result<_, _>>()?;
+    let held = room.sizes();
+    let terms = Terms { held: &held, most: gpu.max_buffer(), recycle: around.guard == 0 };
+    let memory = memory::plan(graph, wanted, |id| size(graph.shape(id).elements(), per[id.0]), scratch, pin, &terms);
+    let slots = room.grown(gpu, "values of the model", &memory.slots)?;
     let mut compiled = Compiled { drafts: Drafts::default(), memory, slots };
     for (i, launches) in described.into_iter().enumerate() {
         let (Some(launches), Kind::Op { inputs, op }) = (launches, &graph.nodes()[i].kind) else { continue };
@@ -276,9 +277,9 @@ pub(super) fn compile(
         let borrowed: Vec<Bound> = compiled.memory.scratch[i]
             .iter()
             .zip(&launches.scratch)
-            .map(|(&slot, &len)| Bound {
-                buffer: compiled.slots[slot].clone(),
-                offset: 0,
+            .map(|(place, &len)| Bound {
+                buffer: compiled.slots[place.slot].clone(),
+                offset: place.offset,
                 // What the op was told, sentinels or not: launches over all members and over one must agree.
                 stride: if per[i] && around.members > 1 { padded(len) } else { 0 },
                 guard: 0,
@@ -305,7 +306,9 @@ impl Compiled {
     fn bound(&self, id: NodeId, stride: usize, around: &Surroundings<'_>) -> Bound {
         let root = self.memory.roots[id.0];
         match self.memory.homes[root.0] {
-            Home::Slot(slot) => Bound { buffer: self.slots[slot].clone(), offset: 0, stride, guard: around.guard },
+            Home::Slot(Spot { slot, offset }) => {
+                Bound { buffer: self.slots[slot].clone(), offset, stride, guard: around.guard }
+            }
             Home::Pinned(_) => (around.pinned)(root).expect("the planner pins only what is given a place"),
             Home::Source | Home::Dead => (around.source)(root),
         }
@@ -317,6 +320,11 @@ impl Compiled {
         let varies = graph.per_member()[root.0] && around.members > 1;
         let stride = if varies { padded(graph.shape(root).elements()) + around.guard } else { 0 };
         self.bound(id, stride, around)
+    }
+
+    /// Elements that the values in slots take at once, at the least.
+    pub(super) fn floor(&self) -> usize {
+        self.memory.floor
     }
 
     /// Every slot, for filling with sentinels.

@@ -11,11 +11,12 @@ mod vectors;
 use std::collections::{HashMap, VecDeque};
 
 use super::Gpu;
-use super::buffer::{Bound, Buffer, to_reals, to_words};
+use super::buffer::{Bound, Buffer, Room, to_reals, to_words};
 use super::compile::Dispatch;
 use crate::device::engine::{
     self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph,
 };
+use crate::device::footprint::Footprint;
 use crate::device::vectors::Vectors;
 use crate::error::DeviceError;
 use crate::kernel::{ALIGN, padded};
@@ -31,6 +32,9 @@ const CAPACITY: usize = 64;
 const TELEMETRY: usize = 1 << 22;
 /// Scalars a step records.
 const RECORDED: usize = 4;
+
+/// Elements of parameters that are exchanged at once for their averages.
+const SWAPPED: usize = 1 << 20;
 
 /// A GPU in training.
 pub struct GpuEngine {
@@ -55,6 +59,11 @@ pub struct GpuEngine {
     turning: Turning,
     /// What is kept without being learnt, and what the step under way makes of it.
     kept: Kept,
+    /// What programs and the transformation compute in: they never run at once.
+    room: Room,
+    minibatches: Room,
+    /// The recorded scalars, which outlive the room's values until the end of a step.
+    scalars: Vec<Buffer>,
     /// For each member what the blocks' and tensors' kernels leave for each other: norms, scales, flags.
     work: Buffer,
     control: Buffer,
@@ -88,6 +97,8 @@ struct Program {
     update: update::Lists,
     end: Vec<Dispatch>,
     extent: Extent,
+    /// Elements that the graph's values take at once, at the least.
+    floor: usize,
     /// Which of the recorded scalars the graph has.
     recorded: [bool; RECORDED],
 }
@@ -129,6 +140,11 @@ impl GpuEngine {
             averages: there(setup.update.average, "average parameters")?,
             turning: Turning::default(),
             kept: Kept { offsets: places, total: kept, now: both("buffers")?, next: both("buffers to be")? },
+            room: Room::default(),
+            minibatches: Room::default(),
+            scalars: (0..RECORDED)
+                .map(|_| gpu.storage("recorded scalars", members * ALIGN))
+                .collect::<Result<_, _>>()?,
             work: gpu.storage("norms, scales and flags", members * tables.work_words())?,
             control: gpu.storage("control words", tables.words(capacity))?,
             ring: gpu.storage("ring of records", capacity * members * RECORDED)?,
@@ -163,7 +179,11 @@ impl GpuEngine {
                 }
             }
         }
-        made.turning = made.turning()?;
+        let mut room = Room::default();
+        made.turning = made.turning(&mut room)?;
+        // As many as submissions are under way: no step allocates.
+        made.idle = vec![made.staging()?, made.staging()?];
+        made.room = room;
         gpu.health()?;
         Ok(made)
     }
@@ -330,11 +350,17 @@ impl Engine for GpuEngine {
     fn swap_averages(&mut self) -> Result<(), DeviceError> {
         engine::check_average(&self.setup)?;
         let Some(averages) = &self.averages else { return Ok(()) };
-        let room = self.gpu.storage("parameters on their way", self.parameters.elements())?;
+        let room = self.gpu.storage("parameters on their way", self.parameters.elements().min(SWAPPED))?;
         let mut encoder = self.gpu.shared.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        let bytes = self.parameters.elements() as u64 * 4;
-        for (from, to) in [(&self.parameters, &room), (averages, &self.parameters), (&room, averages)] {
-            encoder.copy_buffer_to_buffer(&from.raw, 0, &to.raw, 0, bytes);
+        for first in (0..self.parameters.bytes()).step_by(room.bytes() as usize) {
+            let bytes = room.bytes().min(self.parameters.bytes() - first);
+            for (from, at, to, there) in [
+                (&self.parameters, first, &room, 0),
+                (averages, first, &self.parameters, first),
+                (&room, 0, averages, first),
+            ] {
+                encoder.copy_buffer_to_buffer(&from.raw, at, &to.raw, there, bytes);
+            }
         }
         self.gpu.shared.queue.submit([encoder.finish()]);
         self.gpu.health()
@@ -350,7 +376,18 @@ impl Engine for GpuEngine {
         self
     }
 
-    fn bytes(&self) -> u64 {
-        self.gpu.allocated()
+    fn footprint(&self) -> Footprint {
+        let sum = |buffers: &mut dyn Iterator<Item = &Buffer>| buffers.map(Buffer::bytes).sum::<u64>();
+        let mut held = Footprint {
+            parameters: self.parameters.bytes(),
+            gradients: self.gradients.bytes(),
+            states: sum(&mut self.states.iter().chain(&self.sums).chain(&self.averages).chain(self.turning.states())),
+            values: self.room.bytes(),
+            data: self.data.iter().map(DataSet::bytes).sum(),
+            other: 0,
+            cut: 4 * self.programs.iter().map(|p| p.floor).fold(self.turning.floor, usize::max) as u64,
+        };
+        held.other = self.gpu.allocated().saturating_sub(held.total());
+        held
     }
 }

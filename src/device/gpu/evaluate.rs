@@ -1,7 +1,7 @@
 //! One run of a graph with values fed from the host: what checks and small predictions use.
 
 use super::Gpu;
-use super::buffer::{Bound, to_reals, to_words};
+use super::buffer::{Bound, Room, to_reals, to_words};
 use super::compile::{Surroundings, compile, encode};
 use crate::device::{Feed, Feeds, fed};
 use crate::error::DeviceError;
@@ -73,7 +73,7 @@ pub fn evaluate(
     let around = Surroundings { members: members as u32, guard, source: &source, pinned: &|_| None, control: &control };
     let computed = |i: &usize| live[*i] && matches!(&graph.nodes()[*i].kind, Kind::Op { op, .. } if !op.is_view());
     let all: Vec<NodeId> = (0..live.len()).filter(computed).map(NodeId).collect();
-    let mut compiled = compile(gpu, graph, wanted, &around)?;
+    let mut compiled = compile(gpu, graph, wanted, &around, &mut Room::default())?;
     if how.sentinels {
         for slot in compiled.slots() {
             gpu.write(slot, 0, &vec![SENTINEL; slot.elements()]);

@@ -1,7 +1,7 @@
 //! Graphs run forward on a GPU over weights they share: compiled once, fed and read back at each run.
 
 use super::Gpu;
-use super::buffer::{Bound, Buffer, to_reals};
+use super::buffer::{Bound, Buffer, Room, to_reals};
 use super::compile::{Compiled, Dispatch, Surroundings, compile, encode};
 use super::engine::words;
 use super::evaluate::control_words;
@@ -62,7 +62,7 @@ impl GpuForward {
         let source = |id: NodeId| sources[id.0].clone().expect("every live source was given a place above");
         let control = &self.control;
         let around = Surroundings { members: 1, guard: 0, source: &source, pinned: &|_| None, control };
-        let mut values = compile(&self.gpu, &graph, wanted, &around)?;
+        let mut values = compile(&self.gpu, &graph, wanted, &around, &mut Room::default())?;
         let dispatches = std::mem::take(&mut values.drafts).finish(&self.gpu)?;
         let place =
             |&id: &NodeId| (values.value(&graph, id, &around), graph.shape(id).elements(), graph.node(id).meta.dtype);

@@ -53,6 +53,12 @@ struct Stream {
 }
 
 impl DataSet {
+    /// Bytes on the device.
+    pub fn bytes(&self) -> u64 {
+        let parts = self.tables.iter().flat_map(|table| table.features.iter().chain(&table.targets));
+        self.order.bytes() + parts.map(|part| part.bound.buffer.bytes()).sum::<u64>()
+    }
+
     /// Puts the data on the device if they leave as much memory as they take, of what a limit allows; otherwise, and where
     /// the driver gives no more, they are kept on the host.
     pub fn new(gpu: &Gpu, rows: usize, features: Column<'_>, targets: Column<'_>) -> Result<Self, DeviceError> {

@@ -97,7 +97,7 @@ impl GpuEngine {
         Ok(self.data[data].load(&self.gpu, cursor, rows))
     }
 
-    fn staging(&mut self) -> Result<Buffer, DeviceError> {
+    pub(super) fn staging(&mut self) -> Result<Buffer, DeviceError> {
         if let Some(idle) = self.idle.pop() {
             return Ok(idle);
         }

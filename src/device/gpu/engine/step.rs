@@ -20,8 +20,11 @@ impl GpuEngine {
         engine::check_columns(step, set.rows, kind(&set.features), kind(&set.targets))?;
         let (batch, rows) = (graph.shape(step.features)[0], set.rows);
         set.prepare(&self.gpu, batch)?;
-        let (features, targets) = (self.input(step, step.features)?, self.input(step, step.targets)?);
+        let taken = [step.features, step.targets].map(|id| graph.shape(id).elements());
+        let taken = self.minibatches.buffers(&self.gpu, "minibatch", &taken)?;
+        let [features, targets] = [0, 1].map(|n| Bound::whole(taken[n].clone()));
         self.make_settings(graph)?;
+        let mut room = std::mem::take(&mut self.room);
         let results = || step.record.iter().chain(&step.gradients).chain(&step.updates).flatten().copied();
         let wanted: Vec<NodeId> = results().collect();
         let (direct, moved) = direct(graph, &wanted, step);
@@ -37,6 +40,13 @@ impl GpuEngine {
             stride: if members > 1 { self.kept.total } else { 0 },
             guard: 0,
         };
+        let per = graph.per_member();
+        let roots = memory::roots(graph);
+        let recorded = step.record.map(|id| id.map(|id| roots[id.0]));
+        let scalar = |n: usize| {
+            let varies = members > 1 && recorded[n].is_some_and(|id| per[id.0]);
+            Bound { stride: if varies { ALIGN } else { 0 }, ..Bound::whole(self.scalars[n].clone()) }
+        };
         let source = |id: NodeId| match &graph.node(id).kind {
             _ if id == step.features => features.clone(),
             _ if id == step.targets => targets.clone(),
@@ -48,7 +58,8 @@ impl GpuEngine {
         let pinned = |id: NodeId| {
             let place = |nodes: &[Option<NodeId>]| nodes.iter().position(|d| *d == Some(id));
             let gradient = place(&direct).map(|t| flat(&self.gradients, t));
-            gradient.or_else(|| place(&moved).map(|n| kept(&self.kept.next, n)))
+            let moved = || place(&moved).map(|n| kept(&self.kept.next, n));
+            gradient.or_else(moved).or_else(|| place(&recorded).map(scalar))
         };
         let control = Bound::whole(self.control.clone());
         let around =
@@ -68,7 +79,7 @@ impl GpuEngine {
             taking.push(drafts.finish(&self.gpu)?);
         }
         let mut all = Drafts::default();
-        let mut compiled = compile(&self.gpu, graph, &wanted, &around)?;
+        let mut compiled = compile(&self.gpu, graph, &wanted, &around, &mut room)?;
         all.append(std::mem::take(&mut compiled.drafts));
         for (tensor, gradient) in step.gradients.iter().enumerate() {
             let (Some(gradient), None) = (gradient, direct[tensor]) else { continue };
@@ -93,6 +104,7 @@ impl GpuEngine {
             parts: Default::default(),
             update: Default::default(),
             end: end.finish(&self.gpu)?,
+            floor: compiled.floor(),
             extent: engine::Extent { batch, rows, trains },
             recorded: step.record.map(|id| id.is_some()),
         };
@@ -104,6 +116,7 @@ impl GpuEngine {
             program.update = self.updates(&control)?;
         }
         program.graph = all.finish(&self.gpu)?;
+        self.room = room;
         Ok(program)
     }
 
@@ -131,11 +144,6 @@ impl GpuEngine {
             self.copy(all, &kept(next, n), &kept(now, n), self.setup.buffers[n].shape.elements())?;
         }
         Ok(())
-    }
-
-    fn input(&self, step: &StepGraph, id: NodeId) -> Result<Bound, DeviceError> {
-        let buffer = self.gpu.storage("minibatch", step.graph.shape(id).elements())?;
-        Ok(Bound::whole(buffer))
     }
 
     /// One buffer a setting, shared by all programs. Members lie as far apart as bindings may begin: each may get one of

@@ -1,6 +1,6 @@
 //! Gradients that become directions by a graph, between their clipping and the update.
 
-use super::super::buffer::{Bound, Buffer, to_reals, to_words};
+use super::super::buffer::{Bound, Buffer, Room, to_reals, to_words};
 use super::super::compile::{Dispatch, Drafts, Shown, Surroundings, compile};
 use super::super::pipeline::Access;
 use super::{GpuEngine, laid_out};
@@ -13,7 +13,16 @@ use crate::kernel::{ALIGN, Kernel, wgsl};
 #[derive(Default)]
 pub(super) struct Turning {
     pub list: Vec<Dispatch>,
+    /// Elements that its values take at once, at the least.
+    pub floor: usize,
     states: Option<Flat>,
+}
+
+impl Turning {
+    /// The buffer of its states, where it has some.
+    pub fn states(&self) -> Option<&Buffer> {
+        self.states.as_ref().map(|flat| &flat.buffer)
+    }
 }
 
 /// The states of all members, flat as the parameters are.
@@ -26,7 +35,7 @@ struct Flat {
 
 impl GpuEngine {
     /// Compiles the setup's transformation, if there is one: clipping, the graph, and its results where the update looks.
-    pub(super) fn turning(&self) -> Result<Turning, DeviceError> {
+    pub(super) fn turning(&self, room: &mut Room) -> Result<Turning, DeviceError> {
         let Some(transform) = &self.setup.update.transform else { return Ok(Turning::default()) };
         let members = self.setup.seeds.len();
         let tensors = transform.states();
@@ -49,7 +58,7 @@ impl GpuEngine {
         let pinned = |_: NodeId| None;
         let around =
             Surroundings { members: members as u32, guard: 0, source: &source, pinned: &pinned, control: &control };
-        let mut compiled = compile(&self.gpu, &transform.graph, &transform.wanted(), &around)?;
+        let mut compiled = compile(&self.gpu, &transform.graph, &transform.wanted(), &around, room)?;
         all.append(std::mem::take(&mut compiled.drafts));
         // After the whole graph, which reads what these replace.
         for turned in &transform.tensors {
@@ -62,7 +71,12 @@ impl GpuEngine {
             self.keep_state(&mut all, &control, [&from, &held(n)], kept.tensor.shape.elements())?;
         }
         let list = all.finish(&self.gpu)?;
-        Ok(Turning { list, states: Some(Flat { buffer: states.clone(), tensors, offsets: offsets.clone(), total }) })
+        let floor = compiled.floor();
+        Ok(Turning {
+            list,
+            floor,
+            states: Some(Flat { buffer: states.clone(), tensors, offsets: offsets.clone(), total }),
+        })
     }
 
     /// A state's next numbers, for the members that are updated: others stay as they are.
