@@ -13,7 +13,7 @@ pub(crate) use room::admit;
 use super::memory::{self, Home, Memory};
 use super::{Feed, Feeds, fed};
 use crate::error::DeviceError;
-use crate::graph::{Arg, Context, Dtype, Graph, Kind, NodeId, TwinIn};
+use crate::graph::{Arg, Context, Dtype, Graph, Kind, NodeId, TwinIn, one_by_one};
 
 /// The values of `wanted`, in f64.
 ///
@@ -56,7 +56,9 @@ pub(crate) struct Program<T> {
 impl<T: TwinIn> Program<T> {
     /// Plans `graph` up to `wanted`; refuses what the machine's memory does not hold.
     pub(crate) fn new(graph: Graph, wanted: &[NodeId]) -> Result<Self, DeviceError> {
-        let memory = memory::plan(&graph, wanted, |id| graph.shape(id).elements(), |_| Vec::new(), |_| None, true);
+        let units = one_by_one(&graph, wanted);
+        let memory =
+            memory::plan(&graph, &units, wanted, |id| graph.shape(id).elements(), |_| Vec::new(), |_| None, true);
         let sources = (0..graph.nodes().len()).filter(|&i| !matches!(graph.nodes()[i].kind, Kind::Op { .. }));
         let lengths = memory.slots.iter().copied().chain(sources.map(|i| graph.nodes()[i].meta.shape.elements()));
         admit("the values of one step", lengths.fold(0, usize::saturating_add), size_of::<T>())?;

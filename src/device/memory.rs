@@ -1,6 +1,6 @@
 //! Which buffer each value lives in, and for how long: both devices plan alike.
 
-use crate::graph::{Graph, Kind, NodeId};
+use crate::graph::{Graph, Kind, NodeId, Unit};
 
 /// Where a node's value lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) enum Home {
     Slot(usize),
 }
 
-/// Homes of all nodes, sizes of the slots, and the slots that each node borrows while it is computed.
+/// Homes of all nodes, sizes of the slots, and the slots that each unit borrows while it is computed.
 #[derive(Debug)]
 pub(super) struct Memory {
     /// A node's home; a view has the home of what it views.
@@ -24,58 +24,56 @@ pub(super) struct Memory {
     pub roots: Vec<NodeId>,
     /// Bytes (or any unit `size` counts in) of each slot.
     pub slots: Vec<usize>,
-    /// For each node, slots for its scratch.
+    /// For each unit, slots for its scratch.
     pub scratch: Vec<Vec<usize>>,
 }
 
-/// Plans the values that `wanted` need. `size(node)` is what a node's value takes in all, `scratch(node)` what its op borrows,
-/// `pinned(node)` a place outside the slots. Without `recycle` no two values or scratches share a slot.
+/// Plans the values of `units`, computed in this order. `size(node)` is what a node's value takes in all, `scratch(unit)` what the
+/// launches of that unit borrow, `pinned(node)` a place outside the slots. Without `recycle` no two values or scratches share a slot.
 pub(super) fn plan(
     graph: &Graph,
+    units: &[Unit],
     wanted: &[NodeId],
     size: impl Fn(NodeId) -> usize,
-    scratch: impl Fn(NodeId) -> Vec<usize>,
+    scratch: impl Fn(usize) -> Vec<usize>,
     pinned: impl Fn(NodeId) -> Option<usize>,
     recycle: bool,
 ) -> Memory {
     let count = graph.nodes().len();
-    let live = graph.live(wanted);
     let roots = roots(graph);
+    let touched = |unit: &Unit| {
+        let mut ids: Vec<NodeId> = unit.inputs.iter().chain(&unit.outputs).map(|id| roots[id.0]).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    };
     let mut last = vec![0; count];
-    for i in (0..count).filter(|&i| live[i]) {
-        last[roots[i].0] = last[roots[i].0].max(i);
-        for input in graph.nodes()[i].inputs() {
-            last[roots[input.0].0] = i;
-        }
+    for (u, unit) in units.iter().enumerate() {
+        touched(unit).into_iter().for_each(|id| last[id.0] = u);
     }
     for id in wanted {
         last[roots[id.0].0] = usize::MAX;
     }
     let mut homes = vec![Home::Dead; count];
-    let mut borrowed = vec![Vec::new(); count];
+    let mut borrowed = vec![Vec::new(); units.len()];
     let mut pool = Pool::default();
-    for i in (0..count).filter(|&i| live[i]) {
-        let id = NodeId(i);
-        if roots[i] != id {
-            homes[i] = homes[roots[i].0];
-        } else if !matches!(graph.node(id).kind, Kind::Op { .. }) {
-            homes[i] = Home::Source;
-        } else if let Some(place) = pinned(id) {
-            homes[i] = Home::Pinned(place);
-        } else {
-            homes[i] = Home::Slot(pool.take(size(id)));
+    for (u, unit) in units.iter().enumerate() {
+        for &id in &unit.outputs {
+            homes[id.0] = if roots[id.0] != id {
+                homes[roots[id.0].0]
+            } else if !matches!(graph.node(id).kind, Kind::Op { .. }) {
+                Home::Source
+            } else if let Some(place) = pinned(id) {
+                Home::Pinned(place)
+            } else {
+                Home::Slot(pool.take(size(id)))
+            };
         }
-        if roots[i] == id && matches!(graph.node(id).kind, Kind::Op { .. }) {
-            borrowed[i] = scratch(id).into_iter().map(|n| pool.take(n)).collect();
-            borrowed[i].iter().filter(|_| recycle).for_each(|&slot| pool.give(slot));
-        }
-        // A slot is free again only after the node that reads it last, so no op reads and writes one slot.
-        let mut ended: Vec<NodeId> = graph.nodes()[i].inputs().iter().map(|n| roots[n.0]).collect();
-        ended.push(roots[i]);
-        ended.sort_unstable();
-        ended.dedup();
-        for root in ended {
-            if let (Home::Slot(slot), true) = (homes[root.0], last[root.0] == i && recycle) {
+        borrowed[u] = scratch(u).into_iter().map(|n| pool.take(n)).collect();
+        borrowed[u].iter().filter(|_| recycle).for_each(|&slot| pool.give(slot));
+        // A slot is free again only after the unit that reads it last, so no launch reads and writes one slot.
+        for root in touched(unit) {
+            if let (Home::Slot(slot), true) = (homes[root.0], last[root.0] == u && recycle) {
                 pool.give(slot);
             }
         }
@@ -128,7 +126,7 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Accumulate;
+    use crate::graph::{Accumulate, one_by_one};
 
     #[test]
     fn a_chain_needs_two_slots_and_no_op_reads_what_it_writes() {
@@ -138,7 +136,7 @@ mod tests {
         for _ in 0..5 {
             y = g.apply(Accumulate, &[y, y]).unwrap();
         }
-        let m = plan(&g, &[y], |_| 4, |_| vec![], |_| None, true);
+        let m = plan(&g, &one_by_one(&g, &[y]), &[y], |_| 4, |_| vec![], |_| None, true);
         assert_eq!(m.slots, [4, 4]);
         for (i, node) in g.nodes().iter().enumerate() {
             assert!(node.inputs().iter().all(|input| m.homes[input.0] != m.homes[i]));
@@ -152,7 +150,7 @@ mod tests {
         let a = g.apply(Accumulate, &[x, x]).unwrap();
         let b = g.apply(Accumulate, &[a, a]).unwrap();
         let c = g.apply(Accumulate, &[b, b]).unwrap();
-        let m = plan(&g, &[a, c], |_| 4, |_| vec![], |_| None, true);
+        let m = plan(&g, &one_by_one(&g, &[a, c]), &[a, c], |_| 4, |_| vec![], |_| None, true);
         assert!(m.homes[a.0] != m.homes[c.0] && m.homes[a.0] != m.homes[b.0]);
     }
 }
