@@ -1,6 +1,7 @@
 //! Where a graph runs: the f64/f32 twins on the CPU, or WGSL kernels on a GPU.
 
 pub mod cpu;
+mod describe;
 mod engine;
 mod footprint;
 mod forward;
@@ -8,6 +9,8 @@ pub mod gpu;
 mod memory;
 mod vectors;
 
+#[doc(hidden)]
+pub use describe::launches;
 pub use engine::{
     Call, Column, DataId, Engine, NonFinite, Part, ProgramId, Record, Setup, StepGraph, Telemetry, Tensor, Transform,
     Update,

@@ -5,11 +5,14 @@
 
 mod accumulate;
 mod autodiff;
+mod fusion;
 mod op;
 mod print;
 
 pub use accumulate::Accumulate;
 pub use autodiff::Tape;
+pub use fusion::{Describe, Fused, Fusion, Matcher, Scene, Unit};
+pub(crate) use fusion::{one_by_one, order};
 pub(crate) use op::TwinIn;
 pub use op::{Arg, BoundArg, Context, Dtype, DynOp, Meta, Op};
 

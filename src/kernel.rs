@@ -128,8 +128,10 @@ impl From<f32> for Word {
 pub enum Operand {
     /// The op's n-th input.
     Input(usize),
-    /// The op's output.
+    /// The op's output; of launches that compute several nodes the first one's.
     Output,
+    /// The n-th of the further outputs of launches that compute several nodes, [`Plan::beside`].
+    Beside(usize),
     /// The n-th of [`Launches::scratch`].
     Scratch(usize),
 }
@@ -268,6 +270,8 @@ pub struct Plan {
     pub inputs: Vec<Place>,
     /// The output.
     pub output: Place,
+    /// The further outputs, where several nodes are computed at once ([`Fused`](crate::graph::Fused)); none for an op.
+    pub beside: Vec<Place>,
     /// Members of the population, at least 1.
     pub members: u32,
     /// Most elements (of one member) that one binding takes; a multiple of [`ALIGN`].
@@ -289,6 +293,7 @@ impl Plan {
         Self {
             inputs,
             output,
+            beside: Vec::new(),
             members,
             max_elements: 32 << 20,
             max_groups: 65_535,
@@ -332,7 +337,8 @@ impl Plan {
     ///
     /// [`GraphError::TooLarge`] if an operand of `op` needs more than one binding and the op cannot split it.
     pub fn whole(&self, op: &'static str) -> Result<(), GraphError> {
-        let largest = self.inputs.iter().map(Place::elements).chain([self.output.elements()]).max().unwrap_or(0);
+        let largest =
+            self.inputs.iter().chain([&self.output]).chain(&self.beside).map(Place::elements).max().unwrap_or(0);
         if largest > self.max_elements {
             return Err(GraphError::TooLarge { op, elements: largest, limit: self.max_elements });
         }

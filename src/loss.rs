@@ -5,12 +5,14 @@
 //! [`Loss`] names those that a model can ask for.
 
 mod choice;
+mod head;
 pub mod pointwise;
 pub mod rows;
 mod terms;
 
 pub use choice::Loss;
 
+use crate::graph::Fusion;
 use crate::op::{Case, Entry, Fill};
 
 macro_rules! losses {
@@ -22,6 +24,16 @@ macro_rules! losses {
 }
 
 losses!(accuracy, bce_with_logits, cross_entropy, hinge, huber, mse, soft_cross_entropy);
+
+/// What of the losses is computed together with what.
+pub const FUSIONS: &[Fusion] = &[
+    Fusion { name: "cross_entropy", find: head::rows::<cross_entropy::CrossEntropy> },
+    Fusion { name: "soft_cross_entropy", find: head::rows::<soft_cross_entropy::SoftCrossEntropy> },
+    Fusion { name: "hinge", find: head::rows::<hinge::Hinge> },
+    Fusion { name: "mse", find: head::pointwise::<mse::Mse> },
+    Fusion { name: "bce_with_logits", find: head::pointwise::<bce_with_logits::BceWithLogits> },
+    Fusion { name: "huber", find: head::pointwise::<huber::Huber> },
+];
 
 /// Cases of a loss of scores and classes: sizes that go wrong, one class, one row, edge values, classes beyond the last.
 fn class_cases(op: impl crate::graph::Op + Copy) -> Vec<Case> {

@@ -29,6 +29,15 @@ static GPUS: LazyLock<HashMap<(bool, Tiling), Gpu>> = LazyLock::new(|| {
     all.into_iter().map(open).collect()
 });
 
+/// Adapters that launch every node by itself: a loss comes with its gradient in one kernel otherwise.
+static APART: LazyLock<HashMap<Tiling, Gpu>> = LazyLock::new(|| {
+    let open = |tiling| {
+        let options = Options { apart: true, tiling: Some(tiling), ..Options::default() };
+        (tiling, support::open(options).expect("the adapter opened before"))
+    };
+    [Tiling::Register, Tiling::Workgroup].into_iter().map(open).collect()
+});
+
 /// Bindings so small that batches of the benched cases are cut.
 static SMALL: LazyLock<Gpu> = LazyLock::new(|| {
     let options = Options { checked: true, max_elements: Some(81_920), ..Options::default() };
@@ -46,6 +55,13 @@ fn main() {
             if cut && case.bench {
                 let (case, name) = (case.clone(), format!("{}::{} small bindings", case.op.name(), case.label));
                 trials.push(support::trial(name, move || check(&case, &SMALL, 1)));
+            }
+            if thalweg::loss::ALL.iter().any(|loss| loss.name == entry.name) {
+                for (tiling, members) in [(Tiling::Register, 3), (Tiling::Workgroup, 1)] {
+                    let (case, name) =
+                        (case.clone(), format!("{}::{} {tiling:?} apart x{members}", case.op.name(), case.label));
+                    trials.push(support::trial(name, move || check(&case, &APART[&tiling], members)));
+                }
             }
             // These have a kernel or a cut for each tiling; the others are the same under both.
             let tiled = ["affine", "avg_pool2d", "conv2d", "matmul", "max_pool2d"].contains(&entry.name);

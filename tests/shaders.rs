@@ -7,7 +7,8 @@ use std::path::Path;
 use naga::back::{PipelineConstants, pipeline_constants::process_overrides};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, Scalar, ShaderStage, StorageAccess, TypeInner};
-use thalweg::graph::Meta;
+use thalweg::Graph;
+use thalweg::graph::{Meta, NodeId};
 use thalweg::kernel::{Binding, Launch, Place, Plan, Tiling, Word, padded};
 use thalweg::op::{Case, CaseInput};
 
@@ -27,7 +28,34 @@ fn launches() -> Vec<(String, Launch)> {
             }
         }
     }
+    for entry in thalweg::op::ALL.iter().chain(thalweg::loss::ALL) {
+        for case in (entry.cases)() {
+            for tiling in [Tiling::Register, Tiling::Workgroup] {
+                let name = format!("{}::{} with its gradient, {tiling:?}", case.op.name(), case.label);
+                all.extend(joint(&case, tiling).into_iter().map(|launch| (name.clone(), launch)));
+            }
+        }
+    }
     all
+}
+
+/// The launches of an op and its derivative, where some are computed together.
+fn joint(case: &Case, tiling: Tiling) -> Vec<Launch> {
+    let mut g = Graph::new();
+    let inputs: Vec<NodeId> = (0..)
+        .zip(&case.inputs)
+        .map(|(i, input)| g.member_input(&format!("input {i}"), input.meta()).expect("names differ"))
+        .collect();
+    let y = g.apply_dyn(case.op.clone(), &inputs).unwrap_or_else(|e| panic!("{}: {e}", case.label));
+    let wrt: Vec<NodeId> = inputs.iter().zip(&case.inputs).filter(|(_, c)| c.differentiable).map(|(&i, _)| i).collect();
+    if wrt.is_empty() {
+        return Vec::new();
+    }
+    let upstream = g.member_input("upstream", Meta::real(g.shape(y).clone())).expect("names differ");
+    let gradients = g.gradients(y, upstream, &wrt).unwrap_or_else(|e| panic!("{}: {e}", case.label));
+    let wanted: Vec<NodeId> = gradients.into_iter().flatten().chain([y]).collect();
+    let plan = Plan { tiling, ..plan(case, 1) };
+    thalweg::device::launches(&g, &wanted, &plan, 3).unwrap_or_else(|e| panic!("{}: {e}", case.label))
 }
 
 fn plan(case: &Case, members: u32) -> Plan {
@@ -183,11 +211,15 @@ fn every_shader_is_used() {
     let sources: HashSet<String> = launches().into_iter().map(|(_, launch)| launch.kernel.source.to_string()).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     for room in ["op", "graph", "loss"] {
-        let Ok(files) = std::fs::read_dir(root.join(room)) else { continue };
-        for file in files {
-            let path = file.expect("a directory entry").path();
-            let text = std::fs::read_to_string(&path).expect("a shader is text");
-            assert!(sources.iter().any(|s| s.contains(&text)), "no launch uses {}", path.display());
+        let mut folders = vec![root.join(room)];
+        while let Some(folder) = folders.pop() {
+            let entries = std::fs::read_dir(folder).expect("a room of shaders");
+            let mut paths: Vec<_> = entries.map(|file| file.expect("a directory entry").path()).collect();
+            folders.extend(paths.extract_if(.., |path| path.is_dir()));
+            for path in paths {
+                let text = std::fs::read_to_string(&path).expect("a shader is text");
+                assert!(sources.iter().any(|s| s.contains(&text)), "no launch uses {}", path.display());
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ pub(crate) use room::admit;
 use super::memory::{self, Home, Memory, Terms};
 use super::{Feed, Feeds, fed};
 use crate::error::DeviceError;
-use crate::graph::{Arg, Context, Dtype, Graph, Kind, NodeId, TwinIn};
+use crate::graph::{Arg, Context, Dtype, Graph, Kind, NodeId, TwinIn, one_by_one};
 
 /// The values of `wanted`, in f64.
 ///
@@ -67,7 +67,8 @@ impl<T: TwinIn> Program<T> {
     pub(crate) fn within(graph: Graph, wanted: &[NodeId], room: &mut Vec<Vec<T>>) -> Result<Self, DeviceError> {
         let held: Vec<usize> = room.iter().map(Vec::len).collect();
         let terms = Terms { held: &held, most: usize::MAX, recycle: true };
-        let memory = memory::plan(&graph, wanted, |id| graph.shape(id).elements(), |_| Vec::new(), |_| None, &terms);
+        let (units, size) = (one_by_one(&graph, wanted), |id| graph.shape(id).elements());
+        let memory = memory::plan(&graph, &units, wanted, size, |_| Vec::new(), |_| None, &terms);
         let sources = (0..graph.nodes().len()).filter(|&i| !matches!(graph.nodes()[i].kind, Kind::Op { .. }));
         let lengths =
             memory.slots[held.len()..].iter().copied().chain(sources.map(|i| graph.nodes()[i].meta.shape.elements()));

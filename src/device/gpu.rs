@@ -23,8 +23,11 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::error::DeviceError;
-use crate::kernel::{ALIGN, Abilities, Tiling, Variants};
+use super::describe::{self, Terms};
+use crate::error::{DeviceError, GraphError};
+use crate::graph::{Graph, NodeId};
+use crate::kernel::{ALIGN, Abilities, Launch, Place, Plan, Tiling, Variants};
+use crate::shape::Shape;
 
 /// How long a submission may take before the driver is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,6 +49,8 @@ pub struct Options {
     pub tiling: Option<Tiling>,
     /// The variant to take wherever an op offers one of this name; by default what was found to be fast.
     pub variant: Option<&'static str>,
+    /// Launch every node of a graph by itself, where several could be computed by one kernel.
+    pub apart: bool,
 }
 
 /// An open adapter: a device, its queue, and the pipelines made on it so far. Cloning shares them.
@@ -183,6 +188,28 @@ impl Gpu {
         }
         let choices = self.shared.choices.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         choices.get(&offered.class).copied().filter(|name| offered.names.contains(name))
+    }
+
+    /// What is told to those that describe launches.
+    fn terms<'a>(&self, members: u32, variant: &'a dyn Fn(&Variants) -> Option<&'static str>) -> Terms<'a> {
+        let nothing = Place { shape: Shape::scalar(), stride: 0 };
+        let plan = Plan {
+            max_elements: self.max_elements(),
+            max_groups: self.max_groups(),
+            tiling: self.tiling(),
+            abilities: self.abilities(),
+            ..Plan::new(Vec::new(), nothing, members)
+        };
+        Terms { plan, members, apart: self.shared.options.apart, variant }
+    }
+
+    /// The launches that compute `wanted` for so many members, in order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Op::launches`](crate::graph::Op::launches).
+    pub fn launches(&self, graph: &Graph, wanted: &[NodeId], members: u32) -> Result<Vec<Launch>, GraphError> {
+        describe::listed(graph, wanted, &self.terms(members, &|offered| self.variant(offered)))
     }
 
     /// Bytes allocated and not freed.

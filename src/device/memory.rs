@@ -5,7 +5,7 @@ mod pack;
 pub(super) use pack::Spot;
 use pack::{Rules, Span, largest_cut, pack};
 
-use crate::graph::{Graph, Kind, NodeId};
+use crate::graph::{Graph, Kind, NodeId, Unit};
 
 /// Where a node's value lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) enum Home {
     Slot(Spot),
 }
 
-/// Homes of all nodes, sizes of the slots, and the slots that each node borrows while it is computed.
+/// Homes of all nodes, sizes of the slots, and the slots that each unit borrows while it is computed.
 #[derive(Debug)]
 pub(super) struct Memory {
     /// A node's home; a view has the home of what it views.
@@ -29,7 +29,7 @@ pub(super) struct Memory {
     pub roots: Vec<NodeId>,
     /// Elements (or any unit `size` counts in) of each buffer; those that were there already come first.
     pub slots: Vec<usize>,
-    /// For each node, places for its scratch.
+    /// For each unit, places for its scratch.
     pub scratch: Vec<Vec<Spot>>,
     /// The most that the values in slots take at once: no plan takes less.
     pub floor: usize,
@@ -45,56 +45,57 @@ pub(super) struct Terms<'a> {
     pub recycle: bool,
 }
 
-/// Plans the values that `wanted` need. `size(node)` is what a node's value takes in all, `scratch(node)` what its op borrows,
-/// `pinned(node)` a place outside the slots.
+/// Plans the values of `units`, computed in this order. `size(node)` is what a node's value takes in all, `scratch(unit)` what the
+/// launches of that unit borrow, `pinned(node)` a place outside the slots.
 pub(super) fn plan(
     graph: &Graph,
+    units: &[Unit],
     wanted: &[NodeId],
     size: impl Fn(NodeId) -> usize,
-    scratch: impl Fn(NodeId) -> Vec<usize>,
+    scratch: impl Fn(usize) -> Vec<usize>,
     pinned: impl Fn(NodeId) -> Option<usize>,
     terms: &Terms<'_>,
 ) -> Memory {
     let count = graph.nodes().len();
-    let live = graph.live(wanted);
     let roots = roots(graph);
+    let touched = |unit: &Unit| {
+        let mut ids: Vec<NodeId> = unit.inputs.iter().chain(&unit.outputs).map(|id| roots[id.0]).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    };
     let mut last = vec![0; count];
-    for i in (0..count).filter(|&i| live[i]) {
-        last[roots[i].0] = last[roots[i].0].max(i);
-        for input in graph.nodes()[i].inputs() {
-            last[roots[input.0].0] = i;
-        }
+    for (u, unit) in units.iter().enumerate() {
+        touched(unit).into_iter().for_each(|id| last[id.0] = u);
     }
     for id in wanted {
         last[roots[id.0].0] = usize::MAX;
     }
     let mut homes = vec![Home::Dead; count];
     let mut numbers: Vec<Option<usize>> = vec![None; count];
-    let mut borrowed: Vec<Vec<usize>> = vec![Vec::new(); count];
+    let mut borrowed: Vec<Vec<usize>> = vec![Vec::new(); units.len()];
     let (mut spans, mut apart) = (Vec::new(), Vec::<Vec<usize>>::new());
-    for i in (0..count).filter(|&i| live[i]) {
-        let id = NodeId(i);
-        if roots[i] != id {
-            homes[i] = homes[roots[i].0];
-            continue;
-        }
-        if !matches!(graph.node(id).kind, Kind::Op { .. }) {
-            homes[i] = Home::Source;
-            continue;
-        }
-        // What this op writes: each apart from the others and from all that it reads.
-        let read: Vec<usize> = graph.nodes()[i].inputs().iter().filter_map(|n| numbers[roots[n.0].0]).collect();
+    for (u, unit) in units.iter().enumerate() {
+        // What this unit writes: each apart from the others and from all that it reads.
+        let read: Vec<usize> = unit.inputs.iter().filter_map(|id| numbers[roots[id.0].0]).collect();
         let mut written = Vec::new();
         let mut span = |size: usize, last: usize| {
-            spans.push(Span { size, first: i, last: if terms.recycle { last } else { usize::MAX } });
+            spans.push(Span { size, first: u, last: if terms.recycle { last } else { usize::MAX } });
             written.push(spans.len() - 1);
             spans.len() - 1
         };
-        match pinned(id) {
-            Some(place) => homes[i] = Home::Pinned(place),
-            None => numbers[i] = Some(span(size(id), last[i])),
+        for &id in &unit.outputs {
+            if roots[id.0] != id {
+                homes[id.0] = homes[roots[id.0].0];
+            } else if !matches!(graph.node(id).kind, Kind::Op { .. }) {
+                homes[id.0] = Home::Source;
+            } else if let Some(place) = pinned(id) {
+                homes[id.0] = Home::Pinned(place);
+            } else {
+                numbers[id.0] = Some(span(size(id), last[id.0]));
+            }
         }
-        borrowed[i] = scratch(id).into_iter().map(|n| span(n, i)).collect();
+        borrowed[u] = scratch(u).into_iter().map(|n| span(n, u)).collect();
         apart.resize(spans.len(), Vec::new());
         for (n, &one) in written.iter().enumerate() {
             for &other in read.iter().chain(&written[..n]) {
@@ -109,9 +110,9 @@ pub(super) fn plan(
         let own = |n: usize| Spot { slot: n, offset: 0 };
         ((0..spans.len()).map(own).collect(), spans.iter().map(|s| s.size).collect())
     };
-    for i in 0..count {
-        if let Some(n) = numbers[roots[i].0].filter(|_| live[i]) {
-            homes[i] = Home::Slot(places[n]);
+    for id in units.iter().flat_map(|unit| &unit.outputs) {
+        if let Some(n) = numbers[roots[id.0].0] {
+            homes[id.0] = Home::Slot(places[n]);
         }
     }
     let borrowed = borrowed.into_iter().map(|list| list.into_iter().map(|n| places[n]).collect()).collect();
@@ -133,7 +134,7 @@ pub(super) fn roots(graph: &Graph) -> Vec<NodeId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Accumulate;
+    use crate::graph::{Accumulate, one_by_one};
 
     #[test]
     fn a_chain_needs_two_slots_and_no_op_reads_what_it_writes() {
@@ -143,7 +144,15 @@ mod tests {
         for _ in 0..5 {
             y = g.apply(Accumulate, &[y, y]).unwrap();
         }
-        let m = plan(&g, &[y], |_| 4, |_| vec![], |_| None, &Terms { held: &[], most: 64, recycle: true });
+        let m = plan(
+            &g,
+            &one_by_one(&g, &[y]),
+            &[y],
+            |_| 4,
+            |_| vec![],
+            |_| None,
+            &Terms { held: &[], most: 64, recycle: true },
+        );
         assert_eq!(m.slots, [4, 4]);
         let slot = |home: Home| if let Home::Slot(place) = home { Some(place.slot) } else { None };
         for (i, node) in g.nodes().iter().enumerate().filter(|(i, _)| slot(m.homes[*i]).is_some()) {
@@ -158,7 +167,15 @@ mod tests {
         let a = g.apply(Accumulate, &[x, x]).unwrap();
         let b = g.apply(Accumulate, &[a, a]).unwrap();
         let c = g.apply(Accumulate, &[b, b]).unwrap();
-        let m = plan(&g, &[a, c], |_| 4, |_| vec![], |_| None, &Terms { held: &[], most: 64, recycle: true });
+        let m = plan(
+            &g,
+            &one_by_one(&g, &[a, c]),
+            &[a, c],
+            |_| 4,
+            |_| vec![],
+            |_| None,
+            &Terms { held: &[], most: 64, recycle: true },
+        );
         assert!(m.homes[a.0] != m.homes[c.0] && m.homes[a.0] != m.homes[b.0]);
     }
 }

@@ -1,5 +1,6 @@
 //! Binary cross-entropy of logits.
 
+use super::head::{Sources, head};
 use super::pointwise::{self, Mean, Pointwise};
 use super::terms;
 use crate::error::GraphError;
@@ -31,6 +32,7 @@ impl Pointwise for BceWithLogits {
         wgsl!("loss/pointwise", "loss/bce_with_logits", "lib/row_invocation"),
     ];
     const BACKWARD: &'static str = wgsl!("loss/pointwise_gradient", "loss/bce_with_logits", "lib/grid");
+    const HEAD: Sources = head!("loss/head/values", "loss/head/pointwise", "loss/bce_with_logits");
 
     fn value<T: Scalar>(x: T, t: T) -> T {
         x.max(T::zero()) - x * t + (-x.abs()).exp().ln_1p()

@@ -1,5 +1,6 @@
 //! The multiclass hinge of CS231n.
 
+use super::head::{Sources, head};
 use super::rows::{RowLoss, RowMean, RowMeanGradient, Rows, Target};
 use super::terms;
 use crate::error::GraphError;
@@ -32,6 +33,7 @@ impl RowLoss for Hinge {
         [wgsl!("loss/hinge", "lib/row_workgroup"), wgsl!("loss/hinge", "lib/row_invocation")];
     const BACKWARD: [&'static str; 2] =
         [wgsl!("loss/hinge_gradient", "lib/row_workgroup"), wgsl!("loss/hinge_gradient", "lib/row_invocation")];
+    const HEAD: Sources = head!("loss/head/classes", "loss/head/hinge");
 
     fn value<T: Scalar>(s: &[T], t: Target<'_, T>) -> T {
         let t = t.class();

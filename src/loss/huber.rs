@@ -1,5 +1,6 @@
 //! The Huber loss.
 
+use super::head::{Sources, head};
 use super::pointwise::{self, Mean, Pointwise};
 use super::terms;
 use crate::error::GraphError;
@@ -33,6 +34,7 @@ impl Pointwise for Huber {
         wgsl!("loss/pointwise", "loss/huber", "lib/row_invocation"),
     ];
     const BACKWARD: &'static str = wgsl!("loss/pointwise_gradient", "loss/huber", "lib/grid", "lib/nan");
+    const HEAD: Sources = head!("loss/head/values", "loss/head/pointwise", "loss/huber");
 
     fn value<T: Scalar>(x: T, t: T) -> T {
         let d = (x - t).abs();

@@ -1,5 +1,6 @@
 //! Mean squared error.
 
+use super::head::{Sources, head};
 use super::pointwise::{self, Mean, Pointwise};
 use super::terms;
 use crate::error::GraphError;
@@ -29,6 +30,7 @@ impl Pointwise for Mse {
         wgsl!("loss/pointwise", "loss/mse", "lib/row_invocation"),
     ];
     const BACKWARD: &'static str = wgsl!("loss/pointwise_gradient", "loss/mse", "lib/grid");
+    const HEAD: Sources = head!("loss/head/values", "loss/head/pointwise", "loss/mse");
 
     fn value<T: Scalar>(x: T, t: T) -> T {
         (x - t) * (x - t)

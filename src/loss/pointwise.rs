@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use super::head::Sources;
 use super::terms;
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
@@ -20,6 +21,8 @@ pub trait Pointwise: Copy + Debug + Send + Sync + 'static {
     const FORWARD: [&'static str; 2];
     /// WGSL of the gradient's kernel.
     const BACKWARD: &'static str;
+    /// WGSL of the kernels that compute both: all runs by one workgroup, a run an invocation, a run a workgroup.
+    const HEAD: Sources;
 
     /// `ℓ(x, t)`
     fn value<T: Scalar>(x: T, t: T) -> T;

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use super::head::Sources;
 use super::terms;
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
@@ -62,6 +63,8 @@ pub trait RowLoss: Copy + Debug + Send + Sync + 'static {
     const FORWARD: [&'static str; 2];
     /// WGSL of the gradient's kernel. The entry is `row_gradient`.
     const BACKWARD: [&'static str; 2];
+    /// WGSL of the kernels that compute both: all rows by one workgroup, a row an invocation, a row a workgroup.
+    const HEAD: Sources;
 
     /// `ℓ(s, t)`
     fn value<T: Scalar>(s: &[T], t: Target<'_, T>) -> T;

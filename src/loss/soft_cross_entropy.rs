@@ -1,6 +1,7 @@
 //! Cross-entropy of target probabilities, fused with softmax.
 
 use super::cross_entropy::{exponents, line, probability};
+use super::head::{Sources, head};
 use super::rows::{RowLoss, RowMean, RowMeanGradient, Rows, Target};
 use super::terms;
 use crate::error::GraphError;
@@ -35,6 +36,7 @@ impl RowLoss for SoftCrossEntropy {
         wgsl!("loss/soft_cross_entropy_gradient", "lib/row_workgroup"),
         wgsl!("loss/soft_cross_entropy_gradient", "lib/row_invocation"),
     ];
+    const HEAD: Sources = head!("loss/head/values", "loss/head/soft_cross_entropy");
 
     fn value<T: Scalar>(s: &[T], t: Target<'_, T>) -> T {
         let (m, total) = exponents(s);

@@ -3,10 +3,11 @@
 use super::Gpu;
 use super::buffer::{Bound, Buffer, Room};
 use super::pipeline::{Access, Pipeline};
+use crate::device::describe::{self, Described};
 use crate::device::memory::{self, Home, Memory, Spot, Terms};
 use crate::error::{DeviceError, GraphError};
-use crate::graph::{DynOp, Graph, Kind, NodeId};
-use crate::kernel::{ALIGN, Binding, Kernel, Launch, Launches, Operand, Place, Plan, Word, padded};
+use crate::graph::{Graph, Kind, NodeId};
+use crate::kernel::{ALIGN, Binding, Kernel, Launch, Launches, Operand, Word, padded};
 
 /// One dispatch, ready to encode.
 pub(super) struct Dispatch {
@@ -101,14 +102,14 @@ impl Drafts {
         self.0.append(&mut more.0);
     }
 
-    /// Adds an op's launches.
+    /// Adds the launches of a unit.
     #[expect(clippy::too_many_arguments, reason = "each is a different thing a launch is made of")]
     pub(super) fn add_op(
         &mut self,
         gpu: &Gpu,
         launches: Launches,
         inputs: &[(Bound, usize)],
-        output: &Bound,
+        outputs: &[Bound],
         scratch: &[Bound],
         control: &Bound,
         members: u32,
@@ -120,7 +121,8 @@ impl Drafts {
             }
             let place = |operand| match operand {
                 Operand::Input(n) => &inputs[n].0,
-                Operand::Output => output,
+                Operand::Output => &outputs[0],
+                Operand::Beside(n) => &outputs[n + 1],
                 Operand::Scratch(n) => &scratch[n],
             };
             let shown: Vec<Shown<'_>> = bindings
@@ -227,8 +229,6 @@ pub(super) fn compile(
     let stride = |len: usize, per: bool| if per && members > 1 { padded(len) + around.guard } else { 0 };
     let size = |len: usize, per: bool| (padded(len) + around.guard) * if per { members } else { 1 };
     let roots = memory::roots(graph);
-    let live = graph.live(wanted);
-    let mut described: Vec<Option<Launches>> = vec![None; graph.nodes().len()];
     let place_stride = |id: NodeId| {
         let root = roots[id.0];
         match graph.node(root).kind {
@@ -239,66 +239,42 @@ pub(super) fn compile(
             _ => (around.source)(root).stride,
         }
     };
-    for (i, node) in graph.nodes().iter().enumerate() {
-        if let (Kind::Op { op, inputs }, true) = (&node.kind, live[i] && roots[i].0 == i) {
-            let place = |id: NodeId| Place { shape: graph.shape(id).clone(), stride: place_stride(id) };
-            let mut plan = Plan {
-                inputs: inputs.iter().map(|&id| place(id)).collect(),
-                output: place(NodeId(i)),
-                members: if per[i] { around.members } else { 1 },
-                max_elements: gpu.max_elements(),
-                max_groups: gpu.max_groups(),
-                tiling: gpu.tiling(),
-                abilities: gpu.abilities(),
-                variant: None,
-            };
-            plan.variant = gpu.variant(&op.variants(&plan));
-            described[i] = Some(op.launches(&plan)?);
-        }
-    }
-    let scratch = |id: NodeId| {
-        let launches = described[id.0].as_ref();
-        launches.map_or(Vec::new(), |l| l.scratch.iter().map(|&n| size(n, per[id.0])).collect())
+    let variant = |offered: &_| gpu.variant(offered);
+    let described = describe::describe(graph, wanted, &gpu.terms(around.members, &variant), &place_stride)?;
+    let scratch = |u: usize| {
+        let Described { unit, launches } = &described[u];
+        let per = per[unit.outputs[0].0];
+        launches.iter().flat_map(|l| &l.scratch).map(|&n| size(n, per)).collect()
     };
     let pin = |id: NodeId| (around.pinned)(id).map(|_| id.0);
+    let units: Vec<_> = described.iter().map(|d| d.unit.clone()).collect();
+    let whole = |id: NodeId| size(graph.shape(id).elements(), per[id.0]);
     let held = room.sizes();
     let terms = Terms { held: &held, most: gpu.max_buffer(), recycle: around.guard == 0 };
-    let memory = memory::plan(graph, wanted, |id| size(graph.shape(id).elements(), per[id.0]), scratch, pin, &terms);
+    let memory = memory::plan(graph, &units, wanted, whole, scratch, pin, &terms);
     let slots = room.grown(gpu, "values of the model", &memory.slots)?;
     let mut compiled = Compiled { drafts: Drafts::default(), memory, slots };
-    for (i, launches) in described.into_iter().enumerate() {
-        let (Some(launches), Kind::Op { inputs, op }) = (launches, &graph.nodes()[i].kind) else { continue };
-        let args: Vec<(Bound, usize)> = inputs
-            .iter()
-            .map(|&id| (compiled.bound(id, place_stride(id), around), graph.shape(id).elements()))
-            .collect();
-        let output = compiled.bound(NodeId(i), place_stride(NodeId(i)), around);
-        let members = if per[i] { around.members } else { 1 };
-        let borrowed: Vec<Bound> = compiled.memory.scratch[i]
+    for (u, Described { unit, launches }) in described.into_iter().enumerate() {
+        let Some(launches) = launches else { continue };
+        let place = |&id: &NodeId| compiled.bound(id, place_stride(id), around);
+        let args: Vec<(Bound, usize)> = unit.inputs.iter().map(|id| (place(id), graph.shape(*id).elements())).collect();
+        let outputs: Vec<Bound> = unit.outputs.iter().map(place).collect();
+        let varies = per[unit.outputs[0].0];
+        let borrowed: Vec<Bound> = compiled.memory.scratch[u]
             .iter()
             .zip(&launches.scratch)
             .map(|(place, &len)| Bound {
                 buffer: compiled.slots[place.slot].clone(),
                 offset: place.offset,
                 // What the op was told, sentinels or not: launches over all members and over one must agree.
-                stride: if per[i] && around.members > 1 { padded(len) } else { 0 },
+                stride: if varies && around.members > 1 { padded(len) } else { 0 },
                 guard: 0,
             })
             .collect();
-        let named = name_launches(launches, op.as_ref());
-        compiled.drafts.add_op(gpu, named, &args, &output, &borrowed, around.control, members)?;
+        let count = if varies { around.members } else { 1 };
+        compiled.drafts.add_op(gpu, launches, &args, &outputs, &borrowed, around.control, count)?;
     }
     Ok(compiled)
-}
-
-/// Messages about a kernel say whose it is.
-fn name_launches(mut launches: Launches, op: &dyn DynOp) -> Launches {
-    for launch in &mut launches.list {
-        if !launch.kernel.name.starts_with(op.name()) {
-            launch.kernel.name = format!("{}: {}", op.name(), launch.kernel.name).into();
-        }
-    }
-    launches
 }
 
 impl Compiled {
@@ -325,6 +301,11 @@ impl Compiled {
     /// Elements that the values in slots take at once, at the least.
     pub(super) fn floor(&self) -> usize {
         self.memory.floor
+    }
+
+    /// Whether a value is computed and kept, until something else needs its place.
+    pub(super) fn stored(&self, id: NodeId) -> bool {
+        self.memory.homes[self.memory.roots[id.0].0] != Home::Dead
     }
 
     /// Every slot, for filling with sentinels.

@@ -88,7 +88,7 @@ pub fn evaluate(
     if how.sentinels {
         // A view has no end of its own: its bytes are those of another value, or of a feed.
         let views = |id: &&NodeId| matches!(&graph.node(**id).kind, Kind::Op { op, .. } if op.is_view());
-        for &id in all.iter().filter(|id| !views(id)) {
+        for &id in all.iter().filter(|id| !views(id) && compiled.stored(**id)) {
             let bound = compiled.value(graph, id, &around);
             let len = graph.shape(id).elements();
             let copies = if bound.stride > 0 { members } else { 1 };

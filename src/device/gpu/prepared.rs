@@ -89,7 +89,7 @@ impl Gpu {
         // No steps done, cursor 0, slot 0, the table behind one seed, one member, one group.
         self.write(&control.buffer, 0, &[0, 0, 0, 10, 1, 1]);
         let mut drafts = Drafts::default();
-        drafts.add_op(self, launches, &bounds, &output, &scratch, &control, 1)?;
+        drafts.add_op(self, launches, &bounds, std::slice::from_ref(&output), &scratch, &control, 1)?;
         let dispatches = drafts.finish(self)?;
         self.wait(None)?;
         let buffers = |list: Vec<Bound>| list.into_iter().map(|b| b.buffer).collect();
@@ -108,6 +108,7 @@ fn check(kernel: &str, window: Window, inputs: &[usize], output: usize, scratch:
     let there = match window.operand {
         Operand::Input(n) => inputs.get(n).copied(),
         Operand::Output => Some(output),
+        Operand::Beside(_) => None,
         Operand::Scratch(n) => scratch.get(n).copied(),
     };
     let end = window.offset.saturating_add(window.len);
@@ -153,6 +154,7 @@ impl Prepared {
         let buffer = match operand {
             Operand::Input(n) => self.inputs.get(n),
             Operand::Output => Some(&self.output),
+            Operand::Beside(_) => None,
             Operand::Scratch(n) => self.scratch.get(n),
         };
         let Some(buffer) = buffer else { return Ok(Vec::new()) };

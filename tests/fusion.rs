@@ -1,0 +1,106 @@
+//! Nodes that one kernel computes together: that they are, that nothing else changes, and that the values are the twins'.
+
+mod support;
+
+#[path = "fusion/loss.rs"]
+mod loss;
+#[path = "fusion/order.rs"]
+mod order;
+#[path = "fusion/training.rs"]
+mod training;
+
+use std::collections::HashMap;
+
+use libtest_mimic::{Failed, Trial};
+use thalweg::Graph;
+use thalweg::check::{bounds, fill};
+use thalweg::device::gpu::{Evaluation, Gpu, Options, evaluate};
+use thalweg::device::{Feed, Feeds};
+use thalweg::graph::{Context, Kind, NodeId};
+use thalweg::kernel::Tiling;
+use thalweg::op::{CaseInput, Fill};
+use thalweg::rng::Stream;
+
+fn main() {
+    let mut trials = Vec::new();
+    trials.extend(loss::trials());
+    trials.extend(order::trials());
+    trials.extend(training::trials());
+    support::main(trials);
+}
+
+/// The adapter under each tiling, checked and not.
+fn everywhere(name: &str, run: impl Fn(&Gpu) -> Result<(), Failed> + Clone + Send + 'static) -> Vec<Trial> {
+    let both = [Tiling::Register, Tiling::Workgroup];
+    let open = |tiling, checked| {
+        let (run, word) = (run.clone(), if checked { "checked" } else { "unchecked" });
+        support::trial(format!("{name}, {tiling:?} {word}"), move || {
+            run(&support::open(Options { checked, tiling: Some(tiling), ..Options::default() })?)
+        })
+    };
+    both.into_iter().flat_map(|tiling| [true, false].map(|checked| open(tiling, checked))).collect()
+}
+
+/// What a source is fed: numbers, or indices below this many.
+type Fills<'a> = &'a dyn Fn(NodeId) -> Fill;
+
+/// Holds `wanted`, as the GPU computes them with whatever it fuses, to the twins for each member of a population.
+fn hold(gpu: &Gpu, g: &Graph, wanted: &[NodeId], fills: Fills<'_>, members: usize) -> Result<(), Failed> {
+    let (per, live) = (g.per_member(), g.live(wanted));
+    let contexts: Vec<Context> = (0..members).map(|m| Context { step: 3, seed: 0xace + m as u64 }).collect();
+    let (mut together, mut twins): (Feeds, Vec<_>) = (HashMap::new(), Vec::new());
+    for (m, cx) in contexts.iter().enumerate() {
+        let mut own: Feeds = HashMap::new();
+        for (i, node) in g.nodes().iter().enumerate().filter(|(i, n)| live[*i] && !matches!(n.kind, Kind::Op { .. })) {
+            let id = wanted_id(g, i);
+            let input = CaseInput { shape: node.meta.shape.clone(), fill: fills(id), differentiable: false };
+            let feed = fill(&input, Stream::new(23 + if per[i] { m as u64 } else { 0 }, 0, i as u32));
+            match (together.get_mut(&id), feed.clone()) {
+                (None, feed) => drop(together.insert(id, feed)),
+                (Some(Feed::Real(all)), Feed::Real(more)) if per[i] => all.extend(more),
+                (Some(Feed::Index(all)), Feed::Index(more)) if per[i] => all.extend(more),
+                _ => {}
+            }
+            own.insert(id, feed);
+        }
+        twins.push(bounds(g, &own, wanted, cx)?);
+    }
+    let found = evaluate(gpu, g, &together, wanted, &Evaluation { members: contexts, sentinels: true })?;
+    for (w, &id) in wanted.iter().enumerate() {
+        let len = g.shape(id).elements();
+        let copies = if per[id.index()] { members } else { 1 };
+        if found[w].len() != len * copies {
+            return Err(format!("result {w} has {} elements, not {}", found[w].len(), len * copies).into());
+        }
+        for (m, twin) in twins.iter().enumerate().take(copies) {
+            for i in 0..len {
+                let (got, value, error) = (found[w][m * len + i], twin[w].value[i], twin[w].error[i]);
+                let tolerance = error + f64::from(f32::MIN_POSITIVE);
+                if !(tolerance.is_finite() && (got - value).abs() <= tolerance) {
+                    let what = format!("result {w} of member {m} at {i}: {got:e}, twin {value:e}, bound {error:e}");
+                    return Err(format!("{what}\n{g}").into());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The node of that number.
+fn wanted_id(g: &Graph, i: usize) -> NodeId {
+    let sources = g.inputs().chain(g.parameters()).chain(g.settings()).chain(g.buffers());
+    sources.map(|(_, id)| id).find(|id| id.index() == i).expect("a source has a name")
+}
+
+/// The names of the launches that compute `wanted`.
+fn names(gpu: &Gpu, g: &Graph, wanted: &[NodeId]) -> Result<Vec<String>, Failed> {
+    Ok(gpu.launches(g, wanted, 1)?.into_iter().map(|launch| launch.kernel.name.into_owned()).collect())
+}
+
+/// Fails unless the launches are these, in any order.
+fn expect(found: &[String], expected: &[&str]) -> Result<(), Failed> {
+    let (mut found, mut expected) = (found.to_vec(), expected.to_vec());
+    found.sort();
+    expected.sort_unstable();
+    if found == expected { Ok(()) } else { Err(format!("launches {found:?}, not {expected:?}").into()) }
+}
