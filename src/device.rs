@@ -2,9 +2,11 @@
 
 pub mod cpu;
 mod engine;
+mod explain;
 mod forward;
 pub mod gpu;
 mod memory;
+mod roof;
 mod vectors;
 
 pub use engine::{
@@ -12,6 +14,8 @@ pub use engine::{
     Update,
 };
 
+pub use explain::{Clock, Explain, Held, LaunchReport, Phase, Profile};
+pub use roof::Roof;
 pub use vectors::{VectorId, Vectors};
 
 pub(crate) use forward::{Compiled, Forward};

@@ -13,6 +13,7 @@ pub use transform::{NUMBERS, Transform};
 
 use std::sync::Arc;
 
+use super::explain::Explain;
 use super::vectors::Vectors;
 use crate::error::DeviceError;
 use crate::graph::{Graph, NodeId};
@@ -235,7 +236,7 @@ pub struct NonFinite {
 ///
 /// Steps of one submission take consecutive rows of the data set's order. Nothing waits but [`collect`](Self::collect),
 /// [`parameters`](Self::parameters), [`buffers`](Self::buffers) and [`states`](Self::states).
-pub trait Engine: Send {
+pub trait Engine: Explain + Send {
     /// Puts a data set on the device, or, where it is too large, keeps it beside and streams it. `rows` rows; the columns hold `rows` times the graph's width.
     ///
     /// # Errors

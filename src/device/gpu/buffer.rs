@@ -26,6 +26,15 @@ impl Drop for Counted {
 }
 
 impl Buffer {
+    /// Whether both are one piece of memory.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.counted, &other.counted)
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.counted.bytes
+    }
+
     pub(super) fn elements(&self) -> usize {
         (self.counted.bytes / 4) as usize
     }

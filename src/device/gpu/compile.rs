@@ -1,18 +1,24 @@
 //! A graph as a fixed list of dispatches, with pipelines, bind groups and uniform blocks made once.
 
+mod describe;
+
 use super::Gpu;
 use super::buffer::{Bound, Buffer};
 use super::pipeline::{Access, Pipeline};
+use crate::device::explain::{LaunchReport, Phase};
 use crate::device::memory::{self, Home, Memory};
 use crate::error::{DeviceError, GraphError};
 use crate::graph::{DynOp, Graph, Kind, NodeId};
-use crate::kernel::{ALIGN, Binding, Kernel, Launch, Launches, Operand, Place, Plan, Word, padded};
+use crate::kernel::{ALIGN, Binding, Kernel, Launch, Launches, Operand, Place, Word, padded};
+use describe::traffic;
 
 /// One dispatch, ready to encode.
 pub(super) struct Dispatch {
     pipeline: wgpu::ComputePipeline,
     group: wgpu::BindGroup,
     groups: [u32; 3],
+    /// What it is, for those who ask.
+    pub report: LaunchReport,
 }
 
 /// Encodes dispatches in order into one pass.
@@ -32,6 +38,10 @@ pub(super) struct Draft {
     /// Bindings 1…: buffer, first element, elements.
     ranges: Vec<(Buffer, usize, usize)>,
     groups: [u32; 3],
+    report: LaunchReport,
+    /// Members that it is for, and the graph's node that it computes.
+    members: u32,
+    node: Option<NodeId>,
 }
 
 /// Collects drafts, then gives all their uniform blocks one buffer.
@@ -85,12 +95,24 @@ impl Drafts {
                 })
                 .collect();
             let word = |&(name, w): &(&'static str, Word)| if name == "first_member" { first_member } else { w.bits() };
+            let groups = [groups[0], groups[1], groups[2] / members * count];
             self.0.push(Draft {
+                report: LaunchReport {
+                    // Where nobody says otherwise: graphs and the two ends of a step are marked.
+                    phase: Phase::Update,
+                    name: kernel.title(),
+                    of: String::new(),
+                    groups,
+                    bytes: traffic(shown, count),
+                    flops: 0,
+                },
+                members: count,
+                node: None,
                 kernel: kernel.clone(),
                 pipeline: pipeline.clone(),
                 params: params.iter().map(word).collect(),
                 ranges,
-                groups: [groups[0], groups[1], groups[2] / members * count],
+                groups,
             });
         }
         Ok(())
@@ -113,7 +135,7 @@ impl Drafts {
         control: &Bound,
         members: u32,
     ) -> Result<(), DeviceError> {
-        for Launch { kernel, params, bindings, groups, .. } in launches.list {
+        for Launch { kernel, params, bindings, groups, flops } in launches.list {
             let nothing = |b: &Binding| matches!(b, Binding::Write(w) if w.len == 0);
             if bindings.iter().any(nothing) {
                 continue;
@@ -137,7 +159,17 @@ impl Drafts {
                     }
                 })
                 .collect();
+            let from = self.0.len();
             self.add(gpu, kernel, &params, &shown, groups, members)?;
+            let operands: Vec<Shown<'_>> = shown
+                .into_iter()
+                .zip(&bindings)
+                .filter_map(|(shown, binding)| (*binding != Binding::Control).then_some(shown))
+                .collect();
+            for draft in &mut self.0[from..] {
+                draft.report.bytes = traffic(&operands, draft.members);
+                draft.report.flops = flops * u64::from(draft.members);
+            }
         }
         Ok(())
     }
@@ -183,7 +215,7 @@ impl Drafts {
                 entries: &entries,
             });
             at += padded(words(&draft));
-            list.push(Dispatch { pipeline: draft.pipeline.raw, group, groups: draft.groups });
+            list.push(Dispatch { pipeline: draft.pipeline.raw, group, groups: draft.groups, report: draft.report });
         }
         if let Some(error) = pollster::block_on(scope.pop()) {
             return Err(DeviceError::Driver { adapter: gpu.name(), message: error.to_string() });
@@ -241,17 +273,9 @@ pub(super) fn compile(
     for (i, node) in graph.nodes().iter().enumerate() {
         if let (Kind::Op { op, inputs }, true) = (&node.kind, live[i] && roots[i].0 == i) {
             let place = |id: NodeId| Place { shape: graph.shape(id).clone(), stride: place_stride(id) };
-            let mut plan = Plan {
-                inputs: inputs.iter().map(|&id| place(id)).collect(),
-                output: place(NodeId(i)),
-                members: if per[i] { around.members } else { 1 },
-                max_elements: gpu.max_elements(),
-                max_groups: gpu.max_groups(),
-                tiling: gpu.tiling(),
-                abilities: gpu.abilities(),
-                variant: None,
-            };
-            plan.variant = gpu.variant(&op.variants(&plan));
+            let members = if per[i] { around.members } else { 1 };
+            let inputs = inputs.iter().map(|&id| place(id)).collect();
+            let plan = gpu.plan(op.as_ref(), inputs, place(NodeId(i)), members);
             described[i] = Some(op.launches(&plan)?);
         }
     }
@@ -285,7 +309,9 @@ pub(super) fn compile(
             })
             .collect();
         let named = name_launches(launches, op.as_ref());
+        let from = compiled.drafts.len();
         compiled.drafts.add_op(gpu, named, &args, &output, &borrowed, around.control, members)?;
+        compiled.drafts.describe(from, graph, NodeId(i));
     }
     Ok(compiled)
 }
