@@ -33,18 +33,18 @@ pub(crate) struct Arguments {
 /// Kernels that are timed together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Family {
-    /// Products of matrices, as linear layers multiply
-    Products,
-    /// Convolutions and their gradients
-    Convolutions,
+    /// Steps of sgd, momentum and adam
+    Updates,
     /// Functions of an element, sums of two tensors
     Elements,
     /// Softmax and cross-entropy
     Rows,
     /// Sums and means along axes
     Reductions,
-    /// Steps of sgd, momentum and adam
-    Updates,
+    /// Products of matrices, as linear layers multiply
+    Products,
+    /// Convolutions and their gradients
+    Convolutions,
 }
 
 impl Family {
@@ -101,7 +101,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     for (n, subject) in subjects.iter().enumerate() {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            left_out.push(format!("{} {}", subject.name, subject.of));
+            left_out.push(format!("{} of {}", subject.name, subject.of));
             continue;
         }
         // Half of its share for the clock: operands and the f64 twin take time, too.
@@ -189,7 +189,7 @@ fn finish(left_out: &[String], all: usize, time: f64, arguments: &Arguments) -> 
         some => line(format!(
             "{} of {all} kernels were left out, for lack of time: {}; `--seconds` gives more",
             some.len(),
-            some.join(", ")
+            some.join("; ")
         )),
     }
 }

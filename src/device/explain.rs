@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::engine::{Call, StepGraph};
+use super::engine::{Call, StepGraph, Tensor};
 use super::roof::Roof;
 use crate::error::DeviceError;
 use crate::graph::{Graph, Kind, NodeId};
@@ -45,8 +45,8 @@ pub struct LaunchReport {
     pub phase: Phase,
     /// The op, and its kernel where that has another name: `matmul: product`.
     pub name: String,
-    /// What it makes: the shape of an op's value and the parameters that go in, `[64, 128] by 0.weight`; empty where there is
-    /// nothing to say.
+    /// What it makes: the shape of an op's value and the parameters that go in, `[64, 128] by 0.weight`, or the one whose gradient it
+    /// is, `[128, 64] for 0.weight`; empty where there is nothing to say.
     pub of: String,
     /// Workgroups; `[0, 0, 0]` on the CPU.
     pub groups: [u32; 3],
@@ -177,12 +177,38 @@ pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
-/// The part of a step that each node of its graph belongs to: forward is what the recorded numbers and the buffers to be are
-/// computed from, backward what is left.
-pub(super) fn phases(step: &StepGraph) -> Vec<Phase> {
+/// What a node of a step is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub phase: Phase,
+    /// The tensor whose gradient it is, by its number.
+    pub gradient: Option<usize>,
+}
+
+/// For each node of a step's graph what it is for: forward is what the recorded numbers and the buffers to be are computed from,
+/// backward what is left. A gradient that is another node under another shape is that node.
+pub(super) fn places(step: &StepGraph) -> Vec<Place> {
     let results: Vec<NodeId> = step.record.iter().chain(&step.updates).flatten().copied().collect();
     let phase = |forward| if forward { Phase::Forward } else { Phase::Backward };
-    step.graph.live(&results).into_iter().map(phase).collect()
+    let live = step.graph.live(&results).into_iter();
+    let mut places: Vec<Place> = live.map(|forward| Place { phase: phase(forward), gradient: None }).collect();
+    let roots = super::memory::roots(&step.graph);
+    for (tensor, gradient) in step.gradients.iter().enumerate() {
+        if let Some(id) = gradient {
+            places[roots[id.0].0].gradient.get_or_insert(tensor);
+        }
+    }
+    places
+}
+
+impl Place {
+    /// Tells a report where it belongs: `[10, 256] for 7.weight` is a gradient.
+    pub(super) fn tell(&self, report: &mut LaunchReport, tensors: &[Tensor]) {
+        report.phase = self.phase;
+        if let Some(tensor) = self.gradient {
+            report.of += &format!(" for {}", tensors[tensor].name);
+        }
+    }
 }
 
 /// `[64, 128] by 0.weight, 0.bias`

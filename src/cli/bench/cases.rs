@@ -9,18 +9,21 @@ use super::{Family, Kind, Subject};
 use crate::cli::error::CliError;
 
 /// Rows, inner length and columns of products: a small layer at batch 64, a wide one at batch 256, and two squares.
-const PRODUCTS: [[usize; 3]; 4] = [[64, 128, 128], [256, 1024, 1024], [256; 3], [1024; 3]];
+const PRODUCTS: [[usize; 3]; 4] = [[64, 128, 128], [256; 3], [256, 1024, 1024], [1024; 3]];
 /// Rules, and how many parameters they update.
 const RULES: [&str; 3] = ["sgd", "momentum", "adam"];
 const PARAMETERS: [usize; 2] = [1 << 20, 1 << 22];
 
-/// Everything, family by family.
+/// Everything, family by family; those that take long are last, and left out first.
 pub(super) fn all() -> Result<Vec<Subject>, CliError> {
     let mut all = Vec::new();
-    for shape in PRODUCTS {
-        all.push(product(shape)?);
+    for rule in RULES {
+        for parameters in PARAMETERS {
+            let kind = Kind::Update { rule, parameters };
+            let of = format!("2^{} parameters", parameters.ilog2());
+            all.push(Subject { family: Family::Updates, name: rule.into(), of, kind });
+        }
     }
-    all.extend(convolutions().into_iter().map(|case| kernel(Family::Convolutions, case)));
     for (family, names) in [
         (Family::Elements, &["unary", "binary"][..]),
         (Family::Rows, &["softmax", "cross_entropy"]),
@@ -30,17 +33,10 @@ pub(super) fn all() -> Result<Vec<Subject>, CliError> {
         let cases = entries.flat_map(|entry| (entry.cases)()).filter(|case| case.bench);
         all.extend(cases.map(|case| kernel(family, case)));
     }
-    for rule in RULES {
-        for parameters in PARAMETERS {
-            let of = format!("2^{} parameters", parameters.ilog2());
-            all.push(Subject {
-                family: Family::Updates,
-                name: rule.into(),
-                of,
-                kind: Kind::Update { rule, parameters },
-            });
-        }
+    for shape in PRODUCTS {
+        all.push(product(shape)?);
     }
+    all.extend(convolutions().into_iter().map(|case| kernel(Family::Convolutions, case)));
     Ok(all)
 }
 

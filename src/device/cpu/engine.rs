@@ -8,7 +8,7 @@ use super::update::{At, EngineScalar, Member, Scratch};
 use crate::device::engine::{
     self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph, Telemetry,
 };
-use crate::device::explain::{Explain, Phase, phases};
+use crate::device::explain::{Explain, Place, places};
 use crate::device::vectors::Vectors;
 use crate::error::DeviceError;
 use crate::graph::{Context, Dtype, Kind, NodeId, TwinIn};
@@ -63,8 +63,8 @@ impl<T: Scalar> Table<T> {
 
 pub(super) struct Step<T> {
     pub program: Program<T>,
-    /// The part of the step that each node belongs to.
-    pub phases: Vec<Phase>,
+    /// What each node is for.
+    pub places: Vec<Place>,
     data: usize,
     rows: usize,
     /// For each of the graph's parameters: its node and its place among the tensors.
@@ -244,7 +244,7 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         let results = step.record.iter().chain(&step.gradients).chain(&step.updates);
         let wanted: Vec<NodeId> = results.flatten().copied().collect();
         self.programs.push(Step {
-            phases: phases(&step),
+            places: places(&step),
             rows,
             data: data.0,
             parameters,

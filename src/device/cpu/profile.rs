@@ -47,11 +47,11 @@ impl Watch {
 
 impl<T: TwinIn> Program<T> {
     /// Each op, in order, for `members` members one after the other.
-    fn described(&self, members: u64, phase: impl Fn(NodeId) -> Phase) -> Vec<LaunchReport> {
-        self.order.iter().map(|&id| self.report(id, members, phase(id))).collect()
+    fn described(&self, members: u64) -> impl Iterator<Item = (NodeId, LaunchReport)> {
+        self.order.iter().map(move |&id| (id, self.report(id, members)))
     }
 
-    fn report(&self, id: NodeId, members: u64, phase: Phase) -> LaunchReport {
+    fn report(&self, id: NodeId, members: u64) -> LaunchReport {
         let graph = &self.graph;
         let Kind::Op { op, inputs } = &graph.node(id).kind else { unreachable!("only ops are in the order") };
         let shape = graph.shape(id);
@@ -59,7 +59,7 @@ impl<T: TwinIn> Program<T> {
         let read = |n: usize| op.touched(n, graph.shape(inputs[n]), shape);
         let elements = (0..inputs.len()).filter(|&n| first(n)).map(read).sum::<usize>() + shape.elements();
         LaunchReport {
-            phase,
+            phase: Phase::Forward,
             name: op.name().into(),
             of: said(graph, id),
             groups: [0; 3],
@@ -114,7 +114,10 @@ impl<T: EngineScalar> Explain for CpuEngine<T> {
         };
         let taken = 2 * self.minibatch(step) * size_of::<T>();
         let mut all = vec![own(Phase::Minibatch, "minibatch", taken)];
-        all.extend(step.program.described(members, |id| step.phases[id.0]));
+        all.extend(step.program.described(members).map(|(id, mut report)| {
+            step.places[id.0].tell(&mut report, &self.setup.tensors);
+            report
+        }));
         if step.trains() {
             all.push(own(Phase::Update, self.setup.rule.name(), self.update_bytes(call)));
         }

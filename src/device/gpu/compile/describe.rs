@@ -1,7 +1,7 @@
 //! What launches say of themselves: told once, when a program is built.
 
 use super::{Drafts, Shown};
-use crate::device::explain::{Phase, said};
+use crate::device::explain::{LaunchReport, Phase, said};
 use crate::graph::{Graph, Kind, NodeId};
 use crate::kernel::Kernel;
 
@@ -38,11 +38,11 @@ impl Drafts {
         self.0[from..].iter_mut().for_each(|d| d.report.phase = phase);
     }
 
-    /// Those of a graph belong to the part of the step that their nodes do.
-    pub(in crate::device::gpu) fn mark_nodes(&mut self, phase: impl Fn(NodeId) -> Phase) {
+    /// Tells those of a graph what their nodes are for.
+    pub(in crate::device::gpu) fn mark_nodes(&mut self, tell: impl Fn(NodeId, &mut LaunchReport)) {
         for draft in &mut self.0 {
             if let Some(node) = draft.node {
-                draft.report.phase = phase(node);
+                tell(node, &mut draft.report);
             }
         }
     }

@@ -5,7 +5,7 @@ use super::super::compile::{Drafts, Surroundings, compile};
 use super::data::{Extent, Part};
 use super::{GpuEngine, Program, kernels};
 use crate::device::engine::{self, DataId, StepGraph};
-use crate::device::explain::{Phase, phases};
+use crate::device::explain::{Phase, places};
 use crate::device::memory;
 use crate::error::DeviceError;
 use crate::graph::{Graph, Kind, NodeId};
@@ -71,8 +71,8 @@ impl GpuEngine {
         }
         let mut all = Drafts::default();
         let mut compiled = compile(&self.gpu, graph, &wanted, &around)?;
-        let phases = phases(step);
-        compiled.drafts.mark_nodes(|id| phases[id.0]);
+        let places = places(step);
+        compiled.drafts.mark_nodes(|id, report| places[id.0].tell(report, &self.setup.tensors));
         all.append(std::mem::take(&mut compiled.drafts));
         let copies = all.len();
         for (tensor, gradient) in step.gradients.iter().enumerate() {
