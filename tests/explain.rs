@@ -8,6 +8,7 @@ use libtest_mimic::Trial;
 use thalweg::data::{Dataset, Split, Targets, Values};
 use thalweg::device::gpu::{Gpu, Options};
 use thalweg::device::{Clock, Device, LaunchReport, Phase, Precision};
+use thalweg::graph::Op;
 use thalweg::nn::{BatchNorm, Linear, Relu, Sequential};
 use thalweg::optim::{Clip, Optimizer};
 use thalweg::rng::Stream;
@@ -54,7 +55,11 @@ fn a_step_says_what_it_is_made_of(device: &Device) {
     let bytes: u64 = of(Phase::Update).iter().map(|l| l.bytes).sum();
     assert_eq!(bytes, 7 * learnt * device.precision().bytes() as u64, "{:?}", of(Phase::Update));
     let taken: u64 = of(Phase::Minibatch).iter().map(|l| l.bytes).sum();
-    assert!(taken >= 2 * 16 * 4 * 7 && taken <= 2 * 16 * 8 * 9, "{taken}");
+    assert!((2 * 16 * 4 * 7..=2 * 16 * 8 * 9).contains(&taken), "{taken}");
+    // A weight's gradient is said to be one, and is a product over the rows.
+    let made: Vec<u64> =
+        of(Phase::Backward).iter().filter(|l| l.of.ends_with("for 3.weight")).map(|l| l.flops).collect();
+    assert_eq!(made, [2 * 16 * 20 * 3], "{told:?}");
 }
 
 /// Three members do thrice the arithmetic of one.
@@ -108,6 +113,28 @@ fn timing_changes_no_bit(device: &Device) {
     }
 }
 
+/// Whatever the rule does with its gradients: they are read, and parameters are read and written.
+fn every_rule_moves_its_parameters(device: &Device) {
+    for entry in thalweg::optim::ALL {
+        let rule = (entry.defaults)(entry.usual()).into_rule();
+        let mut trainer = trainer(device, &Recipe { optimizer: rule, ..recipe() });
+        let told = trainer.explain().unwrap_or_else(|e| panic!("{}: {e}", entry.name));
+        let bytes: u64 = told.iter().filter(|l| l.phase == Phase::Update).map(|l| l.bytes).sum();
+        let least = 3 * (120 + 3 * 20 + 60 + 3) * device.precision().bytes() as u64;
+        assert!(bytes >= least, "{}: {bytes} of at least {least}", entry.name);
+        let profile = trainer.profile(Duration::from_millis(1)).unwrap_or_else(|e| panic!("{}: {e}", entry.name));
+        assert_eq!(profile.launches.len(), told.len(), "{}", entry.name);
+    }
+}
+
+/// Of a table the rows that are taken must move, of other operands all.
+fn tables_are_not_read_whole() {
+    let [table, index, rows] = [&[1000, 8][..], &[4], &[4, 8]].map(thalweg::Shape::from);
+    let gather = thalweg::op::gather::Gather;
+    assert_eq!([gather.touched(0, &table, &rows), gather.touched(1, &index, &rows)], [32, 4]);
+    assert_eq!(thalweg::op::select::Select { index: 3 }.touched(0, &table, &[8].into()), 8);
+}
+
 /// Rates that a machine can have, at sizes that ascend; a floor is never 0.
 fn a_roof_stands(device: &Device) {
     let roof = device.roof().expect("a roof");
@@ -149,7 +176,17 @@ fn main() {
             }));
         )*};
     }
-    everywhere!(a_step_says_what_it_is_made_of, members_count, timing_changes_no_bit, a_roof_stands);
+    everywhere!(
+        a_step_says_what_it_is_made_of,
+        members_count,
+        timing_changes_no_bit,
+        every_rule_moves_its_parameters,
+        a_roof_stands,
+    );
+    trials.push(Trial::test("tables_are_not_read_whole", || {
+        tables_are_not_read_whole();
+        Ok(())
+    }));
     trials.push(support::trial("gpu::clocks", || {
         clocks(&support::open(Options::default())?);
         Ok(())
