@@ -1,6 +1,7 @@
 //! The command's arguments, its exit codes, and one file for each subcommand.
 
 mod adapters;
+mod bench;
 mod error;
 mod eval;
 mod given;
@@ -10,6 +11,7 @@ mod output;
 mod population;
 mod predict;
 mod progress;
+mod quantity;
 mod schedule;
 mod train;
 
@@ -39,6 +41,8 @@ enum Command {
     Schedule(schedule::Arguments),
     /// Check gradients: f64 against centred differences, the GPU against f64
     Gradcheck(gradcheck::Arguments),
+    /// Time this machine's kernels against what it can do at best: copies, multiplications and additions
+    Bench(bench::Arguments),
     /// List the adapters, what matters of them, and which one `auto` takes
     Adapters(adapters::Arguments),
 }
@@ -52,6 +56,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Schedule(arguments) => schedule::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Adapters(arguments) => adapters::run(&arguments),
     };
     match outcome {

@@ -3,10 +3,12 @@
 pub mod cpu;
 mod describe;
 mod engine;
+mod explain;
 mod footprint;
 mod forward;
 pub mod gpu;
 mod memory;
+mod roof;
 mod vectors;
 
 #[doc(hidden)]
@@ -16,7 +18,9 @@ pub use engine::{
     Update,
 };
 
+pub use explain::{Clock, Explain, LaunchReport, Phase, Profile};
 pub use footprint::Footprint;
+pub use roof::Roof;
 pub use vectors::{VectorId, Vectors};
 
 pub(crate) use forward::{Compiled, Forward};

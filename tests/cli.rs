@@ -12,6 +12,8 @@ mod bad_output;
 mod command;
 #[path = "cli/embedding.rs"]
 mod embedding;
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "cli/gradcheck.rs"]
 mod gradcheck;
 #[path = "cli/interchange.rs"]

@@ -1,5 +1,7 @@
 //! `thalweg train`
 
+mod explain;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,6 +54,13 @@ pub(crate) struct Arguments {
     /// With --json: a line for every step
     #[arg(long, requires = "json")]
     log_steps: bool,
+    /// Print the program of a step and its floor on this device, and train nothing: each launch, the bytes that it must move, its
+    /// floating-point operations, and the time below which no kernel gets
+    #[arg(long, conflicts_with = "log_steps")]
+    explain: bool,
+    /// With --explain: also the time that each launch takes, and which share of it the floor is
+    #[arg(long, requires = "explain")]
+    profile: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
@@ -77,6 +86,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
         })?;
     if let Some(file) = &arguments.init {
         trainer.load_weights(file)?;
+    }
+    if arguments.explain {
+        introduce(arguments, &config, &data, &trainer, (&device, &why), &folder)?;
+        explain::run(&mut trainer, &device, arguments.profile, arguments.json)?;
+        return Ok(true);
     }
     let state = arguments.init_optimizer.as_ref().map(|file| trainer.load_optimizer(file)).transpose()?;
     let mut made_by = header(arguments, &trainer, &device);

@@ -2,6 +2,8 @@
 
 mod engine;
 mod forward;
+mod profile;
+pub(super) mod roof;
 mod room;
 mod update;
 mod vectors;

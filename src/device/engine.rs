@@ -2,6 +2,7 @@
 //! steps whose results come back together.
 
 mod check;
+mod non_finite;
 mod transform;
 
 pub(super) use check::{
@@ -9,10 +10,13 @@ pub(super) use check::{
     check_setup, check_states, check_step, check_values,
 };
 
+pub use non_finite::NonFinite;
+pub(super) use non_finite::earliest;
 pub use transform::{NUMBERS, Transform};
 
 use std::sync::Arc;
 
+use super::explain::Explain;
 use super::footprint::Footprint;
 use super::vectors::Vectors;
 use crate::error::DeviceError;
@@ -221,22 +225,11 @@ impl Telemetry {
     }
 }
 
-/// A tensor in which something non-finite was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NonFinite {
-    /// Its name.
-    pub tensor: String,
-    /// `"gradient"` or `"parameter"`.
-    pub what: &'static str,
-    /// The step at which it first happened, from 1.
-    pub step: u32,
-}
-
 /// A device in training: the CPU in f32 or f64, or a GPU.
 ///
 /// Steps of one submission take consecutive rows of the data set's order. Nothing waits but [`collect`](Self::collect),
 /// [`parameters`](Self::parameters), [`buffers`](Self::buffers) and [`states`](Self::states).
-pub trait Engine: Send {
+pub trait Engine: Explain + Send {
     /// Puts a data set on the device, or, where it is too large, keeps it beside and streams it. `rows` rows; the columns hold `rows` times the graph's width.
     ///
     /// # Errors
@@ -386,19 +379,4 @@ pub trait Engine: Send {
     fn bytes(&self) -> u64 {
         self.footprint().total()
     }
-}
-
-/// The earliest of the flags `[tensor] → (gradient, parameter)` counted from 0, `u32::MAX` for never.
-pub(super) fn earliest(tensors: &[Tensor], flags: impl Iterator<Item = (u32, u32)>) -> Option<NonFinite> {
-    let mut first: Option<(u32, &'static str, usize)> = None;
-    for (t, (gradient, parameter)) in flags.enumerate() {
-        for (step, what) in [(parameter, "parameter"), (gradient, "gradient")] {
-            // Later tensors lie nearer to the loss and win a tie, and so does a gradient over a parameter.
-            let wins = |(s, w, _): (u32, &str, usize)| step < s || (step == s && (what == w || what == "gradient"));
-            if step != u32::MAX && first.is_none_or(wins) {
-                first = Some((step, what, t));
-            }
-        }
-    }
-    first.map(|(step, what, t)| NonFinite { tensor: tensors[t].name.clone(), what, step: step + 1 })
 }

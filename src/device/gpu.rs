@@ -8,6 +8,8 @@ mod evaluate;
 mod forward;
 mod pipeline;
 mod prepared;
+pub(super) mod roof;
+mod timer;
 mod trusted;
 
 pub use adapter::{AdapterKind, AdapterReport, adapters};
@@ -37,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Options {
     /// Keep the compiler's bounds checks in the kernels. Slower; the suite runs both.
     pub checked: bool,
-    /// Ask for WebGPU's default limits even where the adapter grants more.
+    /// Ask for WebGPU's default limits, and no features, even where the adapter grants more.
     pub default_limits: bool,
     /// Most elements one storage binding may hold, below the adapter's own limit: large tensors are split sooner.
     pub max_elements: Option<usize>,
@@ -118,8 +120,11 @@ impl Gpu {
     fn open(adapter: &wgpu::Adapter, options: Options) -> Result<Self, DeviceError> {
         let report = adapter::report(adapter, false);
         let limits = if options.default_limits { wgpu::Limits::default() } else { adapter.limits() };
+        // WebGPU's defaults have none.
+        let wanted = if options.default_limits { wgpu::Features::empty() } else { wgpu::Features::TIMESTAMP_QUERY };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("thalweg"),
+            required_features: adapter.features() & wanted,
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()

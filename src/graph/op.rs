@@ -147,6 +147,12 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// f(x−h), the difference crossed a point where the op is not smooth. Smooth ops leave this empty.
     fn winners(&self, _inputs: &[Arg<'_, f64>], _out: &mut Vec<u32>) {}
 
+    /// Elements of the n-th input that a value of shape `y` needs at least: all of them, but of a table those that are taken. For
+    /// [reports](crate::device::LaunchReport) of what must move.
+    fn touched(&self, _n: usize, input: &Shape, _y: &Shape) -> usize {
+        input.elements()
+    }
+
     /// Whether the output is the first input's bytes under another shape: no launch, no copy.
     fn is_view(&self) -> bool {
         false
@@ -190,6 +196,8 @@ pub trait DynOp: Debug + Send + Sync {
     fn bound(&self, inputs: &[BoundArg<'_>], y: &[f64], error: &mut [f64]);
     /// [`Op::winners`]
     fn winners(&self, inputs: &[Arg<'_, f64>], out: &mut Vec<u32>);
+    /// [`Op::touched`]
+    fn touched(&self, n: usize, input: &Shape, y: &Shape) -> usize;
     /// [`Op::is_view`]
     fn is_view(&self) -> bool;
     /// [`Op::random`]
@@ -225,6 +233,9 @@ impl<O: Op> DynOp for O {
     }
     fn winners(&self, inputs: &[Arg<'_, f64>], out: &mut Vec<u32>) {
         Op::winners(self, inputs, out);
+    }
+    fn touched(&self, n: usize, input: &Shape, y: &Shape) -> usize {
+        Op::touched(self, n, input, y)
     }
     fn is_view(&self) -> bool {
         Op::is_view(self)

@@ -9,6 +9,7 @@ use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, wgsl};
 use crate::scalar::Scalar;
+use crate::shape::Shape;
 
 /// Whole rows of a table, in the order of the indices.
 ///
@@ -88,6 +89,10 @@ impl Op for Gather {
         let picks = plan.runs("gather", plan.inputs[1].elements(), &[width, 1])?;
         let list = tables.iter().flat_map(|&table| picks.iter().map(move |&pick| (table, pick)));
         Ok(list.map(|(table, pick)| launch(table, pick)).collect::<Vec<_>>().into())
+    }
+
+    fn touched(&self, n: usize, input: &Shape, y: &Shape) -> usize {
+        if n == 0 { input.elements().min(y.elements()) } else { input.elements() }
     }
 
     fn bound(&self, inputs: &[BoundArg<'_>], _: &[f64], error: &mut [f64]) {

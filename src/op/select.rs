@@ -64,6 +64,10 @@ impl Op for Select {
         launches(plan, kernel, NAME, plan.output.elements(), self.index)
     }
 
+    fn touched(&self, _: usize, _: &Shape, y: &Shape) -> usize {
+        y.elements()
+    }
+
     fn bound(&self, inputs: &[BoundArg<'_>], _: &[f64], error: &mut [f64]) {
         let first = self.index * error.len();
         error.copy_from_slice(&inputs[0].error[first..first + error.len()]);

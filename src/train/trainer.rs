@@ -2,6 +2,7 @@
 
 mod admit;
 mod evaluate;
+mod explain;
 mod keep;
 mod optimizer;
 mod population;

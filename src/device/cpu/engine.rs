@@ -3,10 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::Program;
+use super::profile::Watch;
 use super::update::{At, EngineScalar, Member, Scratch};
 use crate::device::engine::{
     self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph, Telemetry,
 };
+use crate::device::explain::{Place, places};
 use crate::device::footprint::Footprint;
 use crate::device::vectors::Vectors;
 use crate::error::DeviceError;
@@ -20,10 +22,10 @@ const CAPACITY: usize = 64;
 pub struct CpuEngine<T> {
     pub(super) setup: Setup,
     pub(super) members: Vec<Member<T>>,
-    data: Vec<Data<T>>,
-    programs: Vec<Step<T>>,
+    pub(super) data: Vec<Data<T>>,
+    pub(super) programs: Vec<Step<T>>,
     /// What the programs compute in, one after the other.
-    room: Vec<Vec<T>>,
+    pub(super) room: Vec<Vec<T>>,
     done: VecDeque<Vec<Record>>,
     scratch: Scratch<T>,
     /// Values of settings that members have of their own, by name and member.
@@ -32,15 +34,15 @@ pub struct CpuEngine<T> {
     pub(super) vectors: Vec<Vec<Vec<T>>>,
 }
 
-struct Data<T> {
-    rows: usize,
-    features: Table<T>,
-    targets: Table<T>,
+pub(super) struct Data<T> {
+    pub rows: usize,
+    pub features: Table<T>,
+    pub targets: Table<T>,
     order: Vec<u32>,
 }
 
 /// One column of a data set.
-enum Table<T> {
+pub(super) enum Table<T> {
     Real(Vec<T>),
     Index(Vec<u32>),
 }
@@ -54,7 +56,7 @@ impl<T: Scalar> Table<T> {
         }
     }
 
-    fn kind(&self) -> (usize, Dtype) {
+    pub(super) fn kind(&self) -> (usize, Dtype) {
         match self {
             Self::Real(v) => (v.len(), Dtype::Real),
             Self::Index(v) => (v.len(), Dtype::Index),
@@ -62,8 +64,10 @@ impl<T: Scalar> Table<T> {
     }
 }
 
-struct Step<T> {
-    program: Program<T>,
+pub(super) struct Step<T> {
+    pub program: Program<T>,
+    /// What each node is for.
+    pub places: Vec<Place>,
     data: usize,
     rows: usize,
     /// For each of the graph's parameters: its node and its place among the tensors.
@@ -72,8 +76,8 @@ struct Step<T> {
     buffers: Vec<(NodeId, usize)>,
     /// Its settings: node, name, and the graph's value.
     settings: Vec<(NodeId, String, T)>,
-    features: NodeId,
-    targets: NodeId,
+    pub features: NodeId,
+    pub targets: NodeId,
     record: [Option<NodeId>; 4],
     gradients: Vec<Option<NodeId>>,
     updates: Vec<Option<NodeId>>,
@@ -102,7 +106,7 @@ impl<T: EngineScalar> CpuEngine<T> {
         })
     }
 
-    fn step(&mut self, n: u32, cursor: usize, call: &Call) -> Record {
+    pub(super) fn step(&mut self, n: u32, cursor: usize, call: &Call, mut watch: Option<&mut Watch>) -> Record {
         let step = &mut self.programs[call.program.0];
         step.program.exchange(&mut self.room);
         let data = &self.data[step.data];
@@ -113,14 +117,17 @@ impl<T: EngineScalar> CpuEngine<T> {
                 Table::Index(values) => gather(step.program.index_mut(to), values, rows),
             }
         }
+        watch.iter_mut().for_each(|watch| watch.mark());
         let mut record = Record::default();
         for (m, member) in self.members.iter_mut().enumerate() {
+            watch.iter_mut().for_each(|watch| watch.again());
             // Parameters and buffers are lent to the program and taken back: nothing is copied.
             step.lend(member);
             for (node, name, value) in &step.settings {
                 step.program.real_mut(*node)[0] = *self.settings.get(&(name.clone(), m)).unwrap_or(value);
             }
-            step.program.run(&Context { step: n, seed: member.seed });
+            let cx = Context { step: n, seed: member.seed };
+            step.program.run_each(&cx, |_, _, _| watch.iter_mut().for_each(|watch| watch.mark()));
             record.scalars.push(step.record.map(|id| id.map_or(f64::NAN, |id| step.program.value(id)[0].f64())));
             let lent = step.lent_gradients();
             step.take_back(member);
@@ -142,9 +149,27 @@ impl<T: EngineScalar> CpuEngine<T> {
             if let Some(telemetry) = at.update(member, &gradients, &mut self.scratch) {
                 record.telemetry.push(telemetry);
             }
+            watch.iter_mut().for_each(|watch| watch.mark());
         }
         step.program.exchange(&mut self.room);
         record
+    }
+}
+
+impl<T: Scalar> CpuEngine<T> {
+    pub(super) fn check(&self, cursor: u32, calls: &[Call]) -> Result<(), DeviceError> {
+        let finite = |x| T::of(x).is_finite();
+        engine::check_calls(&self.setup, CAPACITY, cursor, calls, finite, |n| {
+            let program = self.programs.get(n)?;
+            let rows = self.data[program.data].rows;
+            Some(Extent { batch: program.rows, rows, trains: program.trains() })
+        })
+    }
+}
+
+impl<T> Step<T> {
+    pub(super) fn trains(&self) -> bool {
+        !self.gradients.is_empty()
     }
 }
 
@@ -225,6 +250,7 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         let results = step.record.iter().chain(&step.gradients).chain(&step.updates);
         let wanted: Vec<NodeId> = results.flatten().copied().collect();
         self.programs.push(Step {
+            places: places(&step),
             rows,
             data: data.0,
             parameters,
@@ -249,16 +275,11 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
     }
 
     fn submit(&mut self, step: u32, cursor: u32, calls: &[Call]) -> Result<(), DeviceError> {
-        let finite = |x| T::of(x).is_finite();
-        engine::check_calls(&self.setup, CAPACITY, cursor, calls, finite, |n| {
-            let program = self.programs.get(n)?;
-            let rows = self.data[program.data].rows;
-            Some(Extent { batch: program.rows, rows, trains: !program.gradients.is_empty() })
-        })?;
+        self.check(cursor, calls)?;
         let mut records = Vec::with_capacity(calls.len());
         let (mut step, mut cursor) = (step, cursor as usize);
         for call in calls {
-            records.push(self.step(step, cursor, call));
+            records.push(self.step(step, cursor, call, None));
             let program = &self.programs[call.program.0];
             cursor += program.rows;
             step += u32::from(!program.gradients.is_empty());
@@ -368,28 +389,7 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
     }
 
     fn footprint(&self) -> Footprint {
-        let bytes = |elements: usize| (elements * size_of::<T>()) as u64;
-        let sum = |tensors: &[engine::Tensor]| tensors.iter().map(|t| t.shape.elements()).sum::<usize>();
-        let (tensors, members, update) = (sum(&self.setup.tensors), self.members.len(), &self.setup.update);
-        let further = usize::from(update.average) + usize::from(update.accumulate);
-        let states = self.setup.rule.states().len() + further;
-        let mut held = Footprint {
-            parameters: bytes(members * tensors),
-            states: bytes(members * tensors * states),
-            data: bytes(self.data.iter().map(|d| d.features.kind().0).sum()),
-            other: bytes(members * sum(&self.setup.buffers) + self.vectors.len() * tensors),
-            ..Footprint::default()
-        };
-        for step in &self.programs {
-            let [gradients, sources, floor] = step.program.elements(&step.gradients);
-            held.gradients = held.gradients.max(bytes(gradients.min(floor)));
-            held.other += bytes(sources);
-            held.cut = held.cut.max(bytes(floor));
-        }
-        // Gradients are values here: both have their part of the room.
-        held.cut = held.cut.saturating_sub(held.gradients);
-        held.values = bytes(self.room.iter().map(Vec::len).sum()).saturating_sub(held.gradients);
-        held
+        self.held()
     }
 }
 

@@ -28,6 +28,7 @@ impl EngineScalar for f64 {
 }
 
 /// What an engine holds of one member.
+#[derive(Clone)]
 pub(super) struct Member<T> {
     pub seed: u64,
     pub parameters: Vec<Vec<T>>,

@@ -26,6 +26,11 @@ impl Drop for Counted {
 }
 
 impl Buffer {
+    /// Whether both are one piece of memory.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.counted, &other.counted)
+    }
+
     pub(super) fn elements(&self) -> usize {
         (self.counted.bytes / 4) as usize
     }

@@ -1,19 +1,25 @@
 //! A graph as a fixed list of dispatches, with pipelines, bind groups and uniform blocks made once.
 
+mod describe;
+
 use super::Gpu;
 use super::buffer::{Bound, Buffer, Room};
 use super::pipeline::{Access, Pipeline};
-use crate::device::describe::{self, Described};
+use crate::device::describe::{self as described, Described};
+use crate::device::explain::{LaunchReport, Phase};
 use crate::device::memory::{self, Home, Memory, Spot, Terms};
 use crate::error::{DeviceError, GraphError};
 use crate::graph::{Graph, Kind, NodeId};
 use crate::kernel::{ALIGN, Binding, Kernel, Launch, Launches, Operand, Word, padded};
+use describe::traffic;
 
 /// One dispatch, ready to encode.
 pub(super) struct Dispatch {
     pipeline: wgpu::ComputePipeline,
     group: wgpu::BindGroup,
     groups: [u32; 3],
+    /// What it is, for those who ask.
+    pub report: LaunchReport,
 }
 
 /// Encodes dispatches in order into one pass.
@@ -33,6 +39,10 @@ pub(super) struct Draft {
     /// Bindings 1…: buffer, first element, elements.
     ranges: Vec<(Buffer, usize, usize)>,
     groups: [u32; 3],
+    report: LaunchReport,
+    /// Members that it is for, and the graph's node that it computes.
+    members: u32,
+    node: Option<NodeId>,
 }
 
 /// Collects drafts, then gives all their uniform blocks one buffer.
@@ -86,12 +96,24 @@ impl Drafts {
                 })
                 .collect();
             let word = |&(name, w): &(&'static str, Word)| if name == "first_member" { first_member } else { w.bits() };
+            let groups = [groups[0], groups[1], groups[2] / members * count];
             self.0.push(Draft {
+                report: LaunchReport {
+                    // Where nobody says otherwise: graphs and the two ends of a step are marked.
+                    phase: Phase::Update,
+                    name: kernel.title(),
+                    of: String::new(),
+                    groups,
+                    bytes: traffic(shown, count),
+                    flops: 0,
+                },
+                members: count,
+                node: None,
                 kernel: kernel.clone(),
                 pipeline: pipeline.clone(),
                 params: params.iter().map(word).collect(),
                 ranges,
-                groups: [groups[0], groups[1], groups[2] / members * count],
+                groups,
             });
         }
         Ok(())
@@ -114,7 +136,7 @@ impl Drafts {
         control: &Bound,
         members: u32,
     ) -> Result<(), DeviceError> {
-        for Launch { kernel, params, bindings, groups, .. } in launches.list {
+        for Launch { kernel, params, bindings, groups, flops } in launches.list {
             let nothing = |b: &Binding| matches!(b, Binding::Write(w) if w.len == 0);
             if bindings.iter().any(nothing) {
                 continue;
@@ -139,7 +161,17 @@ impl Drafts {
                     }
                 })
                 .collect();
+            let from = self.0.len();
             self.add(gpu, kernel, &params, &shown, groups, members)?;
+            let operands: Vec<Shown<'_>> = shown
+                .into_iter()
+                .zip(&bindings)
+                .filter_map(|(shown, binding)| (*binding != Binding::Control).then_some(shown))
+                .collect();
+            for draft in &mut self.0[from..] {
+                draft.report.bytes = traffic(&operands, draft.members);
+                draft.report.flops = flops * u64::from(draft.members);
+            }
         }
         Ok(())
     }
@@ -185,7 +217,7 @@ impl Drafts {
                 entries: &entries,
             });
             at += padded(words(&draft));
-            list.push(Dispatch { pipeline: draft.pipeline.raw, group, groups: draft.groups });
+            list.push(Dispatch { pipeline: draft.pipeline.raw, group, groups: draft.groups, report: draft.report });
         }
         if let Some(error) = pollster::block_on(scope.pop()) {
             return Err(DeviceError::Driver { adapter: gpu.name(), message: error.to_string() });
@@ -240,7 +272,7 @@ pub(super) fn compile(
         }
     };
     let variant = |offered: &_| gpu.variant(offered);
-    let described = describe::describe(graph, wanted, &gpu.terms(around.members, &variant), &place_stride)?;
+    let described = described::describe(graph, wanted, &gpu.terms(around.members, &variant), &place_stride)?;
     let scratch = |u: usize| {
         let Described { unit, launches } = &described[u];
         let per = per[unit.outputs[0].0];
@@ -272,7 +304,9 @@ pub(super) fn compile(
             })
             .collect();
         let count = if varies { around.members } else { 1 };
+        let from = compiled.drafts.len();
         compiled.drafts.add_op(gpu, launches, &args, &outputs, &borrowed, around.control, count)?;
+        compiled.drafts.describe(from, graph, &unit);
     }
     Ok(compiled)
 }

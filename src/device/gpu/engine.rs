@@ -3,6 +3,7 @@
 mod data;
 mod flight;
 mod kernels;
+mod profile;
 mod step;
 mod transform;
 mod update;
@@ -226,7 +227,8 @@ fn laid_out(tensors: &[engine::Tensor]) -> (Vec<usize>, usize) {
 /// The launches of a step that are no op's, with numbers of no meaning: for the suite that holds every launch to its shader.
 #[doc(hidden)]
 pub fn step_launches() -> Vec<crate::kernel::Launch> {
-    kernels::launches().into_iter().chain(vectors::launches()).collect()
+    let roof = super::roof::launches();
+    kernels::launches().into_iter().chain(vectors::launches()).chain(roof).collect()
 }
 
 impl Engine for GpuEngine {

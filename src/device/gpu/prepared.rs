@@ -8,7 +8,8 @@ use super::compile::{Dispatch, Drafts, encode};
 use super::engine::words;
 use crate::device::engine::Column;
 use crate::error::DeviceError;
-use crate::kernel::{ALIGN, Binding, Launches, Operand, Window};
+use crate::graph::DynOp;
+use crate::kernel::{ALIGN, Binding, Launches, Operand, Place, Plan, Window};
 
 /// Dispatches with their pipelines, buffers and bind groups made: nothing is left but to run them.
 ///
@@ -57,6 +58,13 @@ impl std::fmt::Debug for Prepared {
 }
 
 impl Gpu {
+    /// What an op may count on when it describes its launches on this adapter: its limits, and the variant that is fast there.
+    pub fn plan(&self, op: &dyn DynOp, inputs: Vec<Place>, output: Place, members: u32) -> Plan {
+        let mut plan = Plan { inputs, output, members, ..self.terms(members, &|_| None).plan };
+        plan.variant = self.variant(&op.variants(&plan));
+        plan
+    }
+
     /// Launches of one member over `inputs`, which they may write too, an output of `output` elements, and the scratch
     /// they ask for; output and scratch start as 0. The control words stand at step 0 with seed 0.
     ///

@@ -111,24 +111,30 @@ impl Trainer {
         };
         let mut calls = Vec::with_capacity(count);
         for k in n..n + count {
-            let (program, rows) = self.train.step(k);
-            let (part, share) = self.part(k);
-            let update = self.update_of(self.position.epoch, k);
-            let (mut hyper, mut learning_rates) = (Vec::new(), Vec::with_capacity(self.members.len()));
-            for m in 0..self.members.len() {
-                let (at, before) = (self.moment(m, update), self.position.before);
-                let (rate, numbers) = self.rules.hyper(&self.recipe, self.precision, m, &at, before)?;
-                learning_rates.push(rate);
-                hyper.extend(numbers);
-            }
-            let telemetry = part.updates() && self.recipe.update.tells(update);
-            let average = self.recipe.update.share(update);
-            let hyper = if part.updates() { hyper } else { Vec::new() };
-            calls.push(Call { program, hyper, part, share, average, telemetry, active: active.clone() });
-            sent.push_back(Sent { rows, learning_rates });
+            let (call, learning_rates) = self.call(k)?;
+            calls.push(Call { active: active.clone(), ..call });
+            sent.push_back(Sent { rows: self.train.step(k).1, learning_rates });
         }
         self.engine.submit((begun + n as u64) as u32, (n * self.train.batch) as u32, &calls)?;
         Ok(count)
+    }
+
+    /// The k-th step of the present epoch, for all members, and each member's learning rate.
+    pub(super) fn call(&self, k: usize) -> Result<(Call, Vec<f64>)> {
+        let (part, share) = self.part(k);
+        let update = self.update_of(self.position.epoch, k);
+        let (mut hyper, mut learning_rates) = (Vec::new(), Vec::with_capacity(self.members.len()));
+        for m in 0..self.members.len() {
+            let (at, before) = (self.moment(m, update), self.position.before);
+            let (rate, numbers) = self.rules.hyper(&self.recipe, self.precision, m, &at, before)?;
+            learning_rates.push(rate);
+            hyper.extend(numbers);
+        }
+        let telemetry = part.updates() && self.recipe.update.tells(update);
+        let average = self.recipe.update.share(update);
+        let hyper = if part.updates() { hyper } else { Vec::new() };
+        let program = self.train.step(k).0;
+        Ok((Call { program, hyper, part, share, average, telemetry, active: Vec::new() }, learning_rates))
     }
 
     /// The update, from 0, which the k-th step of an epoch belongs to.

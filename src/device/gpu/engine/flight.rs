@@ -1,7 +1,7 @@
 //! Submissions on their way: many steps go out together, and their records come back together.
 
 use super::super::buffer::Buffer;
-use super::super::compile::encode;
+use super::super::compile::{Dispatch, encode};
 use super::{GpuEngine, RECORDED, update};
 use crate::device::engine::{self, Call, Part, Record};
 use crate::error::DeviceError;
@@ -28,20 +28,8 @@ impl GpuEngine {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         let mut steps = Vec::with_capacity(calls.len());
         for call in calls {
-            let program = &self.programs[call.program.0];
-            encode(&mut pass, &program.taking[table_of]);
-            encode(&mut pass, &program.graph);
-            if call.part != Part::Whole {
-                encode(&mut pass, &program.parts[call.part as usize - 1]);
-            }
-            if call.part.updates() {
-                if program.extent.trains {
-                    encode(&mut pass, &self.turning.list);
-                }
-                encode(&mut pass, if call.telemetry { &program.update.told } else { &program.update.plain });
-            }
-            encode(&mut pass, &program.end);
-            steps.push((program.recorded, self.tells(call)));
+            self.lists(call, table_of).into_iter().for_each(|list| encode(&mut pass, list));
+            steps.push((self.programs[call.program.0].recorded, self.tells(call)));
         }
         drop(pass);
         let staging = self.staging()?;
@@ -56,6 +44,24 @@ impl GpuEngine {
         staging.raw.slice(..).map_async(wgpu::MapMode::Read, |_| {});
         self.in_flight.push_back(Flight { submission, staging, steps });
         self.gpu.health()
+    }
+
+    /// The launches of a step, in order, over one of its data set's tables.
+    pub(super) fn lists(&self, call: &Call, table: usize) -> [&[Dispatch]; 6] {
+        let program = &self.programs[call.program.0];
+        let (whole, updates) = (call.part == Part::Whole, call.part.updates());
+        [
+            &program.taking[table],
+            &program.graph,
+            if whole { &[] } else { &program.parts[call.part as usize - 1] },
+            if updates && program.extent.trains { &self.turning.list } else { &[] },
+            match (updates, call.telemetry) {
+                (false, _) => &[],
+                (true, true) => &program.update.told,
+                (true, false) => &program.update.plain,
+            },
+            &program.end,
+        ]
     }
 
     /// Waits for the oldest submission.

@@ -5,6 +5,7 @@ use super::super::compile::{Drafts, Surroundings, compile};
 use super::data::{Extent, Part};
 use super::{GpuEngine, Program, kernels};
 use crate::device::engine::{self, DataId, StepGraph};
+use crate::device::explain::{Phase, places};
 use crate::device::memory;
 use crate::error::DeviceError;
 use crate::graph::{Graph, Kind, NodeId};
@@ -76,11 +77,15 @@ impl GpuEngine {
                 let width = extent.values / rows.max(1);
                 self.minibatch(&mut drafts, parts, to, &order, &control, (batch, table.rows, width))?;
             }
+            drafts.mark(0, Phase::Minibatch);
             taking.push(drafts.finish(&self.gpu)?);
         }
         let mut all = Drafts::default();
         let mut compiled = compile(&self.gpu, graph, &wanted, &around, &mut room)?;
+        let places = places(step);
+        compiled.drafts.mark_nodes(|id, report| places[id.0].tell(report, &self.setup.tensors));
         all.append(std::mem::take(&mut compiled.drafts));
+        let copies = all.len();
         for (tensor, gradient) in step.gradients.iter().enumerate() {
             let (Some(gradient), None) = (gradient, direct[tensor]) else { continue };
             let (from, to) = (compiled.value(graph, *gradient, &around), flat(&self.gradients, tensor));
@@ -92,11 +97,13 @@ impl GpuEngine {
             let (from, to) = (compiled.value(graph, *next, &around), kept(&self.kept.next, n));
             self.copy(&mut all, &from, &to, self.setup.buffers[n].shape.elements())?;
         }
+        all.mark(copies, Phase::Backward);
         let trains = !step.gradients.is_empty();
         let mut end = Drafts::default();
         self.keep(&mut end, &step.updates, kept)?;
         let scalars = step.record.map(|id| id.map(|id| compiled.value(graph, id, &around)));
         self.record(&mut end, scalars, &control, batch, trains)?;
+        end.mark(0, Phase::Record);
         let mut program = Program {
             data: data.0,
             taking,
@@ -185,7 +192,10 @@ impl GpuEngine {
                 let all_words = (control, 0, control.buffer.elements());
                 let shown =
                     own.shown([all_words, (order, 0, rows), (&part.bound, 0, part.rows * width), (to, first, len)]);
+                let from = all.len();
                 all.add(&self.gpu, own.kernel, &own.params, &shown, self.linear(len, 1), 1)?;
+                // Of several parts each has its share of the rows, wherever they fall.
+                all.moves(from, 4 * (2 * len + len / width.max(1)) / parts.len());
             }
         }
         Ok(())
@@ -230,7 +240,10 @@ impl GpuEngine {
             (&c, 0, scalar(&c)),
             (&d, 0, scalar(&d)),
         ]);
-        all.add(&self.gpu, own.kernel, &own.params, &shown, [1, 1, 1], 1)
+        let from = all.len();
+        all.add(&self.gpu, own.kernel, &own.params, &shown, [1, 1, 1], 1)?;
+        all.moves(from, 2 * 4 * super::RECORDED * members);
+        Ok(())
     }
 }
 

@@ -26,8 +26,8 @@ impl Turning {
 }
 
 /// The states of all members, flat as the parameters are.
-struct Flat {
-    buffer: Buffer,
+pub(super) struct Flat {
+    pub buffer: Buffer,
     tensors: Vec<engine::Tensor>,
     offsets: Vec<usize>,
     total: usize,
@@ -51,7 +51,9 @@ impl GpuEngine {
         let shown = [(Access::Read, &control), (Access::Write, &to)];
         let shown = shown.map(|(access, bound)| Shown { access, bound, first: 0, len: bound.buffer.elements() });
         let groups = self.linear(places, members as u32);
+        let from = all.len();
         all.add(&self.gpu, kernel, &[("count", places.into())], &shown, groups, 1)?;
+        all.moves(from, 2 * 4 * places * members);
         let apart = |elements: usize| if members > 1 { elements } else { 0 };
         let held = |n: usize| Bound { buffer: states.clone(), offset: offsets[n], stride: apart(total), guard: 0 };
         let source = |id: NodeId| self.operand(transform, id, &held, &numbers, apart(places * ALIGN));
@@ -101,7 +103,9 @@ impl GpuEngine {
                 Shown { access: Access::Read, bound: from, first, len },
                 Shown { access: Access::Write, bound: to, first, len },
             ];
+            let from_here = all.len();
             all.add(&self.gpu, kernel, &params, &shown, self.linear(len, members), members)?;
+            all.moves(from_here, 2 * 4 * len);
         }
         Ok(())
     }

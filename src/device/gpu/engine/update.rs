@@ -90,7 +90,9 @@ impl GpuEngine {
                 shown.push(Shown { access: Access::Write, bound, first: span.first, len: span.len });
             }
             let [x, y] = fold(span.blocks, self.gpu.max_groups());
+            let from = all.len();
             all.add(&self.gpu, kernel.clone(), &span.params(), &shown, [x, y, members], members)?;
+            all.moves(from, self.moved(&span, kernel.entry));
         }
         Ok(())
     }
@@ -112,7 +114,29 @@ impl GpuEngine {
         let tensors = if entry == "clip_all" { 1 } else { self.tables.tensors };
         let [x, y] = fold(tensors, self.gpu.max_groups());
         let groups = [x, y, self.setup.seeds.len() as u32];
-        all.add(&self.gpu, Kernel::new("tensors", link_tensors(), entry), &params, &shown, groups, 1)
+        let from = all.len();
+        all.add(&self.gpu, Kernel::new("tensors", link_tensors(), entry), &params, &shown, groups, 1)?;
+        all.moves(from, 4 * self.setup.seeds.len() * self.tables.work_words());
+        Ok(())
+    }
+
+    /// Bytes of a member that a launch over blocks must move: frozen blocks are passed over, and nothing else is.
+    fn moved(&self, span: &Span, entry: &str) -> usize {
+        let blocks = &self.blocks[span.first_block..][..span.blocks];
+        let moving = || blocks.iter().filter(|block| block.group != FROZEN);
+        let flat = 4 * moving().map(|block| block.len).sum::<usize>();
+        let states: usize = moving().map(|block| if block.state.is_some() { block.len } else { 0 }).sum();
+        let states = 2 * self.setup.rule.states().len() * states * self.setup.state_bytes();
+        let average = if self.averages.is_some() { 2 * flat } else { 0 };
+        match entry {
+            "norms" => flat,
+            "clipped" => 2 * flat,
+            // The directions, and the parameters read and written.
+            "apply" => 3 * flat + average,
+            // Gradients become directions, for which the parameters are only read.
+            _ if self.setup.rule.trust_ratio() => 3 * flat + states,
+            _ => 3 * flat + states + average,
+        }
     }
 
     /// The update without and with telemetry.
@@ -205,7 +229,9 @@ impl GpuEngine {
                     Shown { access: Access::Write, bound: &gradients, first, len },
                     Shown { access: Access::Write, bound: &sums, first, len },
                 ];
+                let from = all.len();
                 all.add(&self.gpu, kernel, &params, &shown, self.linear(len / 4, members), members)?;
+                all.moves(from, 4 * len * if add { 3 } else { 2 });
             }
             all.finish(&self.gpu)
         };
