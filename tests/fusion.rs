@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "fusion/affine.rs"]
+mod affine;
 #[path = "fusion/loss.rs"]
 mod loss;
 #[path = "fusion/order.rs"]
@@ -23,6 +25,7 @@ use thalweg::rng::Stream;
 
 fn main() {
     let mut trials = Vec::new();
+    trials.extend(affine::trials());
     trials.extend(loss::trials());
     trials.extend(order::trials());
     trials.extend(training::trials());
