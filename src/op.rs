@@ -10,7 +10,7 @@ pub(crate) mod window;
 
 use std::sync::Arc;
 
-use crate::graph::{Accumulate, DynOp, Meta, Op};
+use crate::graph::{Accumulate, DynOp, Fusion, Meta, Op};
 use crate::shape::Shape;
 
 /// How the suite fills an operand of a case.
@@ -133,6 +133,12 @@ ops!(
     affine, augment, avg_pool2d, binary, conv2d, dropout, gather, matmul, max_pool2d, maxout, moments, normalize,
     penalty, reduce, reshape, scale, select, softmax, sum_to, unary,
 );
+
+/// What of the ops is computed together with what.
+pub const FUSIONS: &[Fusion] = &[
+    Fusion { name: "matmul with slope", find: matmul::slope::find },
+    Fusion { name: "matmul with sums", find: matmul::sums::find },
+];
 
 fn accumulate_cases() -> Vec<Case> {
     let any = Fill::Uniform(-1.0, 1.0);

@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "fusion/affine.rs"]
+mod affine;
 #[path = "fusion/loss.rs"]
 mod loss;
 #[path = "fusion/order.rs"]
@@ -10,6 +12,7 @@ mod order;
 mod training;
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use libtest_mimic::{Failed, Trial};
 use thalweg::Graph;
@@ -23,22 +26,28 @@ use thalweg::rng::Stream;
 
 fn main() {
     let mut trials = Vec::new();
+    trials.extend(affine::trials());
     trials.extend(loss::trials());
     trials.extend(order::trials());
     trials.extend(training::trials());
     support::main(trials);
 }
 
-/// The adapter under each tiling, checked and not.
-fn everywhere(name: &str, run: impl Fn(&Gpu) -> Result<(), Failed> + Clone + Send + 'static) -> Vec<Trial> {
-    let both = [Tiling::Register, Tiling::Workgroup];
-    let open = |tiling, checked| {
-        let (run, word) = (run.clone(), if checked { "checked" } else { "unchecked" });
-        support::trial(format!("{name}, {tiling:?} {word}"), move || {
-            run(&support::open(Options { checked, tiling: Some(tiling), ..Options::default() })?)
-        })
+static GPUS: LazyLock<HashMap<(Tiling, bool), Gpu>> = LazyLock::new(|| {
+    let open = |(tiling, checked)| {
+        let options = Options { checked, tiling: Some(tiling), ..Options::default() };
+        ((tiling, checked), support::open(options).expect("the adapter opened before"))
     };
-    both.into_iter().flat_map(|tiling| [true, false].map(|checked| open(tiling, checked))).collect()
+    [(Tiling::Register, true), (Tiling::Workgroup, false)].into_iter().map(open).collect()
+});
+
+/// The adapter under each tiling, once checked and once not.
+fn everywhere(name: &str, run: impl Fn(&Gpu) -> Result<(), Failed> + Clone + Send + 'static) -> Vec<Trial> {
+    let each = |(tiling, checked)| {
+        let (run, word) = (run.clone(), if checked { "checked" } else { "unchecked" });
+        support::trial(format!("{name}, {tiling:?} {word}"), move || run(&GPUS[&(tiling, checked)]))
+    };
+    [(Tiling::Register, true), (Tiling::Workgroup, false)].into_iter().map(each).collect()
 }
 
 /// What a source is fed: numbers, or indices below this many.

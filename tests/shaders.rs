@@ -51,6 +51,14 @@ fn joint(case: &Case, tiling: Tiling) -> Vec<Launch> {
     if wrt.is_empty() {
         return Vec::new();
     }
+    // A product behind it, so that its derivative begins with one.
+    let y = match g.shape(y)[..] {
+        [_, n] => {
+            let v = g.member_input("v", Meta::real([n, 3])).expect("names differ");
+            g.matmul(y, v).unwrap_or_else(|e| panic!("{}: {e}", case.label))
+        }
+        _ => y,
+    };
     let upstream = g.member_input("upstream", Meta::real(g.shape(y).clone())).expect("names differ");
     let gradients = g.gradients(y, upstream, &wrt).unwrap_or_else(|e| panic!("{}: {e}", case.label));
     let wanted: Vec<NodeId> = gradients.into_iter().flatten().chain([y]).collect();

@@ -1,5 +1,6 @@
 // C = op(A) op(B) (+ C), in registers alone: 8 rows × 4 columns an invocation, one running sum an element.
-// For software adapters. `a_at`, `b_at`, `c`, `params` and `finish` come from the kernel's file.  Uses: lib/grid.wgsl
+// For software adapters. `a_at`, `b_at`, `c`, `params`, `finish` and `past` come from the kernel's file.
+// Uses: lib/grid.wgsl
 //
 // Rows and columns past the edge read the last one and store nothing, so the loop has no branch.
 
@@ -16,9 +17,9 @@ fn store(row: u32, column: u32, member: u32, base: u32, sum: f32) {
     if column < params.n {
         let i = base + row * params.c_row + column;
         if params.accumulate != 0u {
-            c[i] = finish(c[i] + sum, column, member);
+            c[i] = finish(c[i] + sum, column, member, i);
         } else {
-            c[i] = finish(sum, column, member);
+            c[i] = finish(sum, column, member, i);
         }
     }
 }
@@ -81,5 +82,7 @@ fn product(
         store_row(row + 5u, column, member, base, s5);
         store_row(row + 6u, column, member, base, s6);
         store_row(row + 7u, column, member, base, s7);
+    } else {
+        past(tile - (params.m + 7u) / 8u * across, member);
     }
 }

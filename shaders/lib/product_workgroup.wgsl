@@ -1,5 +1,6 @@
 // C = op(A) op(B) (+ C), staged in workgroup memory: a tile of 4·SIDE × 4·SIDE a workgroup of SIDE² invocations, each
-// with 4 rows × 4 columns; SIDE steps of K at a time. `a_at`, `b_at`, `c`, `params` and `finish` come from the kernel's file.
+// with 4 rows × 4 columns; SIDE steps of K at a time. `a_at`, `b_at`, `c`, `params`, `finish` and
+// `past` come from the kernel's file.
 //
 // The lanes of a load follow the axis that is contiguous in memory (A_ALONG_K, B_ALONG_K). A column of padding keeps the
 // stores of a transposed load out of one bank.
@@ -29,9 +30,9 @@ fn store(row: u32, column: u32, member: u32, base: u32, sum: f32) {
     if row < params.m && column < params.n {
         let i = base + row * params.c_row + column;
         if params.accumulate != 0u {
-            c[i] = finish(c[i] + sum, column, member);
+            c[i] = finish(c[i] + sum, column, member, i);
         } else {
-            c[i] = finish(sum, column, member);
+            c[i] = finish(sum, column, member, i);
         }
     }
 }
@@ -94,4 +95,8 @@ fn product(
     store_row(row + 1u, column, member, base, s1);
     store_row(row + 2u, column, member, base, s2);
     store_row(row + 3u, column, member, base, s3);
+    if top >= params.m {
+        let tiles = (params.m + 4u * SIDE - 1u) / (4u * SIDE) * across;
+        past((tile - tiles) * SIDE * SIDE + lane, member);
+    }
 }

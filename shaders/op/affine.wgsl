@@ -40,7 +40,7 @@ fn b_at(i: u32) -> f32 {
 }
 
 // A product cut along K is finished by its last part alone.
-fn finish(sum: f32, column: u32, member: u32) -> f32 {
+fn finish(sum: f32, column: u32, member: u32, place: u32) -> f32 {
     if params.last == 0u {
         return sum;
     }
@@ -49,3 +49,6 @@ fn finish(sum: f32, column: u32, member: u32) -> f32 {
     }
     return f(sum);
 }
+
+// Invocations past the last tile have nothing to do.
+fn past(index: u32, member: u32) {}

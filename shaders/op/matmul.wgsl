@@ -34,6 +34,9 @@ fn b_at(i: u32) -> f32 {
     return b[i];
 }
 
-fn finish(sum: f32, column: u32, member: u32) -> f32 {
+fn finish(sum: f32, column: u32, member: u32, place: u32) -> f32 {
     return sum;
 }
+
+// Invocations past the last tile have nothing to do.
+fn past(index: u32, member: u32) {}

@@ -4,11 +4,11 @@ use super::memory;
 use crate::error::GraphError;
 use crate::graph::{Fused, Fusion, Graph, Kind, NodeId, Scene, Unit, order};
 use crate::kernel::{Launch, Launches, Place, Plan, Variants};
-use crate::loss;
+use crate::{loss, op};
 
 /// Every fusion, in the order in which they may take nodes.
 fn fusions() -> impl Iterator<Item = &'static Fusion> {
-    loss::FUSIONS.iter()
+    op::FUSIONS.iter().chain(loss::FUSIONS)
 }
 
 /// What the adapter has to say.

@@ -142,7 +142,7 @@ impl Op for Affine {
         let bias = plan.inputs.get(2).map(|b| (Operand::Input(2), b.stride));
         constants.push(("BIAS", f64::from(u8::from(bias.is_some()))));
         let bias = Some(bias.unwrap_or((Operand::Input(1), 0)));
-        let finish = Finish { op: "affine", sources: sources(self.activation), constants, bias, plan };
+        let finish = Finish { op: "affine", sources: sources(self.activation), constants, bias, past: 0, plan };
         shape_of(&plan.inputs[0].shape, &plan.inputs[1].shape).launches(&finish)
     }
 

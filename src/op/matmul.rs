@@ -1,6 +1,8 @@
 //! Products of matrices, in all four transposes, batched.
 
 pub(crate) mod product;
+pub(super) mod slope;
+pub(super) mod sums;
 
 use product::{Finish, PLAIN, Product};
 
@@ -138,7 +140,7 @@ impl Op for Matmul {
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
         let product = self.product(&plan.inputs[0].shape, &plan.inputs[1].shape);
-        product.launches(&Finish { op: "matmul", sources: PLAIN, constants: Vec::new(), bias: None, plan })
+        product.launches(&Finish { op: "matmul", sources: PLAIN, constants: Vec::new(), bias: None, past: 0, plan })
     }
 
     fn bound(&self, inputs: &[BoundArg<'_>], _: &[f64], error: &mut [f64]) {

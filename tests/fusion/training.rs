@@ -20,17 +20,19 @@ fn wanted(a: &Assembled) -> Vec<NodeId> {
     scalars.into_iter().chain(a.gradients.iter().copied()).flatten().collect()
 }
 
+fn dense() -> (Sequential, Vec<usize>) {
+    let hidden = Sequential::new().add(Linear::new(33)).add(Relu).add(Linear::new(65)).add(Tanh);
+    (hidden.add(Linear::new(10)), vec![17])
+}
+
+fn convolutional() -> (Sequential, Vec<usize>) {
+    let conv = Sequential::new().add(Conv2d::new(5, [3, 3])).add(Relu).add(MaxPool2d::new([2, 2])).add(Flatten);
+    (conv.add(Linear::new(10)), vec![1, 9, 7])
+}
+
 pub fn trials() -> Vec<Trial> {
-    let dense: fn() -> (Sequential, Vec<usize>) = || {
-        let hidden = Sequential::new().add(Linear::new(33)).add(Relu).add(Linear::new(65)).add(Tanh);
-        (hidden.add(Linear::new(10)), vec![17])
-    };
-    let convolutional: fn() -> (Sequential, Vec<usize>) = || {
-        let conv = Sequential::new().add(Conv2d::new(5, [3, 3])).add(Relu).add(MaxPool2d::new([2, 2])).add(Flatten);
-        (conv.add(Linear::new(10)), vec![1, 9, 7])
-    };
     let mut trials = Vec::new();
-    for (name, model) in [("dense", dense), ("convolutional", convolutional)] {
+    for (name, model) in [("dense", dense as fn() -> (Sequential, Vec<usize>)), ("convolutional", convolutional)] {
         for l2 in [0.0, 0.25] {
             trials.extend(everywhere(&format!("{name} network, l2 = {l2}"), move |gpu| {
                 let (model, input) = model();

@@ -79,7 +79,7 @@ pub(super) struct Step<T> {
     pub features: NodeId,
     pub targets: NodeId,
     record: [Option<NodeId>; 4],
-    gradients: Vec<Option<NodeId>>,
+    pub(super) gradients: Vec<Option<NodeId>>,
     updates: Vec<Option<NodeId>>,
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Finish<'a> {
     pub constants: Vec<(&'static str, f64)>,
     /// Binding of a row vector as long as C's rows, and its stride between members.
     pub bias: Option<(Operand, usize)>,
+    /// Invocations that the kernel gets past those of the product.
+    pub past: usize,
     pub plan: &'a Plan,
 }
 
@@ -157,7 +159,7 @@ impl Product {
                 let tiles = m.div_ceil(8) * n.div_ceil(4);
                 let lanes = 8;
                 (finish.sources[0], vec![("WORKGROUP", f64::from(lanes))], {
-                    fold(tiles.div_ceil(lanes as usize), plan.max_groups)
+                    fold((tiles + finish.past).div_ceil(lanes as usize), plan.max_groups)
                 })
             }
             Tiling::Workgroup => {
@@ -170,7 +172,8 @@ impl Product {
                     ("A_ALONG_K", along(a[K])),
                     ("B_ALONG_K", along(if b[N] == 1 { 0 } else { b[K] })),
                 ];
-                (finish.sources[1], constants, fold(tiles(side), plan.max_groups))
+                let groups = tiles(side) + finish.past.div_ceil(side * side);
+                (finish.sources[1], constants, fold(groups, plan.max_groups))
             }
         };
         let mut kernel = Kernel::new(finish.op, source, "product");

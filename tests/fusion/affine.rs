@@ -1,0 +1,66 @@
+//! A dense layer's backward pass: two launches, or one where nobody asks for the gradient of its input.
+
+use libtest_mimic::{Failed, Trial};
+use thalweg::Graph;
+use thalweg::graph::{Meta, NodeId};
+use thalweg::op::Fill;
+use thalweg::op::unary::Activation;
+
+use crate::{everywhere, expect, hold, names};
+
+/// Two layers, the first with an activation, and the gradients of their parameters.
+fn layers(activation: Activation, rows: &[usize], widths: [usize; 3]) -> Result<(Graph, Vec<NodeId>), Failed> {
+    let mut g = Graph::new();
+    let x = g.input("x", [rows, &[widths[0]]].concat())?;
+    let (w, b) = (g.parameter("w", [widths[1], widths[0]])?, g.parameter("b", [widths[1]])?);
+    let (v, c) = (g.parameter("v", [widths[2], widths[1]])?, g.parameter("c", [widths[2]])?);
+    let hidden = g.affine(x, w, Some(b), activation)?;
+    let y = g.affine(hidden, v, Some(c), Activation::Identity)?;
+    let upstream = g.member_input("upstream", Meta::real(g.shape(y).clone()))?;
+    let gradients = g.gradients(y, upstream, &[w, b, v, c])?;
+    Ok((g, gradients.into_iter().flatten().collect()))
+}
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let any = |_| Fill::Uniform(-1.0, 1.0);
+    for activation in Activation::ALL.into_iter().filter(|a| a.fuses()) {
+        let run = move |gpu: &thalweg::device::gpu::Gpu| {
+            for (rows, widths) in [(vec![1], [1, 1, 1]), (vec![19], [7, 33, 5]), (vec![2, 3], [5, 65, 3])] {
+                let (g, wanted) = layers(activation, &rows, widths)?;
+                for members in [1, 3] {
+                    hold(gpu, &g, &wanted, &any, members)?;
+                }
+                let slope = ["matmul with slope", "matmul"][usize::from(activation == Activation::Identity)];
+                expect(&names(gpu, &g, &wanted)?, &["affine", "matmul with sums", slope, "matmul with sums"])?;
+            }
+            Ok(())
+        };
+        trials.extend(everywhere(&format!("two layers, {activation}"), run));
+    }
+    trials.extend(everywhere("many tiles and sums", move |gpu| {
+        let (g, wanted) = layers(Activation::Relu, &[512], [67, 130, 70])?;
+        expect(&names(gpu, &g, &wanted)?, &["affine", "matmul with sums", "matmul with slope", "matmul with sums"])?;
+        [1, 3].into_iter().try_for_each(|members| hold(gpu, &g, &wanted, &any, members))
+    }));
+    trials.extend(everywhere("too many examples for one sum", move |gpu| {
+        let (g, wanted) = layers(Activation::Relu, &[513], [3, 4, 2])?;
+        let found = names(gpu, &g, &wanted)?;
+        if found.contains(&"matmul with sums".to_owned()) || !found.contains(&"sum_to".to_owned()) {
+            return Err(format!("{found:?}").into());
+        }
+        hold(gpu, &g, &wanted, &any, 1)
+    }));
+    trials.extend(everywhere("what somebody else reads is stored", move |gpu| {
+        let mut g = Graph::new();
+        let (x, w, v) = (g.input("x", [5, 4])?, g.parameter("w", [3, 4])?, g.parameter("v", [2, 3])?);
+        let hidden = g.affine(x, w, None, Activation::Tanh)?;
+        let y = g.affine(hidden, v, None, Activation::Identity)?;
+        let upstream = g.input("upstream", [5, 2])?;
+        let gradients: Vec<NodeId> = g.gradients(y, upstream, &[w, hidden])?.into_iter().flatten().collect();
+        // The gradient at the activation's output is asked for: it cannot be skipped.
+        expect(&names(gpu, &g, &gradients)?, &["affine", "matmul", "unary_gradient", "matmul"])?;
+        [1, 3].into_iter().try_for_each(|members| hold(gpu, &g, &gradients, &any, members))
+    }));
+    trials
+}
