@@ -12,6 +12,7 @@ mod predict;
 mod progress;
 mod schedule;
 mod train;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,8 @@ enum Command {
     Schedule(schedule::Arguments),
     /// Check gradients: f64 against centred differences, the GPU against f64
     Gradcheck(gradcheck::Arguments),
+    /// Time the kernels that an adapter can choose between, and show which it takes
+    Tune(tune::Arguments),
     /// List the adapters, what matters of them, and which one `auto` takes
     Adapters(adapters::Arguments),
 }
@@ -52,6 +55,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Schedule(arguments) => schedule::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
+        Command::Tune(arguments) => tune::run(&arguments),
         Command::Adapters(arguments) => adapters::run(&arguments),
     };
     match outcome {

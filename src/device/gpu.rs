@@ -9,6 +9,7 @@ mod forward;
 mod pipeline;
 mod prepared;
 mod trusted;
+mod tuning;
 
 pub use adapter::{AdapterKind, AdapterReport, adapters};
 pub use engine::GpuEngine;
@@ -17,6 +18,7 @@ pub use engine::step_launches;
 pub use evaluate::{Evaluation, evaluate};
 pub(super) use forward::GpuForward;
 pub use prepared::Prepared;
+pub use tuning::{Choices, ClassReport, ClassTiming, Origin, Tuning, TuningReport};
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
@@ -24,7 +26,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::error::DeviceError;
-use crate::kernel::{ALIGN, Abilities, Tiling, Variants};
+use crate::kernel::{ALIGN, Abilities, Tiling};
 
 /// How long a submission may take before the driver is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,6 +48,8 @@ pub struct Options {
     pub tiling: Option<Tiling>,
     /// The variant to take wherever an op offers one of this name; by default what was found to be fast.
     pub variant: Option<&'static str>,
+    /// What it may cost to find out which variants are fast.
+    pub tuning: Tuning,
 }
 
 /// An open adapter: a device, its queue, and the pipelines made on it so far. Cloning shares them.
@@ -61,8 +65,7 @@ struct Shared {
     options: Options,
     limits: wgpu::Limits,
     pipelines: Mutex<HashMap<pipeline::Key, pipeline::Pipeline>>,
-    /// The variant chosen for each class.
-    choices: Mutex<HashMap<String, &'static str>>,
+    tuner: Mutex<tuning::Tuner>,
     allocated: Arc<AtomicU64>,
     trouble: Arc<Mutex<Option<Trouble>>>,
 }
@@ -142,7 +145,7 @@ impl Gpu {
             options,
             limits,
             pipelines: Mutex::default(),
-            choices: Mutex::default(),
+            tuner: Mutex::default(),
             allocated: Arc::default(),
             trouble,
         };
@@ -174,15 +177,6 @@ impl Gpu {
             invocations: limits.max_compute_invocations_per_workgroup,
             subgroup: None,
         }
-    }
-
-    /// The variant to launch of those offered.
-    fn variant(&self, offered: &Variants) -> Option<&'static str> {
-        if let Some(forced) = self.shared.options.variant.filter(|name| offered.names.contains(name)) {
-            return Some(forced);
-        }
-        let choices = self.shared.choices.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        choices.get(&offered.class).copied().filter(|name| offered.names.contains(name))
     }
 
     /// Bytes allocated and not freed.

@@ -6,7 +6,7 @@ use super::pipeline::{Access, Pipeline};
 use crate::device::memory::{self, Home, Memory};
 use crate::error::{DeviceError, GraphError};
 use crate::graph::{DynOp, Graph, Kind, NodeId};
-use crate::kernel::{ALIGN, Binding, Kernel, Launch, Launches, Operand, Place, Plan, Word, padded};
+use crate::kernel::{ALIGN, Binding, Kernel, Launch, Launches, Operand, Place, Word, padded};
 
 /// One dispatch, ready to encode.
 pub(super) struct Dispatch {
@@ -227,6 +227,7 @@ pub(super) fn compile(
     let size = |len: usize, per: bool| (padded(len) + around.guard) * if per { members } else { 1 };
     let roots = memory::roots(graph);
     let live = graph.live(wanted);
+    super::tuning::settle(gpu, graph, &live)?;
     let mut described: Vec<Option<Launches>> = vec![None; graph.nodes().len()];
     let place_stride = |id: NodeId| {
         let root = roots[id.0];
@@ -241,16 +242,8 @@ pub(super) fn compile(
     for (i, node) in graph.nodes().iter().enumerate() {
         if let (Kind::Op { op, inputs }, true) = (&node.kind, live[i] && roots[i].0 == i) {
             let place = |id: NodeId| Place { shape: graph.shape(id).clone(), stride: place_stride(id) };
-            let mut plan = Plan {
-                inputs: inputs.iter().map(|&id| place(id)).collect(),
-                output: place(NodeId(i)),
-                members: if per[i] { around.members } else { 1 },
-                max_elements: gpu.max_elements(),
-                max_groups: gpu.max_groups(),
-                tiling: gpu.tiling(),
-                abilities: gpu.abilities(),
-                variant: None,
-            };
+            let places = inputs.iter().map(|&id| place(id)).collect();
+            let mut plan = gpu.plan(places, place(NodeId(i)), if per[i] { around.members } else { 1 });
             plan.variant = gpu.variant(&op.variants(&plan));
             described[i] = Some(op.launches(&plan)?);
         }
