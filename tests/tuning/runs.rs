@@ -22,9 +22,12 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// `yᵢ = (a + b) + c` or `a + (b + c)` with `a = xᵢ`, `b = xᵢ/3`, `c = xᵢ/7`: the same but for the last bit.
+/// `y = 31/21 x`, as a product or as a quotient: the same but for the last bits.
 #[derive(Clone, Copy, Debug)]
 struct Thirds;
+
+/// The op's name and the class.
+const CLASS: &str = "thirds any";
 
 const SOURCE: [&str; 2] = [
     "@group(0) @binding(0) var<uniform> len: u32;
@@ -32,14 +35,14 @@ const SOURCE: [&str; 2] = [
      @group(0) @binding(2) var<storage, read_write> y: array<f32>;
      @compute @workgroup_size(64)
      fn thirds(@builtin(global_invocation_id) id: vec3<u32>) {
-         if id.x < len { let a = x[id.x]; y[id.x] = (a + a * 0.33333334) + a * 0.14285715; }
+         if id.x < len { y[id.x] = x[id.x] * 1.4761905; }
      }",
     "@group(0) @binding(0) var<uniform> len: u32;
      @group(0) @binding(1) var<storage, read> x: array<f32>;
      @group(0) @binding(2) var<storage, read_write> y: array<f32>;
      @compute @workgroup_size(64)
      fn thirds(@builtin(global_invocation_id) id: vec3<u32>) {
-         if id.x < len { let a = x[id.x]; y[id.x] = a + (a * 0.33333334 + a * 0.14285715); }
+         if id.x < len { y[id.x] = x[id.x] / 0.67741936; }
      }",
 ];
 
@@ -51,7 +54,7 @@ impl Op for Thirds {
         Ok(inputs[0].clone())
     }
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], y: &mut [T], _: &Context) {
-        let factor = T::of(1.0 + 1.0 / 3.0 + 1.0 / 7.0);
+        let factor = T::of(31.0 / 21.0);
         for (y, &x) in y.iter_mut().zip(inputs[0].real()) {
             *y = x * factor;
         }
@@ -61,7 +64,7 @@ impl Op for Thirds {
         Ok(vec![Some(tape.graph().apply(*self, &[upstream])?)])
     }
     fn variants(&self, _: &Plan) -> Variants {
-        Variants { class: "thirds".into(), names: vec!["left", "right"] }
+        Variants { class: "any".into(), names: vec!["left", "right"] }
     }
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
         let len = plan.output.elements();
@@ -75,10 +78,10 @@ impl Op for Thirds {
         }
         .into())
     }
-    /// Two products, two sums and two rounded constants: each half an ulp of what is not above the result.
+    /// Half an ulp of the constant, and the 2.5 ulp that WGSL allows a quotient.
     fn bound(&self, inputs: &[BoundArg<'_>], y: &[f64], error: &mut [f64]) {
         for ((e, &of), y) in error.iter_mut().zip(inputs[0].error).zip(y) {
-            *e = 1.5 * of + 6.0 * f64::from(f32::EPSILON) * y.abs();
+            *e = 1.5 * of + 3.0 * f64::from(f32::EPSILON) * y.abs();
         }
     }
 }
@@ -111,7 +114,7 @@ fn say_right(folder: &Path) -> Result<(), Failed> {
     trainer(&gpu, 1)?;
     let path = folder.join("tuning.json");
     let mut file: serde_json::Value = serde_json::from_slice(&std::fs::read(&path)?)?;
-    file["adapters"][0]["classes"]["thirds"]["variant"] = "right".into();
+    file["adapters"][0]["classes"][CLASS]["variant"] = "right".into();
     Ok(std::fs::write(path, file.to_string())?)
 }
 
@@ -131,17 +134,17 @@ fn same_bits() -> Result<(), Failed> {
     say_right(cache.path())?;
     let (expected, _) = run(&open(cache.path(), Tuning::Cached)?, 2, None, whole.path())?;
     let plain = run(&open(none.path(), Tuning::Cached)?, 2, None, &whole.path().join("plain"))?.0;
-    assert_ne!(expected, plain, "the variants must differ in their bits for this to say anything");
+    assert!(expected != plain, "the variants must differ in their bits for this to say anything");
     run(&open(cache.path(), Tuning::Cached)?, 1, None, parts.path())?;
     // The file is gone by now; the run has its own.
     let gpu = open(none.path(), Tuning::Cached)?;
     let kernels = checkpoint::kernels(parts.path());
-    assert_eq!(kernels.variants.get("thirds").map(String::as_str), Some("right"));
+    assert_eq!(kernels.variants.get(CLASS).map(String::as_str), Some("right"));
     gpu.adopt(&kernels);
     let (found, retuned) = run(&gpu, 2, Some(parts.path()), parts.path())?;
     assert!(!retuned);
     assert_eq!(gpu.tuning().classes[0].origin, Origin::Run);
-    assert_eq!(found, expected);
+    assert!(found == expected);
     Ok(())
 }
 
@@ -154,10 +157,10 @@ fn other_variants() -> Result<(), Failed> {
     // Another adapter's choices are not taken over.
     let mut kernels = checkpoint::kernels(folder.path());
     kernels.adapter = "another".into();
-    kernels.variants.insert("thirds".into(), "right".into());
+    kernels.variants.insert(CLASS.into(), "right".into());
     let gpu = open(none.path(), Tuning::Cached)?;
     gpu.adopt(&kernels);
     trainer(&gpu, 1)?;
-    assert_eq!(gpu.choices().variants["thirds"], "default");
+    assert_eq!(gpu.choices().variants[CLASS], "default");
     Ok(())
 }

@@ -20,7 +20,8 @@ pub struct Twice {
     pub default: &'static str,
 }
 
-pub const CLASS: &str = "twice";
+/// The op's name and the class.
+pub const CLASS: &str = "twice any";
 
 const HEAD: &str = "
 struct Params { len: u32, zero: u32 }
@@ -70,7 +71,7 @@ impl Op for Twice {
     }
 
     fn variants(&self, _: &Plan) -> Variants {
-        Variants { class: CLASS.into(), names: self.names.to_vec() }
+        Variants { class: "any".into(), names: self.names.to_vec() }
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {

@@ -244,7 +244,7 @@ pub(super) fn compile(
             let place = |id: NodeId| Place { shape: graph.shape(id).clone(), stride: place_stride(id) };
             let places = inputs.iter().map(|&id| place(id)).collect();
             let mut plan = gpu.plan(places, place(NodeId(i)), if per[i] { around.members } else { 1 });
-            plan.variant = gpu.variant(&op.variants(&plan));
+            plan.variant = gpu.variant(op.as_ref(), &plan);
             described[i] = Some(op.launches(&plan)?);
         }
     }

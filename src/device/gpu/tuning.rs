@@ -37,8 +37,8 @@ use self::file::Owner;
 use self::offer::Offer;
 use super::Gpu;
 use crate::error::{DeviceError, TuningError};
-use crate::graph::{Graph, NodeId};
-use crate::kernel::{Place, Plan, Variants};
+use crate::graph::{DynOp, Graph, NodeId};
+use crate::kernel::{Place, Plan};
 
 /// What is chosen where no variant is.
 const DEFAULT: &str = "default";
@@ -320,13 +320,17 @@ impl Gpu {
         }
     }
 
-    /// The variant to launch of those offered; `None` for the op's default.
-    pub(super) fn variant(&self, offered: &Variants) -> Option<&'static str> {
+    /// The variant of an op to launch at a place; `None` for its default.
+    pub(super) fn variant(&self, op: &dyn DynOp, plan: &Plan) -> Option<&'static str> {
+        let offered = op.variants(plan);
+        if offered.names.is_empty() {
+            return None;
+        }
         let named = |name: &str| offered.names.iter().copied().find(|n| *n == name);
         if let Some(given) = self.options().variant.and_then(named) {
             return Some(given);
         }
-        self.tuner().met.get(&offered.class).and_then(|met| named(&met.variant))
+        self.tuner().met.get(&offer::class(op, &offered)).and_then(|met| named(&met.variant))
     }
 
     /// Settles the variants of a graph as compiling it would.

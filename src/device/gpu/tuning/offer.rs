@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::device::gpu::Gpu;
 use crate::error::GraphError;
 use crate::graph::{Dtype, DynOp, Graph, Kind, Meta};
-use crate::kernel::{Launches, Place, Plan};
+use crate::kernel::{Launches, Place, Plan, Variants};
 
 /// Lengths up to this are an op's own (a window's side, a few classes): they are not shortened.
 const SHORT: usize = 8;
@@ -22,6 +22,11 @@ pub(super) struct Offer {
     pub inputs: Vec<Meta>,
     /// Floating-point operations of one run and what its bytes count for.
     pub cost: u64,
+}
+
+/// What a choice holds for, of all ops.
+pub(super) fn class(op: &dyn DynOp, offered: &Variants) -> String {
+    format!("{} {}", op.name(), offered.class)
 }
 
 /// One offer for each class among the live nodes: the dearest.
@@ -50,7 +55,7 @@ impl Offer {
             return None;
         }
         let cost = cost(&op.launches(&plan).ok()?, &plan);
-        Some(Self { class: offered.class, names: offered.names, op: op.clone(), inputs, cost })
+        Some(Self { class: class(op.as_ref(), &offered), names: offered.names, op: op.clone(), inputs, cost })
     }
 
     /// The op at a place with these operands, alone.
