@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     rebuild: bool,
     /// Most time to spend; 0 only shows what the file holds
-    #[arg(long, value_name = "S", default_value = "60", value_parser = seconds)]
+    #[arg(long, value_name = "S", default_value = "60", value_parser = seconds, allow_negative_numbers = true)]
     seconds: Duration,
     /// One JSON object a line instead of a table
     #[arg(long)]

@@ -76,7 +76,7 @@ impl Offer {
         let (mut inputs, mut cost, mut fixed) = (self.inputs.clone(), self.cost, Vec::new());
         while cost > limit {
             let longest = lengths(&inputs).into_iter().rev().find(|length| !fixed.contains(length))?;
-            let shorter = replaced(&inputs, &|length| if length == longest { longest / 2 | 1 } else { length });
+            let shorter = replaced(&inputs, &|length| if length == longest { (longest / 2) | 1 } else { length });
             match self.suits(gpu, &shorter) {
                 Some(less) if less < cost => (inputs, cost) = (shorter, less),
                 _ => fixed.push(longest),
@@ -186,11 +186,14 @@ impl Default for Fnv {
 }
 
 impl Fnv {
+    fn byte(&mut self, byte: u8) {
+        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+
     fn add(&mut self, bytes: &[u8]) {
-        // A byte that no text has keeps neighbours apart.
-        for byte in bytes.iter().chain(&[0xff]) {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        bytes.iter().for_each(|&byte| self.byte(byte));
+        // No text has this one: neighbours stay apart.
+        self.byte(0xff);
     }
 }
 
@@ -202,14 +205,14 @@ mod tests {
     #[test]
     fn the_hash_is_fnv_1a() {
         let mut hash = Fnv::default();
-        for byte in b"foobar" {
-            hash.0 = (hash.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        assert_eq!(hash.0, 0x85944171f73967e8);
-        let (mut a, mut b) = (Fnv::default(), Fnv::default());
-        (a.add(b"ab"), a.add(b"c"));
-        (b.add(b"a"), b.add(b"bc"));
-        assert_ne!(a.0, b.0);
+        b"foobar".iter().for_each(|&byte| hash.byte(byte));
+        assert_eq!(hash.0, 0x8594_4171_f739_67e8);
+        let of = |parts: [&[u8]; 2]| {
+            let mut hash = Fnv::default();
+            parts.iter().for_each(|part| hash.add(part));
+            hash.0
+        };
+        assert_ne!(of([b"ab", b"c"]), of([b"a", b"bc"]));
     }
 
     #[test]
