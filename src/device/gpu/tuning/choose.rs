@@ -25,10 +25,12 @@ const REPEATED: u32 = 1024;
 const ROUNDS: [usize; 2] = [3, 9];
 /// How long the rounds above the least ones may take.
 const ENOUGH: Duration = Duration::from_millis(250);
-/// A variant that takes so many times the best one's time is measured no more.
+/// A variant that takes so many times the best one's time after the least rounds is measured no more.
 const HOPELESS: f64 = 1.5;
-/// What a variant's time may be of the default's to be taken instead: below that, noise could have chosen it.
+/// What a variant's least time may be of the default's to be taken instead, and the share of the rounds that it must win: less
+/// than that could be noise.
 const BETTER: f64 = 0.97;
+const ROUNDS_WON: f64 = 0.75;
 
 /// A way to launch the op that is still in the running.
 struct Candidate {
@@ -36,8 +38,22 @@ struct Candidate {
     variant: Option<&'static str>,
     dispatches: Vec<Dispatch>,
     repeated: u32,
-    /// Seconds of one run, the least of all rounds.
-    best: f64,
+    /// Seconds of one run in each round.
+    rounds: Vec<f64>,
+}
+
+impl Candidate {
+    /// The least time.
+    fn best(&self) -> f64 {
+        self.rounds.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
+    /// Whether it is faster than another by more than noise.
+    fn beats(&self, other: &Self) -> bool {
+        let met = self.rounds.len().min(other.rounds.len());
+        let won = self.rounds.iter().zip(&other.rounds).filter(|(mine, others)| mine < others).count();
+        self.best() < BETTER * other.best() && won as f64 >= ROUNDS_WON * met as f64
+    }
 }
 
 /// What came of a class.
@@ -119,7 +135,7 @@ fn attempt(
         // The first run may wait for the compiler.
         operands.time(&dispatches, 1)?;
         let repeated = repetitions(&operands, &dispatches)?;
-        racing.push(Candidate { label, variant, dispatches, repeated, best: f64::INFINITY });
+        racing.push(Candidate { label, variant, dispatches, repeated, rounds: Vec::new() });
         if spent() {
             return Ok(Some(SPENT.into()));
         }
@@ -127,7 +143,7 @@ fn attempt(
     if !race(&operands, &mut racing, deadline)? {
         return Ok(Some(SPENT.into()));
     }
-    found.milliseconds = racing.iter().map(|c| (c.label.to_owned(), c.best * 1e3)).collect::<BTreeMap<_, _>>();
+    found.milliseconds = racing.iter().map(|c| (c.label.to_owned(), c.best() * 1e3)).collect::<BTreeMap<_, _>>();
     found.variant = winner(&racing).to_owned();
     Ok(None)
 }
@@ -200,50 +216,52 @@ fn race(operands: &Operands, racing: &mut [Candidate], deadline: Instant) -> Res
         if Instant::now() >= deadline {
             return Ok(round >= ROUNDS[0]);
         }
-        let best = racing.iter().map(|c| c.best).fold(f64::INFINITY, f64::min);
+        let best = racing.iter().map(Candidate::best).fold(f64::INFINITY, f64::min);
         for candidate in racing.iter_mut() {
-            let hopeless = candidate.best > HOPELESS * best;
+            let hopeless = candidate.best() > HOPELESS * best;
             // The default is what the others are held against.
-            if round >= 2 && hopeless && candidate.variant.is_some() {
+            if round >= ROUNDS[0] && hopeless && candidate.variant.is_some() {
                 continue;
             }
             let time = operands.time(&candidate.dispatches, candidate.repeated)?;
-            candidate.best = candidate.best.min(time.as_secs_f64());
+            candidate.rounds.push(time.as_secs_f64());
         }
     }
     Ok(true)
 }
 
-/// The fastest, if it is faster than the default by more than noise.
+/// The fastest of those that beat the default; the default where none does.
 fn winner(racing: &[Candidate]) -> &'static str {
-    let Some(best) = racing.iter().min_by(|a, b| a.best.total_cmp(&b.best)) else { return DEFAULT };
-    match racing.iter().find(|c| c.variant.is_none()) {
-        Some(usual) if !(best.best < BETTER * usual.best) => DEFAULT,
-        _ => best.label,
-    }
+    let usual = racing.iter().find(|c| c.variant.is_none());
+    let beating = racing.iter().filter(|c| usual.is_none_or(|usual| c.beats(usual)));
+    beating.min_by(|a, b| a.best().total_cmp(&b.best())).map_or(DEFAULT, |best| best.label)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn candidate(label: &'static str, best: f64) -> Candidate {
-        let variant = (label != DEFAULT).then_some(label);
-        Candidate { label, variant, dispatches: Vec::new(), repeated: 1, best }
+    fn won(times: &[(&'static str, &[f64])]) -> &'static str {
+        let candidate = |&(label, rounds): &(&'static str, &[f64])| {
+            let variant = (label != DEFAULT).then_some(label);
+            Candidate { label, variant, dispatches: Vec::new(), repeated: 1, rounds: rounds.to_vec() }
+        };
+        winner(&times.iter().map(candidate).collect::<Vec<_>>())
     }
 
     #[test]
     fn the_default_wins_ties_and_what_noise_could_be() {
-        let of = |times: &[(&'static str, f64)]| {
-            let racing: Vec<Candidate> = times.iter().map(|&(label, best)| candidate(label, best)).collect();
-            winner(&racing)
-        };
-        assert_eq!(of(&[(DEFAULT, 1.0), ("a", 1.0)]), DEFAULT);
-        assert_eq!(of(&[(DEFAULT, 1.0), ("a", 0.975)]), DEFAULT);
-        assert_eq!(of(&[(DEFAULT, 1.0), ("a", 0.96)]), "a");
-        assert_eq!(of(&[(DEFAULT, 1.0), ("a", 0.5), ("b", 0.4), ("c", 2.0)]), "b");
+        let usual = (DEFAULT, &[1.0, 1.1, 1.2][..]);
+        assert_eq!(won(&[usual, ("a", &[1.0, 1.0, 1.0])]), DEFAULT);
+        assert_eq!(won(&[usual, ("a", &[0.975, 0.975, 0.975])]), DEFAULT);
+        assert_eq!(won(&[usual, ("a", &[0.96, 0.96, 0.96])]), "a");
+        // Faster once, and slower in one round of three.
+        assert_eq!(won(&[usual, ("a", &[0.5, 0.6, 1.3])]), DEFAULT);
+        assert_eq!(won(&[usual, ("a", &[0.5, 0.5, 0.5]), ("b", &[0.4, 0.6, 0.6]), ("c", &[2.0, 2.0, 2.0])]), "b");
+        // What was given up counts by the rounds that it was in.
+        assert_eq!(won(&[(DEFAULT, &[1.0; 9]), ("a", &[0.5; 3])]), "a");
         // A default that failed its check is not in the race.
-        assert_eq!(of(&[("a", 0.5), ("b", 0.6)]), "a");
-        assert_eq!(of(&[(DEFAULT, f64::NAN), ("a", f64::NAN)]), DEFAULT);
+        assert_eq!(won(&[("a", &[0.5, 0.5, 0.5]), ("b", &[0.6, 0.6, 0.6])]), "a");
+        assert_eq!(won(&[(DEFAULT, &[f64::NAN; 3]), ("a", &[f64::NAN; 3])]), DEFAULT);
     }
 }

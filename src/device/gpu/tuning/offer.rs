@@ -26,7 +26,11 @@ pub(super) struct Offer {
 
 /// What a choice holds for, of all ops.
 pub(super) fn class(op: &dyn DynOp, offered: &Variants) -> String {
-    format!("{} {}", op.name(), offered.class)
+    if offered.class.starts_with(op.name()) {
+        offered.class.clone()
+    } else {
+        format!("{} {}", op.name(), offered.class)
+    }
 }
 
 /// One offer for each class among the live nodes: the dearest.
