@@ -14,6 +14,7 @@ mod progress;
 mod quantity;
 mod schedule;
 mod train;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,8 @@ enum Command {
     Gradcheck(gradcheck::Arguments),
     /// Time this machine's kernels against what it can do at best: copies, multiplications and additions
     Bench(bench::Arguments),
+    /// Time the kernels that an adapter can choose between, and show which it takes
+    Tune(tune::Arguments),
     /// List the adapters, what matters of them, and which one `auto` takes
     Adapters(adapters::Arguments),
 }
@@ -57,6 +60,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Schedule(arguments) => schedule::run(&arguments),
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Tune(arguments) => tune::run(&arguments),
         Command::Adapters(arguments) => adapters::run(&arguments),
     };
     match outcome {

@@ -9,6 +9,7 @@ mod graph;
 mod optim;
 mod population;
 mod train;
+mod tuning;
 
 pub use checkpoint::{CheckpointError, Misshaped, Mistyped};
 pub use config::ConfigError;
@@ -19,6 +20,7 @@ pub use graph::GraphError;
 pub use optim::OptimError;
 pub use population::PopulationError;
 pub use train::TrainError;
+pub use tuning::TuningError;
 
 /// Any error of the library. Each room has its own type; this one holds them all.
 #[derive(Debug, thiserror::Error)]

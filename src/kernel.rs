@@ -256,8 +256,8 @@ impl Default for Abilities {
 /// adapter's matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Variants {
-    /// What a choice holds for: places of one class share it. Lengths are rounded; the members are not part of it, so that a
-    /// member of a population is computed as it would be alone.
+    /// What a choice holds for: the op's places of one class share it, and launch the same kernels. Lengths are rounded; the members
+    /// are not part of it, so that a member of a population is computed as it would be alone.
     pub class: String,
     /// Their names, for [`Plan::variant`]. Empty or one: there is nothing to choose.
     pub names: Vec<&'static str>,

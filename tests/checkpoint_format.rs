@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use thalweg::Shape;
 use thalweg::data::Values;
+use thalweg::device::gpu::Choices;
 use thalweg::train::checkpoint::{
     AVERAGE, Checkpoint, CheckpointError, Counter, HISTORY, MODEL, Misshaped, Mistyped, OPTIMIZER, Tensor,
-    append_history, model_step, read_weights, rewind_history, write_atomic,
+    append_history, kernels, model_step, read_weights, rewind_history, write_atomic,
 };
 
 fn golden(name: &str) -> PathBuf {
@@ -64,6 +65,10 @@ fn checkpoint(double: bool, step: u64) -> Checkpoint {
         convention: "pytorch".into(),
         precision: if double { "f64" } else { "f32" }.into(),
         device: "an adapter".into(),
+        kernels: Choices {
+            adapter: "an adapter".into(),
+            variants: BTreeMap::from([("matmul nn 1x64".into(), "tile-32".into())]),
+        },
         scalars: BTreeMap::from([("best_val_loss".into(), 0.1 + 0.2), ("worst".into(), f64::INFINITY)]),
     }
 }
@@ -92,6 +97,7 @@ fn a_checkpoint_comes_back_bit_for_bit() {
             ..c.clone()
         };
         assert_eq!(rest(&after), rest(&before));
+        assert_eq!(kernels(folder.path()), before.kernels);
         assert_eq!(model_step(folder.path()).unwrap(), Some(1 << 60));
 
         // The model's file has the counter besides, which `read_weights` does not know.

@@ -28,5 +28,7 @@ mod resume;
 mod schedule;
 #[path = "cli/train.rs"]
 mod train;
+#[path = "cli/tune.rs"]
+mod tune;
 #[path = "cli/updates.rs"]
 mod updates;

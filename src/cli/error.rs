@@ -125,6 +125,12 @@ macro_rules! library {
 }
 library!(ConfigError, DataError, DeviceError, CheckpointError, TrainError, GraphError);
 
+impl From<thalweg::error::TuningError> for CliError {
+    fn from(error: thalweg::error::TuningError) -> Self {
+        thalweg::error::DeviceError::from(error).into()
+    }
+}
+
 impl From<thalweg::Error> for CliError {
     fn from(error: thalweg::Error) -> Self {
         Self::Library(Box::new(error))

@@ -31,6 +31,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     let mut opened = arguments.given.open(true)?;
     let found = opened.model.evaluate(&opened.data);
     let found = opened.of_data(found)?;
+    super::tune::warn(&opened.device);
     let loss = opened.model.config().model.loss.name();
     if arguments.json {
         let confusion = found.confusion.as_ref();

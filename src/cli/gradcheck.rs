@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use thalweg::Error;
 use thalweg::check::{GradientCheck, Report, gradients_from, ops};
 use thalweg::data::{Dataset, Targets};
-use thalweg::device::gpu::{Gpu, Options};
+use thalweg::device::gpu::{Gpu, Options, Tuning};
 use thalweg::error::DeviceError;
 use thalweg::nn::{Augment, Mode, TargetKind, assemble};
 use thalweg::train::Weights;
@@ -128,7 +128,12 @@ fn model(
 
 /// The adapter whose kernels are checked, and which or why none.
 fn kernels(device: &str) -> Result<(Option<Gpu>, String), CliError> {
-    let options = Options::default();
+    // The variants that training takes; it is the f64 twin that is waited for here, so nothing is timed.
+    let tuning = match Tuning::from_environment(Tuning::Cached)? {
+        Tuning::Within(_) => Tuning::Cached,
+        other => other,
+    };
+    let options = Options { tuning, ..Options::default() };
     let gpu = match device {
         "cpu" => return Ok((None, "not checked, as `--device cpu` asks".into())),
         "auto" => match Gpu::best(options) {

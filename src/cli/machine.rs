@@ -1,7 +1,9 @@
 //! Where a command computes.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
-use thalweg::device::gpu::Options;
+use thalweg::device::gpu::{Options, Tuning};
 use thalweg::device::{Device, Precision};
 
 use super::error::CliError;
@@ -20,6 +22,9 @@ pub(crate) struct Machine {
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) memory: Option<u64>,
 }
+
+/// What a command spends on choosing between kernels where THALWEG_TUNING does not say it.
+pub(crate) const TUNING: Tuning = Tuning::Within(Duration::from_secs(2));
 
 /// `4096`, `512KiB`, `1.5GiB`.
 fn bytes(text: &str) -> Result<u64, String> {
@@ -43,7 +48,8 @@ impl Machine {
             Width::F32 => Precision::F32,
             Width::F64 => Precision::F64,
         };
-        let options = Options { memory_limit: self.memory, ..Options::default() };
+        let tuning = Tuning::from_environment(TUNING)?;
+        let options = Options { memory_limit: self.memory, tuning, ..Options::default() };
         let (device, mut why) = Device::select_with(&self.device, precision, options)?;
         if let (Device::Cpu(_), Some(_)) = (&device, self.memory) {
             why += "; `--memory` limits adapters and means nothing to it";

@@ -55,6 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
     let mut opened = arguments.given.open(false)?;
     let found = opened.model.predict(&opened.data);
     let found = opened.of_data(found)?;
+    super::tune::warn(&opened.device);
     let (Some(out), Some(form)) = (&arguments.out, form) else {
         found.write_csv(BufWriter::new(std::io::stdout().lock()))?;
         return Ok(true);

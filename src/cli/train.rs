@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use thalweg::data::{Split, Standardisation};
 use thalweg::device::Device;
 use thalweg::train::checkpoint::{
-    CLASSES, OPTIMIZER, POPULATION, RUN, STANDARDISATION, class_names, member_folder, write_atomic,
+    CLASSES, OPTIMIZER, POPULATION, RUN, STANDARDISATION, class_names, kernels, member_folder, write_atomic,
 };
 use thalweg::train::config::RunConfig;
 use thalweg::train::{Difference, End, Event, Flow, Trainer};
@@ -79,6 +79,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
             known: known.join(", "),
         });
     }
+    if let Some(folder) = &arguments.resume {
+        device.adopt(&kernels(folder));
+    }
     let mut trainer =
         Trainer::new(&device, &model, &data, config.recipe(standardisation.as_ref())).map_err(|error| match error {
             thalweg::Error::Data(error) => CliError::Data { of: config.data.source.to_string(), error },
@@ -120,6 +123,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, CliError> {
         // Nobody who reads it is no reason to stop.
         let _ = writeln!(std::io::stderr(), "note: {note}");
     }
+    if trainer.retuned() {
+        let note = "this run goes on with other kernels than it had, and so not with the same bits";
+        if arguments.json {
+            event("note", json!({ "note": note }))?;
+        }
+        let _ = writeln!(std::io::stderr(), "note: {note}");
+    }
+    super::tune::warn(&device);
     let interrupted = watch_interrupts()?;
     let total = config.train.epochs as u64 * trainer.steps_per_epoch() as u64;
     let mut progress = Progress::new(total, trainer.step(), config.train.epochs as u32, arguments.json);
@@ -361,6 +372,9 @@ fn introduce(
         mib(held.data),
         mib(held.other),
     ))?;
+    if let Some(tuned) = super::tune::summary(device) {
+        line(tuned)?;
+    }
     if trainer.step() > 0 {
         line(format!("resumed after step {}", trainer.step()))?;
     }

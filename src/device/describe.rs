@@ -2,14 +2,17 @@
 
 use super::memory;
 use crate::error::GraphError;
-use crate::graph::{Fused, Fusion, Graph, Kind, NodeId, Scene, Unit, order};
-use crate::kernel::{Launch, Launches, Place, Plan, Variants};
+use crate::graph::{DynOp, Fused, Fusion, Graph, Kind, NodeId, Scene, Unit, order};
+use crate::kernel::{Launch, Launches, Place, Plan};
 use crate::{loss, op};
 
 /// Every fusion, in the order in which they may take nodes.
 fn fusions() -> impl Iterator<Item = &'static Fusion> {
     op::FUSIONS.iter().chain(loss::FUSIONS)
 }
+
+/// The variant that is meant of an op at a place.
+pub(super) type Variant<'a> = dyn Fn(&dyn DynOp, &Plan) -> Option<&'static str> + 'a;
 
 /// What the adapter has to say.
 pub(super) struct Terms<'a> {
@@ -19,8 +22,8 @@ pub(super) struct Terms<'a> {
     pub members: u32,
     /// Whether every node is launched by itself.
     pub apart: bool,
-    /// The variant that is meant, of those that an op offers.
-    pub variant: &'a dyn Fn(&Variants) -> Option<&'static str>,
+    /// The variant that is meant, of those that an op offers at a place.
+    pub variant: &'a Variant<'a>,
 }
 
 impl Terms<'_> {
@@ -57,7 +60,13 @@ pub(super) fn describe(
             if !group.outputs.iter().all(alike) {
                 continue;
             }
-            let plan = terms.plan(places(&group.inputs), places(&group.outputs), per[group.outputs[0].0]);
+            let mut plan = terms.plan(places(&group.inputs), places(&group.outputs), per[group.outputs[0].0]);
+            plan.variant = group.like.and_then(|id| match &graph.node(id).kind {
+                Kind::Op { op, inputs } => {
+                    (terms.variant)(op.as_ref(), &terms.plan(places(inputs), places(&[id]), per[id.0]))
+                }
+                _ => None,
+            });
             let Some(launches) = (group.launches)(&plan)? else { continue };
             groups.push(group);
             match order(graph, wanted, &groups) {
@@ -80,7 +89,7 @@ pub(super) fn describe(
             return Ok(None);
         }
         let mut plan = terms.plan(places(inputs), places(&[id]), per[id.0]);
-        plan.variant = (terms.variant)(&op.variants(&plan));
+        plan.variant = (terms.variant)(op.as_ref(), &plan);
         Ok(Some(named(op.launches(&plan)?, op.name())))
     };
     units.into_iter().map(|unit| Ok(Described { launches: launches(&unit)?, unit })).collect()
@@ -113,5 +122,5 @@ pub(super) fn listed(graph: &Graph, wanted: &[NodeId], terms: &Terms<'_>) -> Res
 /// As [`Op::launches`](crate::graph::Op::launches).
 #[doc(hidden)]
 pub fn launches(graph: &Graph, wanted: &[NodeId], plan: &Plan, members: u32) -> Result<Vec<Launch>, GraphError> {
-    listed(graph, wanted, &Terms { plan: plan.clone(), members, apart: false, variant: &|_| None })
+    listed(graph, wanted, &Terms { plan: plan.clone(), members, apart: false, variant: &|_, _| None })
 }

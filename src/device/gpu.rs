@@ -11,6 +11,7 @@ mod prepared;
 pub(super) mod roof;
 mod timer;
 mod trusted;
+mod tuning;
 
 pub use adapter::{AdapterKind, AdapterReport, adapters};
 pub use engine::GpuEngine;
@@ -19,16 +20,17 @@ pub use engine::step_launches;
 pub use evaluate::{Evaluation, evaluate};
 pub(super) use forward::GpuForward;
 pub use prepared::Prepared;
+pub use tuning::{Choices, ClassReport, ClassTiming, Origin, Tuning, TuningReport};
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::describe::{self, Terms};
+use super::describe::{self, Terms, Variant};
 use crate::error::{DeviceError, GraphError};
 use crate::graph::{Graph, NodeId};
-use crate::kernel::{ALIGN, Abilities, Launch, Place, Plan, Tiling, Variants};
+use crate::kernel::{ALIGN, Abilities, Launch, Place, Plan, Tiling};
 use crate::shape::Shape;
 
 /// How long a submission may take before the driver is taken to hang.
@@ -53,6 +55,8 @@ pub struct Options {
     pub variant: Option<&'static str>,
     /// Launch every node of a graph by itself, where several could be computed by one kernel.
     pub apart: bool,
+    /// What it may cost to find out which variants are fast.
+    pub tuning: Tuning,
 }
 
 /// An open adapter: a device, its queue, and the pipelines made on it so far. Cloning shares them.
@@ -68,8 +72,7 @@ struct Shared {
     options: Options,
     limits: wgpu::Limits,
     pipelines: Mutex<HashMap<pipeline::Key, pipeline::Pipeline>>,
-    /// The variant chosen for each class.
-    choices: Mutex<HashMap<String, &'static str>>,
+    tuner: Mutex<tuning::Tuner>,
     allocated: Arc<AtomicU64>,
     trouble: Arc<Mutex<Option<Trouble>>>,
 }
@@ -152,7 +155,7 @@ impl Gpu {
             options,
             limits,
             pipelines: Mutex::default(),
-            choices: Mutex::default(),
+            tuner: Mutex::default(),
             allocated: Arc::default(),
             trouble,
         };
@@ -186,17 +189,8 @@ impl Gpu {
         }
     }
 
-    /// The variant to launch of those offered.
-    fn variant(&self, offered: &Variants) -> Option<&'static str> {
-        if let Some(forced) = self.shared.options.variant.filter(|name| offered.names.contains(name)) {
-            return Some(forced);
-        }
-        let choices = self.shared.choices.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        choices.get(&offered.class).copied().filter(|name| offered.names.contains(name))
-    }
-
     /// What is told to those that describe launches.
-    fn terms<'a>(&self, members: u32, variant: &'a dyn Fn(&Variants) -> Option<&'static str>) -> Terms<'a> {
+    fn terms<'a>(&self, members: u32, variant: &'a Variant<'a>) -> Terms<'a> {
         let nothing = Place { shape: Shape::scalar(), stride: 0 };
         let plan = Plan {
             max_elements: self.max_elements(),
@@ -214,7 +208,7 @@ impl Gpu {
     ///
     /// As [`Op::launches`](crate::graph::Op::launches).
     pub fn launches(&self, graph: &Graph, wanted: &[NodeId], members: u32) -> Result<Vec<Launch>, GraphError> {
-        describe::listed(graph, wanted, &self.terms(members, &|offered| self.variant(offered)))
+        describe::listed(graph, wanted, &self.terms(members, &|op, plan| self.variant(op, plan)))
     }
 
     /// Bytes allocated and not freed.

@@ -1,6 +1,6 @@
 //! Errors of running a graph on a device.
 
-use super::GraphError;
+use super::{GraphError, TuningError};
 
 /// Why a device cannot do what was asked.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -124,6 +124,9 @@ pub enum DeviceError {
     /// The model does not fit this device.
     #[error(transparent)]
     Graph(#[from] GraphError),
+    /// What asks for tuning cannot be understood, or its file cannot be rebuilt.
+    #[error(transparent)]
+    Tuning(#[from] TuningError),
 }
 
 fn list(names: &[String]) -> String {

@@ -24,6 +24,8 @@ pub struct Fused {
     pub inputs: Vec<NodeId>,
     /// What is computed and stored.
     pub outputs: Vec<NodeId>,
+    /// The node of the group whose [variant](super::Op::variants) is the group's too, if it is launched as that op is.
+    pub like: Option<NodeId>,
     /// The launches.
     pub launches: Describe,
 }

@@ -126,6 +126,7 @@ fn find<L: Op, G: Op>(
             name,
             inputs: inputs(gradient).to_vec(),
             outputs,
+            like: None,
             launches: Arc::new(move |plan: &Plan| describe(plan, counted)),
         });
     }

@@ -39,6 +39,7 @@
 mod atomic;
 mod classes;
 mod history;
+mod kernels;
 mod note;
 mod population;
 mod tensors;
@@ -49,12 +50,15 @@ use std::path::{Path, PathBuf};
 pub use self::atomic::write_atomic;
 pub use self::classes::class_names;
 pub use self::history::{append_history, rewind_history};
+pub use self::kernels::kernels;
+pub(super) use self::kernels::model_kernels;
 use self::note::{ModelNote, Note};
 pub use self::population::{MemberNote, PopulationNote, population};
 pub(super) use self::population::{settle_next, write_next};
 use self::tensors::Held;
 pub(super) use self::tensors::{Any, read_any, read_model};
 pub use self::tensors::{Counter, Tensor, read_weights};
+use crate::device::gpu::Choices;
 pub use crate::error::{CheckpointError, Misshaped, Mistyped};
 use crate::shape::Shape;
 
@@ -143,6 +147,8 @@ pub struct Checkpoint {
     pub precision: String,
     /// `"cpu"` or the adapter's name; empty in files of a version that did not keep it.
     pub device: String,
+    /// The kernel variants that computed it; empty where there was nothing to choose.
+    pub kernels: Choices,
     /// Other numbers that the run carries (the best validation loss); NaN and infinities allowed, kept exactly.
     pub scalars: BTreeMap<String, f64>,
 }
@@ -205,6 +211,7 @@ impl Checkpoint {
             convention: self.convention.clone(),
             precision: self.precision.clone(),
             device: self.device.clone(),
+            kernels: self.kernels.clone(),
             parameters: shapes.into_iter().map(|(name, _)| name).collect(),
             buffers: self.buffers.iter().map(|t| t.name.clone()).collect(),
             counters: self.counters.iter().map(|c| (c.name.clone(), c.value)).collect(),
@@ -215,7 +222,7 @@ impl Checkpoint {
         };
         tensors::write(path, &all, json(&note))?;
         let validation_batch = self.scalars.get(VALIDATION_BATCH).map(|&rows| rows as usize);
-        let note = ModelNote { step: self.step, validation_batch };
+        let note = ModelNote { step: self.step, validation_batch, kernels: self.kernels.clone() };
         if averaged {
             tensors::write(average, &self.model_of(&self.averages), json(&note))?;
         }
@@ -280,6 +287,7 @@ impl Checkpoint {
             convention: note.convention,
             precision: note.precision,
             device: note.device,
+            kernels: note.kernels,
         })
     }
 

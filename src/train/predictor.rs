@@ -12,7 +12,7 @@ pub use self::confusion::{ClassScores, Confusion, Macro};
 pub use self::evaluation::Evaluation;
 pub use self::predictions::{Meaning, Predictions};
 use self::program::Bound;
-use super::checkpoint::{AVERAGE, MODEL, POPULATION, RUN, STANDARDISATION, class_names};
+use super::checkpoint::{AVERAGE, MODEL, POPULATION, RUN, STANDARDISATION, class_names, model_kernels};
 use super::config::RunConfig;
 use super::set::{judging, shrinking};
 use crate::data::{Dataset, Source, Standardisation, Values};
@@ -153,6 +153,8 @@ impl Predictor {
         };
         let model = config.model()?;
         let class_names = class_names(folder)?;
+        // What the run was judged with: the same numbers on the same adapter.
+        device.adopt(&model_kernels(folder));
         let (folder, device) = (folder.into(), device.clone());
         let mut predictor = Self {
             folder,

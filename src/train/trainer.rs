@@ -72,8 +72,10 @@ pub struct Trainer {
     recipe: Recipe,
     rules: Rules,
     precision: Precision,
+    on: Device,
     device: String,
     moved_from: Option<String>,
+    retuned: bool,
     model: Held,
     members: Vec<Running>,
     train: Set,
@@ -172,8 +174,10 @@ impl Trainer {
             engine,
             rules,
             precision: device.precision(),
+            on: device.clone(),
             device: called(device),
             moved_from: None,
+            retuned: false,
             model: Held { built, tensors, frozen: groups.iter().map(|&g| g == FROZEN).collect(), bare, kept },
             members,
             train,
@@ -227,6 +231,12 @@ impl Trainer {
     /// otherwise than they would have been there.
     pub fn moved_from(&self) -> Option<&str> {
         self.moved_from.as_deref()
+    }
+
+    /// Whether the run was resumed with other kernel variants than it had: it goes on, but its numbers are rounded otherwise.
+    /// [`Device::adopt`] before the trainer is made, of what [`checkpoint::kernels`](super::checkpoint::kernels) finds, prevents it.
+    pub fn retuned(&self) -> bool {
+        self.retuned
     }
 
     /// Bytes held on the device; nothing is allocated after the first step.

@@ -39,6 +39,8 @@ impl Said {
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_thalweg"));
     command.current_dir(folder).args(arguments);
+    // Neither what a user's machine was found to like nor the noise of this one.
+    command.env("THALWEG_TUNING", "off").env("THALWEG_CACHE", folder.join("cache"));
     command
 }
 

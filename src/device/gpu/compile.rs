@@ -9,8 +9,8 @@ use crate::device::describe::{self as described, Described};
 use crate::device::explain::{LaunchReport, Phase};
 use crate::device::memory::{self, Home, Memory, Spot, Terms};
 use crate::error::{DeviceError, GraphError};
-use crate::graph::{Graph, Kind, NodeId};
-use crate::kernel::{ALIGN, Binding, Kernel, Launch, Launches, Operand, Word, padded};
+use crate::graph::{DynOp, Graph, Kind, NodeId};
+use crate::kernel::{ALIGN, Binding, Kernel, Launch, Launches, Operand, Plan, Word, padded};
 use describe::traffic;
 
 /// One dispatch, ready to encode.
@@ -261,6 +261,7 @@ pub(super) fn compile(
     let stride = |len: usize, per: bool| if per && members > 1 { padded(len) + around.guard } else { 0 };
     let size = |len: usize, per: bool| (padded(len) + around.guard) * if per { members } else { 1 };
     let roots = memory::roots(graph);
+    super::tuning::settle(gpu, graph, &graph.live(wanted))?;
     let place_stride = |id: NodeId| {
         let root = roots[id.0];
         match graph.node(root).kind {
@@ -271,7 +272,7 @@ pub(super) fn compile(
             _ => (around.source)(root).stride,
         }
     };
-    let variant = |offered: &_| gpu.variant(offered);
+    let variant = |op: &dyn DynOp, plan: &Plan| gpu.variant(op, plan);
     let described = described::describe(graph, wanted, &gpu.terms(around.members, &variant), &place_stride)?;
     let scratch = |u: usize| {
         let Described { unit, launches } = &described[u];

@@ -60,9 +60,14 @@ impl std::fmt::Debug for Prepared {
 impl Gpu {
     /// What an op may count on when it describes its launches on this adapter: its limits, and the variant that is fast there.
     pub fn plan(&self, op: &dyn DynOp, inputs: Vec<Place>, output: Place, members: u32) -> Plan {
-        let mut plan = Plan { inputs, output, members, ..self.terms(members, &|_| None).plan };
-        plan.variant = self.variant(&op.variants(&plan));
+        let mut plan = self.unchosen(inputs, output, members);
+        plan.variant = self.variant(op, &plan);
         plan
+    }
+
+    /// The same before a variant is chosen.
+    pub(super) fn unchosen(&self, inputs: Vec<Place>, output: Place, members: u32) -> Plan {
+        Plan { inputs, output, members, ..self.terms(members, &|_, _| None).plan }
     }
 
     /// Launches of one member over `inputs`, which they may write too, an output of `output` elements, and the scratch
@@ -74,12 +79,7 @@ impl Gpu {
     /// where the compiler refuses one, [`DeviceError::OutOfMemory`].
     pub fn prepare(&self, launches: Launches, inputs: &[Column<'_>], output: usize) -> Result<Prepared, DeviceError> {
         let lengths: Vec<usize> = inputs.iter().map(Column::len).collect();
-        for launch in &launches.list {
-            for binding in &launch.bindings {
-                let (Binding::Read(window) | Binding::Write(window)) = binding else { continue };
-                check(&launch.kernel.name, *window, &lengths, output, &launches.scratch)?;
-            }
-        }
+        check_all(&launches, &lengths, output)?;
         let bound = |buffer: &Buffer| Bound::whole(buffer.clone());
         let mut bounds = Vec::with_capacity(inputs.len());
         for &column in inputs {
@@ -94,8 +94,7 @@ impl Gpu {
             .map(|&len| Ok(bound(&self.storage("scratch", len)?)))
             .collect::<Result<_, DeviceError>>()?;
         let control = bound(&self.storage("control words", ALIGN)?);
-        // No steps done, cursor 0, slot 0, the table behind one seed, one member, one group.
-        self.write(&control.buffer, 0, &[0, 0, 0, 10, 1, 1]);
+        self.write(&control.buffer, 0, &CONTROL);
         let mut drafts = Drafts::default();
         drafts.add_op(self, launches, &bounds, std::slice::from_ref(&output), &scratch, &control, 1)?;
         let dispatches = drafts.finish(self)?;
@@ -109,6 +108,20 @@ impl Gpu {
             dispatches,
         })
     }
+}
+
+/// Control words: no steps done, cursor 0, slot 0, the table behind one seed, one member, one group.
+pub(super) const CONTROL: [u32; 6] = [0, 0, 0, 10, 1, 1];
+
+/// Whether all windows of launches lie in their operands.
+pub(super) fn check_all(launches: &Launches, inputs: &[usize], output: usize) -> Result<(), DeviceError> {
+    for launch in &launches.list {
+        for binding in &launch.bindings {
+            let (Binding::Read(window) | Binding::Write(window)) = binding else { continue };
+            check(&launch.kernel.name, *window, inputs, output, &launches.scratch)?;
+        }
+    }
+    Ok(())
 }
 
 /// A window must lie in its operand: trusted kernels do not look, and a binding cannot begin behind a buffer's end.
@@ -130,6 +143,21 @@ fn check(kernel: &str, window: Window, inputs: &[usize], output: usize, scratch:
     }
 }
 
+/// Runs dispatches so many times in one pass and waits.
+pub(super) fn timed(gpu: &Gpu, dispatches: &[Dispatch], times: u32) -> Result<Duration, DeviceError> {
+    let mut encoder = gpu.shared.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+    for _ in 0..times {
+        encode(&mut pass, dispatches);
+    }
+    drop(pass);
+    let commands = encoder.finish();
+    let start = Instant::now();
+    let submission = gpu.shared.queue.submit([commands]);
+    gpu.wait(Some(submission))?;
+    Ok(start.elapsed())
+}
+
 impl Prepared {
     /// Runs the launches `times` times one after the other, in one pass of one submission, and waits. The time is the host's,
     /// from the submission until its end: over many repetitions what surrounds them does not count.
@@ -138,18 +166,7 @@ impl Prepared {
     ///
     /// [`DeviceError::Hang`] if one submission takes longer than a minute: keep `times` below that; a lost device.
     pub fn run(&self, times: u32) -> Result<Duration, DeviceError> {
-        let shared = &self.gpu.shared;
-        let mut encoder = shared.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        for _ in 0..times {
-            encode(&mut pass, &self.dispatches);
-        }
-        drop(pass);
-        let commands = encoder.finish();
-        let start = Instant::now();
-        let submission = shared.queue.submit([commands]);
-        self.gpu.wait(Some(submission))?;
-        Ok(start.elapsed())
+        timed(&self.gpu, &self.dispatches, times)
     }
 
     /// The words of an operand as they are now; empty if there is no such operand. Padding up to the next multiple of

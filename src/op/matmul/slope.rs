@@ -47,7 +47,7 @@ pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {
             Ok(Some(all))
         };
         let inputs = vec![inputs(dy)[0], inputs(dy)[1], s];
-        Some(Fused { name: "matmul", inputs, outputs: vec![dz], launches: Arc::new(launches) })
+        Some(Fused { name: "matmul", inputs, outputs: vec![dz], like: Some(dy), launches: Arc::new(launches) })
     };
     scene.all::<UnaryGradient>().filter_map(group).collect()
 }

@@ -43,7 +43,7 @@ pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {
             launch.flops += (outputs * examples) as u64;
             Ok(Some(all))
         };
-        groups.push(Fused { name: "matmul", inputs, outputs: vec![weight, bias], launches: Arc::new(launches) });
+        groups.push(Fused { name: "matmul", inputs, outputs: vec![weight, bias], like: Some(weight), launches: Arc::new(launches) });
     }
     groups
 }

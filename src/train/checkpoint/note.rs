@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{CheckpointError, tensors};
+use crate::device::gpu::Choices;
 
 /// The newest format of `optimizer.safetensors` that is known here.
 pub(super) const FORMAT: u32 = 1;
@@ -24,6 +25,8 @@ pub(super) struct Note {
     pub precision: String,
     #[serde(default)]
     pub device: String,
+    #[serde(default, skip_serializing_if = "Choices::is_empty")]
+    pub kernels: Choices,
     pub parameters: Vec<String>,
     #[serde(default)]
     pub buffers: Vec<String>,
@@ -43,6 +46,8 @@ pub(super) struct ModelNote {
     pub step: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_batch: Option<usize>,
+    #[serde(default, skip_serializing_if = "Choices::is_empty")]
+    pub kernels: Choices,
 }
 
 impl Note {
