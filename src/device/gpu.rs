@@ -8,6 +8,7 @@ mod evaluate;
 mod forward;
 mod pipeline;
 mod prepared;
+mod subgroup;
 mod trusted;
 
 pub use adapter::{AdapterKind, AdapterReport, adapters};
@@ -20,7 +21,7 @@ pub use prepared::Prepared;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::error::DeviceError;
@@ -65,6 +66,8 @@ struct Shared {
     choices: Mutex<HashMap<String, &'static str>>,
     allocated: Arc<AtomicU64>,
     trouble: Arc<Mutex<Option<Trouble>>>,
+    /// The size that every subgroup has, once asked for.
+    subgroup: OnceLock<Option<u32>>,
 }
 
 /// What the driver said outside of any call.
@@ -113,8 +116,10 @@ impl Gpu {
     fn open(adapter: &wgpu::Adapter, options: Options) -> Result<Self, DeviceError> {
         let report = adapter::report(adapter, false);
         let limits = if options.default_limits { wgpu::Limits::default() } else { adapter.limits() };
+        let features = if options.default_limits { wgpu::Features::empty() } else { subgroup::features(adapter) };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("thalweg"),
+            required_features: features,
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
@@ -145,6 +150,7 @@ impl Gpu {
             choices: Mutex::default(),
             allocated: Arc::default(),
             trouble,
+            subgroup: OnceLock::new(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -172,7 +178,7 @@ impl Gpu {
         Abilities {
             workgroup_memory: limits.max_compute_workgroup_storage_size,
             invocations: limits.max_compute_invocations_per_workgroup,
-            subgroup: None,
+            subgroup: self.subgroup(),
         }
     }
 
