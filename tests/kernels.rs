@@ -31,7 +31,8 @@ static GPUS: LazyLock<HashMap<(bool, Tiling), Gpu>> = LazyLock::new(|| {
 
 /// One that takes the variant of this name wherever it is offered.
 fn forced(checked: bool, tiling: Tiling, variant: &'static str) -> Gpu {
-    static OPEN: LazyLock<Mutex<HashMap<(bool, Tiling, &'static str), Gpu>>> = LazyLock::new(Mutex::default);
+    type Open = HashMap<(bool, Tiling, &'static str), Gpu>;
+    static OPEN: LazyLock<Mutex<Open>> = LazyLock::new(Mutex::default);
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     let options = Options { checked, tiling: Some(tiling), variant: Some(variant), ..Options::default() };
     let new = || support::open(options).expect("the adapter opened before");
