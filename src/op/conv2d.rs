@@ -41,7 +41,8 @@ use crate::scalar::Scalar;
 /// # On the GPU
 ///
 /// `shaders/op/conv2d.wgsl`: each invocation has 4 or 8 channels × 4 places in registers and reads the image where its
-/// patches lie, so that no matrix of patches is stored. One launch, more where a batch exceeds one binding. Tolerance: γ_{K+1} |w| ⋆ |x| for the
+/// patches lie, so that no matrix of patches is stored; `shaders/op/conv2d_subgroup.wgsl` where subgroups have
+/// 8 lanes, which share out the weights. One launch, more where a batch exceeds one binding. Tolerance: γ_{K+1} |w| ⋆ |x| for the
 /// K = C/groups·kh·kw products of an element, and one rounding for the bias.
 ///
 /// # Source
