@@ -7,15 +7,15 @@ mod support;
 mod nan;
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use libtest_mimic::{Failed, Trial};
 use thalweg::Graph;
 use thalweg::check::{Bounded, bounds, fill};
 use thalweg::device::gpu::{Evaluation, Gpu, Options, evaluate};
 use thalweg::device::{Feed, Feeds};
-use thalweg::graph::{Context, NodeId};
-use thalweg::kernel::Tiling;
+use thalweg::graph::{Context, Meta, NodeId};
+use thalweg::kernel::{Abilities, Place, Plan, Tiling, padded};
 use thalweg::op::{Case, CaseInput, Fill};
 use thalweg::rng::Stream;
 
@@ -38,6 +38,25 @@ static APART: LazyLock<HashMap<Tiling, Gpu>> = LazyLock::new(|| {
     };
     [Tiling::Register, Tiling::Workgroup].into_iter().map(open).collect()
 });
+/// One that takes the variant of this name wherever it is offered.
+fn forced(checked: bool, tiling: Tiling, variant: &'static str) -> Gpu {
+    type Open = HashMap<(bool, Tiling, &'static str), Gpu>;
+    static OPEN: LazyLock<Mutex<Open>> = LazyLock::new(Mutex::default);
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let options = Options { checked, tiling: Some(tiling), variant: Some(variant), ..Options::default() };
+    let new = || support::open(options).expect("the adapter opened before");
+    open.entry((checked, tiling, variant)).or_insert_with(new).clone()
+}
+
+/// The variants that a case's op has under a tiling, whatever the adapter.
+fn variants(case: &Case, tiling: Tiling) -> Vec<&'static str> {
+    let metas: Vec<Meta> = case.inputs.iter().map(CaseInput::meta).collect();
+    let Ok(output) = case.op.output(&metas) else { panic!("{}: the shape rule refuses a case", case.label) };
+    let place = |meta: &Meta| Place { stride: padded(meta.shape.elements()), shape: meta.shape.clone() };
+    let plan = Plan::new(metas.iter().map(place).collect(), place(&output), 1);
+    let abilities = Abilities { subgroup: Some(8), ..Abilities::default() };
+    case.op.variants(&Plan { tiling, abilities, ..plan }).names
+}
 
 /// Bindings so small that batches of the benched cases are cut.
 static SMALL: LazyLock<Gpu> = LazyLock::new(|| {
@@ -77,6 +96,25 @@ fn main() {
                     let mode = if checked { "checked" } else { "unchecked" };
                     let name = format!("{}::{} {tiling:?} {mode} x{members}", case.op.name(), case.label);
                     trials.push(support::trial(name, move || check(&case, &GPUS[&(checked, tiling)], members)));
+                }
+            }
+        }
+    }
+    for entry in thalweg::op::ALL {
+        for case in (entry.cases)().into_iter().map(Arc::new) {
+            for tiling in [Tiling::Register, Tiling::Workgroup] {
+                for variant in variants(&case, tiling) {
+                    // Large tiles of large cases take a software adapter minutes, and say no more than the ragged ones.
+                    if case.bench && tiling == Tiling::Workgroup {
+                        continue;
+                    }
+                    for (checked, members) in [(true, 1), (false, 3)] {
+                        let case = case.clone();
+                        let mode = if checked { "checked" } else { "unchecked" };
+                        let name = format!("{}::{} {variant} {mode} x{members}", case.op.name(), case.label);
+                        let run = move || check(&case, &forced(checked, tiling, variant), members);
+                        trials.push(support::trial(name, run));
+                    }
                 }
             }
         }

@@ -9,7 +9,7 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, Scalar, ShaderStage, StorageAccess, TypeInner};
 use thalweg::Graph;
 use thalweg::graph::{Meta, NodeId};
-use thalweg::kernel::{Binding, Launch, Place, Plan, Tiling, Word, padded};
+use thalweg::kernel::{Abilities, Binding, Launch, Place, Plan, Tiling, Word, padded};
 use thalweg::op::{Case, CaseInput};
 
 /// All launches of the registries, with where they come from.
@@ -20,10 +20,16 @@ fn launches() -> Vec<(String, Launch)> {
         for case in (entry.cases)() {
             for members in [1, 3] {
                 for tiling in [Tiling::Register, Tiling::Workgroup] {
-                    let plan = Plan { tiling, ..plan(&case, members) };
+                    let abilities = Abilities { subgroup: Some(8), ..Abilities::default() };
+                    let plan = Plan { tiling, abilities, ..plan(&case, members) };
                     let name = format!("{}::{} {tiling:?} x{members}", case.op.name(), case.label);
-                    let launches = case.op.launches(&plan).unwrap_or_else(|e| panic!("{name}: {e}"));
-                    all.extend(launches.list.into_iter().map(|launch| (name.clone(), launch)));
+                    let offered = case.op.variants(&plan).names.into_iter().map(Some);
+                    for variant in offered.chain([None]) {
+                        let plan = Plan { variant, ..plan.clone() };
+                        let name = format!("{name} {}", variant.unwrap_or("by itself"));
+                        let launches = case.op.launches(&plan).unwrap_or_else(|e| panic!("{name}: {e}"));
+                        all.extend(launches.list.into_iter().map(|launch| (name.clone(), launch)));
+                    }
                 }
             }
         }
@@ -94,7 +100,11 @@ fn launches_agree_with_their_shaders() {
 fn validated(name: &str, source: &str) -> (Module, ModuleInfo) {
     let module = naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string_with_path(source, "kernel.wgsl")));
-    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+    // Kernels that use subgroups are launched where a device has them; all others need nothing.
+    let needs = if source.contains("subgroupBroadcast(") { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    let info = Validator::new(ValidationFlags::all(), needs)
+        .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
+        .subgroup_operations(naga::valid::SubgroupOperationSet::all())
         .validate(&module)
         .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(source)));
     (module, info)

@@ -1,6 +1,6 @@
 // C = op(A) op(B) (+ C), staged in workgroup memory: a tile of 4·SIDE × 4·SIDE a workgroup of SIDE² invocations, each
-// with 4 rows × 4 columns; SIDE steps of K at a time. `a_at`, `b_at`, `c`, `params`, `finish` and
-// `past` come from the kernel's file.
+// with 4 rows × 4 columns; SIDE steps of K at a time. `params` and `past` come from the kernel's file.
+// Uses: lib/product_edge.wgsl
 //
 // The lanes of a load follow the axis that is contiguous in memory (A_ALONG_K, B_ALONG_K). A column of padding keeps the
 // stores of a transposed load out of one bank.
@@ -11,31 +11,6 @@ override B_ALONG_K: bool = false;
 
 var<workgroup> a_tile: array<vec4<f32>, SIDE * (SIDE + 1u)>;
 var<workgroup> b_tile: array<vec4<f32>, SIDE * (SIDE + 1u)>;
-
-fn load_a(base: u32, row: u32, k: u32) -> f32 {
-    if row < params.m && k < params.k {
-        return a_at(base + row * params.a_row + k * params.a_column);
-    }
-    return 0.0;
-}
-
-fn load_b(base: u32, k: u32, column: u32) -> f32 {
-    if k < params.k && column < params.n {
-        return b_at(base + k * params.b_row + column * params.b_column);
-    }
-    return 0.0;
-}
-
-fn store(row: u32, column: u32, member: u32, base: u32, sum: f32) {
-    if row < params.m && column < params.n {
-        let i = base + row * params.c_row + column;
-        if params.accumulate != 0u {
-            c[i] = finish(c[i] + sum, column, member, i);
-        } else {
-            c[i] = finish(sum, column, member, i);
-        }
-    }
-}
 
 fn store_row(row: u32, column: u32, member: u32, base: u32, sum: vec4<f32>) {
     store(row, column, member, base, sum.x);

@@ -9,6 +9,7 @@ mod forward;
 mod pipeline;
 mod prepared;
 pub(super) mod roof;
+mod subgroup;
 mod timer;
 mod trusted;
 mod tuning;
@@ -24,7 +25,7 @@ pub use tuning::{Choices, ClassReport, ClassTiming, Origin, Tuning, TuningReport
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::describe::{self, Terms, Variant};
@@ -75,6 +76,8 @@ struct Shared {
     tuner: Mutex<tuning::Tuner>,
     allocated: Arc<AtomicU64>,
     trouble: Arc<Mutex<Option<Trouble>>>,
+    /// The size that every subgroup has, once asked for.
+    subgroup: OnceLock<Option<u32>>,
 }
 
 /// What the driver said outside of any call.
@@ -124,10 +127,13 @@ impl Gpu {
         let report = adapter::report(adapter, false);
         let limits = if options.default_limits { wgpu::Limits::default() } else { adapter.limits() };
         // WebGPU's defaults have none.
-        let wanted = if options.default_limits { wgpu::Features::empty() } else { wgpu::Features::TIMESTAMP_QUERY };
+        let features = match options.default_limits {
+            true => wgpu::Features::empty(),
+            false => (adapter.features() & wgpu::Features::TIMESTAMP_QUERY) | subgroup::features(adapter),
+        };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("thalweg"),
-            required_features: adapter.features() & wanted,
+            required_features: features,
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
@@ -158,6 +164,7 @@ impl Gpu {
             tuner: Mutex::default(),
             allocated: Arc::default(),
             trouble,
+            subgroup: OnceLock::new(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -185,7 +192,7 @@ impl Gpu {
         Abilities {
             workgroup_memory: limits.max_compute_workgroup_storage_size,
             invocations: limits.max_compute_invocations_per_workgroup,
-            subgroup: None,
+            subgroup: self.subgroup(),
         }
     }
 

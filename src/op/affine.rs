@@ -7,7 +7,7 @@ use super::unary::{Activation, Function, UnaryGradient};
 use super::{Case, Fill, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
-use crate::kernel::{Launches, Operand, Plan, wgsl};
+use crate::kernel::{Launches, Operand, Plan, Variants, wgsl};
 use crate::scalar::Scalar;
 use crate::shape::Shape;
 
@@ -46,7 +46,7 @@ pub struct Affine {
 }
 
 /// The product kernels that end in a function.
-fn sources(activation: Activation) -> [&'static str; 2] {
+fn sources(activation: Activation) -> [&'static str; 4] {
     match activation.function() {
         Some(Function::Relu) => product!("op/affine", "op/relu"),
         Some(Function::LeakyRelu { .. }) => product!("op/affine", "op/leaky_relu"),
@@ -144,6 +144,10 @@ impl Op for Affine {
         let bias = Some(bias.unwrap_or((Operand::Input(1), 0)));
         let finish = Finish { op: "affine", sources: sources(self.activation), constants, bias, past: 0, plan };
         shape_of(&plan.inputs[0].shape, &plan.inputs[1].shape).launches(&finish)
+    }
+
+    fn variants(&self, plan: &Plan) -> Variants {
+        shape_of(&plan.inputs[0].shape, &plan.inputs[1].shape).variants(plan)
     }
 
     fn bound(&self, inputs: &[BoundArg<'_>], y: &[f64], error: &mut [f64]) {

@@ -2,17 +2,19 @@
 
 mod geometry;
 mod input_gradient;
+mod way;
 mod weight_gradient;
 
 use geometry::Geometry;
 pub use input_gradient::Conv2dInputGradient;
+use way::{Way, variants};
 pub use weight_gradient::Conv2dWeightGradient;
 
 use super::rounding::{bilinear, round};
 use super::{Case, Fill, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
-use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, wgsl};
+use crate::kernel::{Binding, Launch, Launches, Operand, Plan, Variants, Window, wgsl};
 use crate::scalar::Scalar;
 
 /// A bank of filters over each image: PyTorch's `conv2d`, a cross-correlation.
@@ -39,7 +41,8 @@ use crate::scalar::Scalar;
 /// # On the GPU
 ///
 /// `shaders/op/conv2d.wgsl`: each invocation has 4 or 8 channels × 4 places in registers and reads the image where its
-/// patches lie, so that no matrix of patches is stored. One launch, more where a batch exceeds one binding. Tolerance: γ_{K+1} |w| ⋆ |x| for the
+/// patches lie, so that no matrix of patches is stored; `shaders/op/conv2d_subgroup.wgsl` where subgroups have
+/// 8 lanes, which share out the weights. One launch, more where a batch exceeds one binding. Tolerance: γ_{K+1} |w| ⋆ |x| for the
 /// K = C/groups·kh·kw products of an element, and one rounding for the bias.
 ///
 /// # Source
@@ -123,8 +126,13 @@ impl Op for Conv2d {
         // Without a bias its binding holds the weights, which nothing then reads.
         let bias = plan.inputs.get(2).map(|place| (Operand::Input(2), place.stride, place.elements()));
         let (bias, bias_stride, bias_len) = bias.unwrap_or((Operand::Input(1), 0, weights));
+        let way = Way::of(plan, geometry.outer);
+        let sources = [
+            wgsl!("op/conv2d", "lib/grid"),
+            wgsl!("op/conv2d_subgroup", "lib/patch", "lib/eight", "lib/grid"),
+        ];
         let launch = |(first, items): (usize, usize)| {
-            let (tiles, filters) = (items * geometry.area().div_ceil(4), block(geometry.outer));
+            let tiles = way.tiles(items, geometry.area());
             let mut params = geometry.params();
             params.extend([
                 ("tiles", tiles.into()),
@@ -134,9 +142,9 @@ impl Op for Conv2d {
                 ("y_stride", plan.output.stride.into()),
             ]);
             Launch {
-                kernel: Kernel::new("conv2d", wgsl!("op/conv2d", "lib/grid"), "conv2d")
-                    .constant("BIAS", f64::from(u8::from(plan.inputs.len() == 3)))
-                    .constant("FILTERS", filters as f64),
+                kernel: way
+                    .kernel("conv2d", sources, "FILTERS", geometry.outer)
+                    .constant("BIAS", f64::from(u8::from(plan.inputs.len() == 3))),
                 params,
                 bindings: vec![
                     Binding::Read(Window { operand: Operand::Input(0), offset: first * x, len: items * x }),
@@ -144,12 +152,17 @@ impl Op for Conv2d {
                     Binding::read(bias, bias_len),
                     Binding::Write(Window { operand: Operand::Output, offset: first * y, len: items * y }),
                 ],
-                groups: workgroups(plan, tiles, geometry.groups * geometry.outer.div_ceil(filters)),
+                groups: way.groups(plan, tiles, geometry.groups * geometry.outer.div_ceil(way.rows(geometry.outer))),
                 flops: Geometry { items, ..geometry }.flops(),
             }
         };
         let runs = plan.runs("conv2d", geometry.items, &[x, y])?;
         Ok(runs.into_iter().filter(|run| run.1 * y > 0).map(launch).collect::<Vec<_>>().into())
+    }
+
+    fn variants(&self, plan: &Plan) -> Variants {
+        let geometry = Geometry::of("conv2d", self, &plan.inputs[0].shape, &plan.inputs[1].shape);
+        geometry.map_or_else(|_| Variants::default(), |geometry| variants("conv2d", &geometry, plan))
     }
 
     fn bound(&self, inputs: &[BoundArg<'_>], y: &[f64], error: &mut [f64]) {
@@ -162,16 +175,6 @@ impl Op for Conv2d {
             error.iter_mut().zip(y).for_each(|(e, y)| *e += round(y.abs() + *e));
         }
     }
-}
-
-/// How many of `channels` one invocation of a kernel has in registers.
-fn block(channels: usize) -> usize {
-    if channels > 4 { 8 } else { 4 }
-}
-
-/// As many workgroups of 64 as `tiles` take, for each of `blocks` of channels.
-fn workgroups(plan: &Plan, tiles: usize, blocks: usize) -> [u32; 3] {
-    plan.groups(tiles.div_ceil(64) * blocks)
 }
 
 /// Refuses weights that one binding does not hold: the batch can be cut, they cannot.

@@ -3,12 +3,13 @@
 pub(crate) mod product;
 pub(super) mod slope;
 pub(super) mod sums;
+mod way;
 
 use product::{Finish, PLAIN, Product};
 
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
-use crate::kernel::{Launches, Plan};
+use crate::kernel::{Launches, Plan, Variants};
 use crate::op::{Case, Fill, operand};
 use crate::scalar::Scalar;
 use crate::shape::Shape;
@@ -141,6 +142,10 @@ impl Op for Matmul {
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
         let product = self.product(&plan.inputs[0].shape, &plan.inputs[1].shape);
         product.launches(&Finish { op: "matmul", sources: PLAIN, constants: Vec::new(), bias: None, past: 0, plan })
+    }
+
+    fn variants(&self, plan: &Plan) -> Variants {
+        self.product(&plan.inputs[0].shape, &plan.inputs[1].shape).variants(plan)
     }
 
     fn bound(&self, inputs: &[BoundArg<'_>], _: &[f64], error: &mut [f64]) {

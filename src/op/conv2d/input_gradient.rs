@@ -1,9 +1,9 @@
 //! The derivative of [`Conv2d`] with respect to its images.
 
-use super::{Conv2d, Conv2dWeightGradient, Geometry, block, fits, workgroups};
+use super::{Conv2d, Conv2dWeightGradient, Geometry, Way, fits, variants};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
-use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, wgsl};
+use crate::kernel::{Binding, Launch, Launches, Operand, Plan, Variants, Window, wgsl};
 use crate::op::operand;
 use crate::op::rounding::bilinear;
 use crate::op::window::images;
@@ -80,8 +80,17 @@ impl Op for Conv2dInputGradient {
         let ([dx, dy], weights) = (geometry.widths(), geometry.weights());
         fits(NAME, plan, weights)?;
         let pixels = self.size[0] * self.size[1];
+        let way = Way::of(plan, geometry.inner);
+        let sources = [
+            wgsl!("op/conv2d_input_gradient", "lib/grid"),
+            wgsl!("op/conv2d_input_gradient_subgroup", "lib/patch", "lib/eight", "lib/grid"),
+        ];
         let launch = |(first, items): (usize, usize)| {
-            let (tiles, channels) = (items * pixels.div_ceil(4), block(geometry.inner));
+            let tiles = way.tiles(items, pixels);
+            let mut kernel = way.kernel(NAME, sources, "CHANNELS", geometry.inner);
+            if way != Way::Register {
+                kernel = kernel.constant("UNIT", f64::from(u8::from(self.conv.stride == [1, 1])));
+            }
             let mut params = geometry.params();
             params.extend([
                 ("tiles", tiles.into()),
@@ -90,20 +99,24 @@ impl Op for Conv2dInputGradient {
                 ("dx_stride", plan.output.stride.into()),
             ]);
             Launch {
-                kernel: Kernel::new(NAME, wgsl!("op/conv2d_input_gradient", "lib/grid"), NAME)
-                    .constant("CHANNELS", channels as f64),
+                kernel,
                 params,
                 bindings: vec![
                     Binding::read(Operand::Input(0), weights),
                     Binding::Read(Window { operand: Operand::Input(1), offset: first * dy, len: items * dy }),
                     Binding::Write(Window { operand: Operand::Output, offset: first * dx, len: items * dx }),
                 ],
-                groups: workgroups(plan, tiles, geometry.groups * geometry.inner.div_ceil(channels)),
+                groups: way.groups(plan, tiles, geometry.groups * geometry.inner.div_ceil(way.rows(geometry.inner))),
                 flops: Geometry { items, ..geometry }.flops(),
             }
         };
         let runs = plan.runs(NAME, geometry.items, &[dx, dy])?;
         Ok(runs.into_iter().filter(|run| run.1 * dx > 0).map(launch).collect::<Vec<_>>().into())
+    }
+
+    fn variants(&self, plan: &Plan) -> Variants {
+        let geometry = self.geometry(&plan.inputs[0].shape, &plan.inputs[1].shape);
+        geometry.map_or_else(|_| Variants::default(), |geometry| variants(NAME, &geometry, plan))
     }
 
     fn bound(&self, inputs: &[BoundArg<'_>], _: &[f64], error: &mut [f64]) {

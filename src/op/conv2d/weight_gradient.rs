@@ -1,9 +1,9 @@
 //! The derivative of [`Conv2d`] with respect to its filters.
 
-use super::{Conv2d, Conv2dInputGradient, Geometry, block, fits};
+use super::{Conv2d, Conv2dInputGradient, Geometry, Way, fits, variants};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
-use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Tiling, Window, padded, wgsl};
+use crate::kernel::{Binding, Launch, Launches, Operand, Plan, Tiling, Variants, Window, padded, wgsl};
 use crate::op::operand;
 use crate::op::reduce::sum_parts;
 use crate::op::rounding::bilinear;
@@ -85,16 +85,25 @@ impl Op for Conv2dWeightGradient {
             return Ok(Launches::default());
         }
         let runs = plan.runs(NAME, geometry.items, &[x, dy])?;
-        let filters = block(geometry.outer);
-        let tiles = geometry.groups * geometry.outer.div_ceil(filters) * geometry.patch().div_ceil(4);
-        // Enough invocations for the device, but no more parts than scratch holds.
-        let enough = if plan.tiling == Tiling::Workgroup { 32_768 } else { 4096 };
+        let way = Way::of(plan, geometry.outer);
+        let sources = [
+            wgsl!("op/conv2d_weight_gradient", "lib/grid"),
+            wgsl!("op/conv2d_weight_gradient_subgroup", "lib/patch", "lib/eight", "lib/grid"),
+        ];
+        // Taps of a tile, what a row of the sum is, and tiles enough for the device: invocations, or subgroups.
+        let (taps, row, enough) = match (way, plan.tiling) {
+            (Way::Register, Tiling::Workgroup) => (4, geometry.places[1], 32_768),
+            (Way::Register, Tiling::Register) => (4, geometry.places[1], 4096),
+            (Way::Subgroup { .. }, _) => (16, 1, 64),
+        };
+        let tiles = geometry.groups * geometry.outer.div_ceil(way.rows(geometry.outer)) * geometry.patch().div_ceil(taps);
+        // No more parts than scratch holds.
         let most = (plan.max_elements / weights / runs.len()).max(1);
         // (first image, images, first part, parts, rows a part)
         let mut cuts = Vec::new();
         let mut total = 0;
         for (first, items) in runs {
-            let rows = items * geometry.places[0];
+            let rows = items * geometry.area() / row.max(1);
             let chunk = rows.div_ceil((enough / tiles).clamp(1, most)).max(1);
             let parts = rows.div_ceil(chunk).max(1);
             cuts.push((first, items, total, parts, chunk));
@@ -110,7 +119,7 @@ impl Op for Conv2dWeightGradient {
             let mut params = geometry.params();
             params.extend([
                 ("tiles", (tiles * parts).into()),
-                ("rows", (items * geometry.places[0]).into()),
+                ("rows", (items * geometry.area() / row.max(1)).into()),
                 ("chunk", chunk.into()),
                 ("first_part", first_part.into()),
                 ("x_stride", plan.inputs[0].stride.into()),
@@ -118,15 +127,14 @@ impl Op for Conv2dWeightGradient {
                 ("dw_stride", stride.into()),
             ]);
             all.list.push(Launch {
-                kernel: Kernel::new(NAME, wgsl!("op/conv2d_weight_gradient", "lib/grid"), NAME)
-                    .constant("FILTERS", filters as f64),
+                kernel: way.kernel(NAME, sources, "FILTERS", geometry.outer),
                 params,
                 bindings: vec![
                     Binding::Read(Window { operand: Operand::Input(0), offset: first * x, len: items * x }),
                     Binding::Read(Window { operand: Operand::Input(1), offset: first * dy, len: items * dy }),
                     Binding::write(target, total * weights),
                 ],
-                groups: plan.linear(tiles * parts, 64),
+                groups: if way == Way::Register { plan.linear(tiles * parts, 64) } else { plan.groups(tiles * parts) },
                 flops: Geometry { items, ..geometry }.flops(),
             });
         }
@@ -135,6 +143,11 @@ impl Op for Conv2dWeightGradient {
             sum_parts(plan, 0, total, weights, &mut all);
         }
         Ok(all)
+    }
+
+    fn variants(&self, plan: &Plan) -> Variants {
+        let geometry = self.geometry(&plan.inputs[0].shape, &plan.inputs[1].shape);
+        geometry.map_or_else(|_| Variants::default(), |geometry| variants(NAME, &geometry, plan))
     }
 
     fn bound(&self, inputs: &[BoundArg<'_>], _: &[f64], error: &mut [f64]) {

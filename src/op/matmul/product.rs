@@ -2,16 +2,17 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder, linalg::general_mat_mul};
 
+use super::way::{Way, variants};
 use crate::error::GraphError;
-use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Tiling, Window, aligned, fold, wgsl};
+use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Variants, Window, aligned, wgsl};
 use crate::op::rounding::bilinear;
 use crate::scalar::Scalar;
 
 /// The axes of a product: items of a batch, rows and columns of C, and the axis that is summed.
-const BATCH: usize = 0;
-const M: usize = 1;
-const N: usize = 2;
-const K: usize = 3;
+pub(super) const BATCH: usize = 0;
+pub(super) const M: usize = 1;
+pub(super) const N: usize = 2;
+pub(super) const K: usize = 3;
 
 /// A product with what it needs to know of its operands: how many elements one step along each axis skips.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +26,8 @@ pub(crate) struct Product {
 /// What a kernel adds to a product: its own source, fields and bindings after B and before C.
 pub(crate) struct Finish<'a> {
     pub op: &'static str,
-    /// The sources for [`Tiling::Register`] and [`Tiling::Workgroup`].
-    pub sources: [&'static str; 2],
+    /// The sources that [`product!`] makes.
+    pub sources: [&'static str; 4],
     pub constants: Vec<(&'static str, f64)>,
     /// Binding of a row vector as long as C's rows, and its stride between members.
     pub bias: Option<(Operand, usize)>,
@@ -80,6 +81,11 @@ impl Product {
     /// Error of a product of operands known to within `errors`.
     pub fn bound(&self, values: [&[f64]; 2], errors: [&[f64]; 2], error: &mut [f64]) {
         bilinear(self.size[K], values, errors, error, |a, b, c| self.twin(a, b, c));
+    }
+
+    /// What a plan may choose from.
+    pub fn variants(&self, plan: &Plan) -> Variants {
+        variants(self, plan)
     }
 
     /// The launches: one, or as many as operands that exceed one binding make necessary. A product cut along K adds to what
@@ -153,33 +159,13 @@ impl Product {
             bindings.push(Binding::Read(Window { operand, offset: block.start[N], len: n }));
         }
         bindings.push(Binding::Write(window(Operand::Output, &c)));
-        let z = batch as u32 * plan.members;
-        let (source, constants, [x, y]) = match plan.tiling {
-            Tiling::Register => {
-                let tiles = m.div_ceil(8) * n.div_ceil(4);
-                let lanes = 8;
-                (finish.sources[0], vec![("WORKGROUP", f64::from(lanes))], {
-                    fold((tiles + finish.past).div_ceil(lanes as usize), plan.max_groups)
-                })
-            }
-            Tiling::Workgroup => {
-                let tiles = |side: usize| m.div_ceil(4 * side) * n.div_ceil(4 * side);
-                // A product of few large tiles leaves most of a card idle.
-                let side = if tiles(16) * (z as usize) < 64 { 8 } else { 16 };
-                let along = |stride: usize| f64::from(u8::from(stride == 1));
-                let constants = vec![
-                    ("SIDE", side as f64),
-                    ("A_ALONG_K", along(a[K])),
-                    ("B_ALONG_K", along(if b[N] == 1 { 0 } else { b[K] })),
-                ];
-                let groups = tiles(side) + finish.past.div_ceil(side * side);
-                (finish.sources[1], constants, fold(groups, plan.max_groups))
-            }
-        };
-        let mut kernel = Kernel::new(finish.op, source, "product");
-        kernel.constants = constants;
+        let way = Way::of(plan, &block.size);
+        let [x, y] = way.groups(&block.size, finish.past, plan);
+        let mut kernel = Kernel::new(finish.op, finish.sources[way.source()], "product");
+        kernel.constants = way.constants(&self.strides, block.start[K] > 0);
         kernel.constants.extend(finish.constants.iter().copied());
-        Launch { kernel, params, bindings, groups: [x, y, z], flops: 2 * (batch * m) as u64 * n as u64 * k as u64 }
+        let groups = [x, y, batch as u32 * plan.members];
+        Launch { kernel, params, bindings, groups, flops: 2 * (batch * m) as u64 * n as u64 * k as u64 }
     }
 }
 
@@ -192,16 +178,19 @@ fn span(strides: &[usize; 4], size: &[usize; 4]) -> usize {
     mine().map(|(s, n)| s * (n - 1)).sum::<usize>() + 1
 }
 
-/// The two sources of a product whose own file is named, with the parts it links.
+/// The sources of a product whose own file is named, with the parts it links: by registers, by workgroups, by
+/// subgroups, by workgroups with their memory twice over.
 macro_rules! product {
     ($kernel:literal $(, $part:literal)* $(,)?) => {
         [
             wgsl!($kernel, "lib/product_register", "lib/grid" $(, $part)*),
-            wgsl!($kernel, "lib/product_workgroup" $(, $part)*),
+            wgsl!($kernel, "lib/product_workgroup", "lib/product_edge" $(, $part)*),
+            wgsl!($kernel, "lib/product_subgroup", "lib/eight", "lib/grid" $(, $part)*),
+            wgsl!($kernel, "lib/product_double", "lib/product_edge" $(, $part)*),
         ]
     };
 }
 pub(crate) use product;
 
 /// The sources of a product with nothing after it.
-pub(crate) const PLAIN: [&str; 2] = product!("op/matmul");
+pub(crate) const PLAIN: [&str; 4] = product!("op/matmul");

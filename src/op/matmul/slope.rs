@@ -10,7 +10,7 @@ use crate::kernel::{Binding, Launches, Operand, Plan, wgsl};
 use crate::op::unary::{Function, UnaryGradient};
 
 /// The kernels with a function's slope in their store; `None` where the slope is not had from the output.
-fn sources(function: Function) -> Option<[&'static str; 2]> {
+fn sources(function: Function) -> Option<[&'static str; 4]> {
     Some(match function {
         Function::Relu => product!("op/matmul_slope", "op/relu"),
         Function::LeakyRelu { .. } => product!("op/matmul_slope", "op/leaky_relu"),

@@ -13,7 +13,7 @@ use crate::op::sum_to::SumTo;
 /// [`SumTo`] counts on.
 const MOST: usize = 512;
 
-const SOURCES: [&str; 2] = product!("op/matmul_sums");
+const SOURCES: [&str; 4] = product!("op/matmul_sums");
 
 /// Pairs of `dzᵀ x` and `Σ dz` over the same dz.
 pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {
