@@ -10,6 +10,7 @@ use crate::device::engine::{
 use crate::device::vectors::Vectors;
 use crate::error::DeviceError;
 use crate::graph::{Context, Dtype, Kind, NodeId, TwinIn};
+use crate::op::cores;
 use crate::scalar::Scalar;
 
 /// Steps of one submission.
@@ -67,8 +68,8 @@ struct Step<T> {
     parameters: Vec<(NodeId, usize)>,
     /// The same for its buffers.
     buffers: Vec<(NodeId, usize)>,
-    /// Its settings: node, name, and the graph's value.
-    settings: Vec<(NodeId, String, T)>,
+    /// Its settings: node, name, and each member's value.
+    settings: Vec<(NodeId, String, Vec<T>)>,
     features: NodeId,
     targets: NodeId,
     record: [Option<NodeId>; 4],
@@ -108,12 +109,12 @@ impl<T: EngineScalar> CpuEngine<T> {
                 Table::Index(values) => gather(step.program.index_mut(to), values, rows),
             }
         }
-        let mut record = Record::default();
+        let mut record = Record { scalars: Vec::with_capacity(self.members.len()), telemetry: Vec::new() };
         for (m, member) in self.members.iter_mut().enumerate() {
             // Parameters and buffers are lent to the program and taken back: nothing is copied.
             step.lend(member);
-            for (node, name, value) in &step.settings {
-                step.program.real_mut(*node)[0] = *self.settings.get(&(name.clone(), m)).unwrap_or(value);
+            for (node, _, values) in &step.settings {
+                step.program.real_mut(*node)[0] = values[m];
             }
             step.program.run(&Context { step: n, seed: member.seed });
             record.scalars.push(step.record.map(|id| id.map_or(f64::NAN, |id| step.program.value(id)[0].f64())));
@@ -128,13 +129,12 @@ impl<T: EngineScalar> CpuEngine<T> {
                 }
                 continue;
             }
-            let own = |(tensor, gradient): (usize, &Option<NodeId>)| {
-                let lent = lent.iter().find(|(t, _)| *t == tensor).map(|(_, g)| g.as_slice());
-                gradient.map(|id| lent.unwrap_or_else(|| step.program.value(id)))
+            let gradient = |tensor: usize| {
+                let own = lent.iter().find(|(t, _)| *t == tensor).map(|(_, g)| g.as_slice());
+                step.gradients[tensor].map(|id| own.unwrap_or_else(|| step.program.value(id)))
             };
-            let gradients: Vec<Option<&[T]>> = step.gradients.iter().enumerate().map(own).collect();
             let at = At { setup: &self.setup, call, member: m, step: n };
-            if let Some(telemetry) = at.update(member, &gradients, &mut self.scratch) {
+            if let Some(telemetry) = at.update(member, &gradient, &mut self.scratch) {
                 record.telemetry.push(telemetry);
             }
         }
@@ -214,7 +214,12 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
             Kind::Setting { value, .. } => (id, name.to_owned(), T::of(value)),
             _ => unreachable!("settings are of their kind"),
         };
-        let settings = step.graph.settings().map(setting).collect();
+        let of_members = |(id, name, value): (NodeId, String, T)| {
+            let values = (0..self.members.len()).map(|m| *self.settings.get(&(name.clone(), m)).unwrap_or(&value));
+            (id, values.collect(), name)
+        };
+        let settings = step.graph.settings().map(setting).map(of_members).map(|(id, values, name)| (id, name, values));
+        let settings = settings.collect();
         let rows = step.graph.shape(step.features).first().copied().unwrap_or(0);
         let results = step.record.iter().chain(&step.gradients).chain(&step.updates);
         let wanted: Vec<NodeId> = results.flatten().copied().collect();
@@ -251,12 +256,14 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         })?;
         let mut records = Vec::with_capacity(calls.len());
         let (mut step, mut cursor) = (step, cursor as usize);
-        for call in calls {
-            records.push(self.step(step, cursor, call));
-            let program = &self.programs[call.program.0];
-            cursor += program.rows;
-            step += u32::from(!program.gradients.is_empty());
-        }
+        cores::enter(|| {
+            for call in calls {
+                records.push(self.step(step, cursor, call));
+                let program = &self.programs[call.program.0];
+                cursor += program.rows;
+                step += u32::from(!program.gradients.is_empty());
+            }
+        });
         self.done.push_back(records);
         Ok(())
     }
@@ -289,6 +296,11 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
     fn set_setting(&mut self, name: &str, member: usize, value: f64) -> Result<(), DeviceError> {
         engine::check_setting(&self.setup, name, member, value, T::of(value).is_finite())?;
         self.settings.insert((name.to_owned(), member), T::of(value));
+        for (_, own, values) in self.programs.iter_mut().flat_map(|step| &mut step.settings) {
+            if own == name {
+                values[member] = T::of(value);
+            }
+        }
         Ok(())
     }
 

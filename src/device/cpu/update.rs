@@ -5,7 +5,8 @@ use crate::device::engine::{Call, Part, Setup, Telemetry, Transform};
 use crate::error::DeviceError;
 use crate::graph::{Context, TwinIn};
 use crate::kernel::padded;
-use crate::optim::{BLOCK, Clip, DynRule, FROZEN, Hyper, Storage};
+use crate::op::cores;
+use crate::optim::{BLOCK, Clip, DynRule, FROZEN, Hyper, MAX_STATES, Storage};
 use crate::scalar::Scalar;
 
 /// A scalar an engine trains in.
@@ -75,11 +76,11 @@ impl<T: Scalar> Member<T> {
     }
 }
 
-/// Room for a block, and for the directions of a tensor.
+/// What an update works in, kept from step to step.
 pub(super) struct Scratch<T> {
-    gradient: Vec<T>,
-    before: Vec<T>,
-    direction: Vec<T>,
+    room: Vec<T>,
+    /// As many zeros as a tensor without a gradient was ever long.
+    zeros: Vec<T>,
     /// The transformation of the setup.
     turning: Option<Program<T>>,
 }
@@ -88,9 +89,12 @@ impl<T: TwinIn> Scratch<T> {
     pub(super) fn new(setup: &Setup) -> Result<Self, DeviceError> {
         let program = |t: &Transform| Program::new(t.graph.clone(), &t.wanted());
         let turning = setup.update.transform.as_ref().map(program).transpose()?;
-        Ok(Self { gradient: Vec::new(), before: Vec::new(), direction: Vec::new(), turning })
+        Ok(Self { room: Vec::new(), zeros: Vec::new(), turning })
     }
 }
+
+/// The gradient of each tensor, `None` for 0.
+pub(super) type Gradients<'a, T> = &'a dyn Fn(usize) -> Option<&'a [T]>;
 
 /// One member's update at one step.
 pub(super) struct At<'a> {
@@ -101,35 +105,32 @@ pub(super) struct At<'a> {
 }
 
 impl At<'_> {
-    /// Takes the step by these gradients, one a tensor and `None` for 0; returns its telemetry where it was asked for.
+    /// Takes the step by these gradients; returns its telemetry where it was asked for.
     pub(super) fn update<T: EngineScalar>(
         &self,
         member: &mut Member<T>,
-        gradients: &[Option<&[T]>],
+        gradients: Gradients<'_, T>,
         scratch: &mut Scratch<T>,
     ) -> Option<Vec<Telemetry>> {
         let mut sums = std::mem::take(&mut member.sums);
         if self.call.part != Part::Whole {
             self.accumulate(&mut sums, gradients);
         }
-        let telemetry = if !self.call.part.updates() {
-            None
-        } else if self.call.part == Part::Last {
-            let gradients: Vec<Option<&[T]>> = sums.iter().map(|g| Some(g.as_slice())).collect();
-            Some(self.step(member, &gradients, scratch))
-        } else {
-            Some(self.step(member, gradients, scratch))
+        let telemetry = match self.call.part {
+            Part::Whole => self.step(member, gradients, scratch),
+            Part::Last => self.step(member, &|t| Some(sums[t].as_slice()), scratch),
+            Part::First | Part::Next => None,
         };
         member.sums = sums;
-        telemetry.filter(|_| self.call.telemetry)
+        telemetry
     }
 
-    fn accumulate<T: Scalar>(&self, sums: &mut [Vec<T>], gradients: &[Option<&[T]>]) {
+    fn accumulate<T: Scalar>(&self, sums: &mut [Vec<T>], gradients: Gradients<'_, T>) {
         let (share, first) = (T::of(self.call.share), self.call.part == Part::First);
-        for (sum, gradient) in sums.iter_mut().zip(gradients) {
-            match gradient {
-                Some(g) if first => sum.iter_mut().zip(*g).for_each(|(s, &g)| *s = share * g),
-                Some(g) => sum.iter_mut().zip(*g).for_each(|(s, &g)| *s = share * g + *s),
+        for (t, sum) in sums.iter_mut().enumerate() {
+            match gradients(t) {
+                Some(g) if first => sum.iter_mut().zip(g).for_each(|(s, &g)| *s = share * g),
+                Some(g) => sum.iter_mut().zip(g).for_each(|(s, &g)| *s = share * g + *s),
                 None if first => sum.fill(T::zero()),
                 None => {}
             }
@@ -139,25 +140,35 @@ impl At<'_> {
     fn step<T: EngineScalar>(
         &self,
         member: &mut Member<T>,
-        gradients: &[Option<&[T]>],
+        gradients: Gradients<'_, T>,
         scratch: &mut Scratch<T>,
-    ) -> Vec<Telemetry> {
+    ) -> Option<Vec<Telemetry>> {
+        let Scratch { room, zeros, turning } = scratch;
+        let count = self.setup.tensors.len();
         let moving = |t: &usize| self.setup.groups[*t] != FROZEN;
         let clip = self.setup.update.clip;
         let common = match clip {
             Some(clip @ Clip::Norm { .. }) => {
-                let all = (0..gradients.len()).filter(moving);
-                clip.factor(all.map(|t| gradients[t].map_or(0.0, squares)).sum())
+                clip.factor((0..count).filter(moving).map(|t| gradients(t).map_or(0.0, squares)).sum())
             }
             _ => 1.0,
         };
         let scale_of = |t: usize| match clip {
-            Some(clip @ Clip::TensorNorm { .. }) => clip.factor(gradients[t].map_or(0.0, squares)),
+            Some(clip @ Clip::TensorNorm { .. }) => clip.factor(gradients(t).map_or(0.0, squares)),
             _ => common,
         };
-        let turned = self.turned(member, gradients, &scale_of, scratch);
+        let turned = self.setup.update.transform.as_ref().zip(turning.as_mut());
+        if let Some((transform, program)) = turned {
+            self.turn(member, gradients, &scale_of, transform, program);
+        }
+        let turned = self.setup.update.transform.as_ref().zip(turning.as_ref());
+        let direction = |t: usize| {
+            let (transform, program) = turned?;
+            let tensor = transform.tensors.iter().find(|turned| turned.tensor == t)?;
+            Some(program.value(tensor.direction))
+        };
         let groups = self.setup.group_count();
-        let mut telemetry = vec![Telemetry::default(); gradients.len()];
+        let mut telemetry = self.call.telemetry.then(|| vec![Telemetry::default(); count]);
         let mut first = 0;
         for (t, tensor) in self.setup.tensors.iter().enumerate() {
             let elements = tensor.shape.elements();
@@ -166,36 +177,38 @@ impl At<'_> {
             if !moving(&t) {
                 continue;
             }
-            let nothing = if gradients[t].is_none() { vec![T::zero(); elements] } else { Vec::new() };
-            let gradient = gradients[t].unwrap_or(&nothing);
+            let gradient = gradients(t).unwrap_or_else(|| {
+                zeros.resize(zeros.len().max(elements), T::zero());
+                &zeros[..elements]
+            });
             let hyper = &self.call.hyper[self.member * groups + self.setup.groups[t]];
-            let direction = turned.iter().find(|(tensor, _)| *tensor == t).map(|(_, direction)| direction.as_slice());
             let bare = self.setup.update.bare.contains(&t);
-            let own = Tensor { at: self, hyper, scale: scale_of(t), first: at, bare, direction };
-            telemetry[t] = own.step(member, t, gradient, scratch);
+            let own = Tensor { at: self, hyper, scale: scale_of(t), first: at, bare, direction: direction(t) };
+            let told = own.step(member, t, gradient, room);
+            if let Some(telemetry) = &mut telemetry {
+                telemetry[t] = told;
+            }
         }
         telemetry
     }
 
-    /// The directions of the tensors that the setup's transformation takes.
-    fn turned<T: EngineScalar>(
+    /// Has the setup's transformation find the directions of the tensors that it takes.
+    fn turn<T: EngineScalar>(
         &self,
         member: &mut Member<T>,
-        gradients: &[Option<&[T]>],
+        gradients: Gradients<'_, T>,
         scale_of: &dyn Fn(usize) -> f64,
-        scratch: &mut Scratch<T>,
-    ) -> Vec<(usize, Vec<T>)> {
-        let (Some(transform), Some(program)) = (&self.setup.update.transform, &mut scratch.turning) else {
-            return Vec::new();
-        };
+        transform: &Transform,
+        program: &mut Program<T>,
+    ) {
         let groups = self.setup.group_count();
         for turned in &transform.tensors {
             let hyper = &self.call.hyper[self.member * groups + turned.group];
             let scale = scale_of(turned.tensor);
             let own = Tensor { at: self, hyper, scale, first: 0, bare: true, direction: None };
             let to = program.real_mut(turned.gradient);
-            match gradients[turned.tensor] {
-                Some(gradient) => to.copy_from_slice(own.cut(gradient, &mut scratch.gradient)),
+            match gradients(turned.tensor) {
+                Some(gradient) => own.cut(gradient, to),
                 None => to.fill(T::zero()),
             }
             program.real_mut(turned.parameter).copy_from_slice(&member.parameters[turned.tensor]);
@@ -210,7 +223,6 @@ impl At<'_> {
         for (kept, values) in transform.states.iter().zip(&mut member.kept) {
             values.copy_from_slice(program.value(kept.next));
         }
-        transform.tensors.iter().map(|t| (t.tensor, program.value(t.direction).to_vec())).collect()
     }
 }
 
@@ -226,11 +238,51 @@ struct Tensor<'a, T> {
     direction: Option<&'a [T]>,
 }
 
+/// A run of a tensor's elements, whole blocks but for the last, with what an update reads and writes of them.
+struct Run<'a, T> {
+    /// The first one's number.
+    first: usize,
+    gradient: &'a [T],
+    direction: Option<&'a [T]>,
+    parameter: &'a mut [T],
+    /// As many as the rule has; the others, and those of a bare tensor, are empty.
+    states: [&'a mut [T]; MAX_STATES],
+}
+
+/// What an update saw on its way: ‖w‖² and ‖Δw‖², where telemetry was asked for, and whether all was finite.
+struct Seen {
+    parameters: f64,
+    update: f64,
+    gradient_finite: bool,
+    parameter_finite: bool,
+}
+
+impl<'a, T> Run<'a, T> {
+    fn split_at(self, at: usize) -> (Self, Self) {
+        let (gradient, gradient_high) = self.gradient.split_at(at);
+        let (parameter, parameter_high) = self.parameter.split_at_mut(at);
+        let direction = self.direction.map(|d| d.split_at(at));
+        let mut states: [&mut [T]; MAX_STATES] = Default::default();
+        let mut states_high: [&mut [T]; MAX_STATES] = Default::default();
+        for (n, state) in self.states.into_iter().enumerate() {
+            let at = at.min(state.len());
+            (states[n], states_high[n]) = state.split_at_mut(at);
+        }
+        let high = Self {
+            first: self.first + at,
+            gradient: gradient_high,
+            direction: direction.map(|d| d.1),
+            parameter: parameter_high,
+            states: states_high,
+        };
+        (Self { first: self.first, gradient, direction: direction.map(|d| d.0), parameter, states }, high)
+    }
+}
+
 impl<T: EngineScalar> Tensor<'_, T> {
-    fn step(&self, member: &mut Member<T>, t: usize, gradient: &[T], scratch: &mut Scratch<T>) -> Telemetry {
+    fn step(&self, member: &mut Member<T>, t: usize, gradient: &[T], room: &mut Vec<T>) -> Telemetry {
         let At { setup, call, step, .. } = *self.at;
-        let rule = setup.rule.as_ref();
-        let trust = rule.trust_ratio() && !self.bare;
+        let trust = setup.rule.trust_ratio() && !self.bare;
         let parameter = &mut member.parameters[t];
         let mut told = Telemetry::default();
         if call.telemetry {
@@ -238,39 +290,26 @@ impl<T: EngineScalar> Tensor<'_, T> {
             told.largest_gradient = gradient.iter().fold(0.0, |most, g| larger(most, g.f64().abs()));
             told.non_finite = gradient.iter().filter(|g| !g.is_finite()).count() as u64;
         }
-        let mut states: Vec<&mut [T]> = member.states.iter_mut().map(|s| s[t].as_mut_slice()).collect();
+        let mut states: [&mut [T]; MAX_STATES] = Default::default();
+        if !self.bare {
+            for (to, state) in states.iter_mut().zip(&mut member.states) {
+                *to = &mut state[t];
+            }
+        }
         if trust {
-            scratch.direction.resize(parameter.len(), T::zero());
-            scratch.direction.copy_from_slice(parameter);
+            room.clear();
+            room.extend_from_slice(parameter);
         }
-        for first in (0..parameter.len()).step_by(BLOCK) {
-            let range = first..parameter.len().min(first + BLOCK);
-            let g = match self.direction {
-                Some(direction) => &direction[range.clone()],
-                None => self.cut(&gradient[range.clone()], &mut scratch.gradient),
-            };
-            if call.telemetry && !trust {
-                scratch.before.clear();
-                scratch.before.extend_from_slice(&parameter[range.clone()]);
-            }
-            let p = if trust { &mut scratch.direction[range.clone()] } else { &mut parameter[range.clone()] };
-            if self.bare {
-                let (h0, h1) = (T::of(self.hyper[0]), T::of(self.hyper[1]));
-                p.iter_mut().zip(g).for_each(|(p, &g)| *p = *p - h1 * *p - h0 * g);
-            } else {
-                let mut own: Vec<&mut [T]> = states.iter_mut().map(|s| &mut s[range.clone()]).collect();
-                T::update(rule, self.hyper, g, p, &mut own);
-                self.hold(&mut own, member.seed, step, first);
-            }
-            if call.telemetry && !trust {
-                told.parameters += squares(&scratch.before);
-                told.update += moved(&scratch.before, p);
-            }
-        }
+        let target = if trust { room.as_mut_slice() } else { parameter.as_mut_slice() };
+        // Sums over a tensor are taken block by block, one after the other: the same bits on any number of cores.
+        let cost = if call.telemetry { 0 } else { (2 + setup.rule.states().len()) * target.len() };
+        let run = Run { first: 0, gradient, direction: self.direction, parameter: target, states };
+        let seen = self.share(run, member.seed, cores::worth(cost));
+        (told.parameters, told.update) = (seen.parameters, seen.update);
         if trust {
             let (rate, shrink) = (self.hyper[10], T::of(self.hyper[11]));
             let w: f64 = parameter.iter().map(|&p| (p - shrink * p).f64().powi(2)).sum();
-            let u = squares(&scratch.direction);
+            let u = squares(room);
             let ratio = match (w.is_finite() && u.is_finite(), w > 0.0 && u > 0.0) {
                 // 0 would keep the tensor as it is and say nothing.
                 (false, _) => f64::NAN,
@@ -278,7 +317,7 @@ impl<T: EngineScalar> Tensor<'_, T> {
                 (true, false) => 1.0,
             };
             let rate = T::of(rate) * T::of(ratio);
-            for (p, &u) in parameter.iter_mut().zip(&scratch.direction) {
+            for (p, &u) in parameter.iter_mut().zip(&*room) {
                 let next = *p - shrink * *p - rate * u;
                 if call.telemetry {
                     told.parameters += p.f64().powi(2);
@@ -293,10 +332,10 @@ impl<T: EngineScalar> Tensor<'_, T> {
             average.iter_mut().zip(&*parameter).for_each(|(a, &p)| *a = next(*a, p));
         }
         let flag = &mut member.flags[t];
-        if !finite(gradient) {
+        if !seen.gradient_finite {
             flag.0 = flag.0.min(step);
         }
-        if !finite(parameter) {
+        if !(if trust { finite(parameter) } else { seen.parameter_finite }) {
             flag.1 = flag.1.min(step);
         }
         for squared in [&mut told.parameters, &mut told.gradients, &mut told.update] {
@@ -305,22 +344,88 @@ impl<T: EngineScalar> Tensor<'_, T> {
         told
     }
 
-    /// The gradient as the rule sees it.
-    fn cut<'g>(&self, gradient: &'g [T], room: &'g mut Vec<T>) -> &'g [T] {
-        let bound = match self.at.setup.update.clip {
-            None => return gradient,
-            Some(Clip::Value(bound)) => Some(T::of(bound)),
-            Some(_) => None,
-        };
+    /// Takes a run's blocks on so many cores.
+    fn share(&self, run: Run<'_, T>, seed: u64, cores: usize) -> Seen {
+        let blocks = run.parameter.len().div_ceil(BLOCK);
+        if cores <= 1 || blocks <= 1 {
+            return self.blocks(run, seed);
+        }
+        let (low, high) = run.split_at(blocks / 2 * BLOCK);
+        let (low, high) =
+            cores::join(|| self.share(low, seed, cores / 2), || self.share(high, seed, cores - cores / 2));
+        Seen {
+            parameters: low.parameters + high.parameters,
+            update: low.update + high.update,
+            gradient_finite: low.gradient_finite & high.gradient_finite,
+            parameter_finite: low.parameter_finite & high.parameter_finite,
+        }
+    }
+
+    /// Takes a run's blocks one after the other: what is in the cache is looked at in all ways before the next comes in.
+    fn blocks(&self, run: Run<'_, T>, seed: u64) -> Seen {
+        let At { setup, call, step, .. } = *self.at;
+        let rule = setup.rule.as_ref();
+        let told = call.telemetry && (self.bare || !rule.trust_ratio());
+        let Run { first, gradient, direction, parameter, mut states } = run;
+        let (mut room, mut before) = ([T::zero(); BLOCK], [T::zero(); BLOCK]);
+        let mut seen = Seen { parameters: 0.0, update: 0.0, gradient_finite: true, parameter_finite: true };
+        for at in (0..parameter.len()).step_by(BLOCK) {
+            let range = at..parameter.len().min(at + BLOCK);
+            let (own, len) = (&gradient[range.clone()], range.len());
+            let p = &mut parameter[range.clone()];
+            if told {
+                seen.parameters += squares(p);
+            }
+            if told {
+                before[..len].copy_from_slice(p);
+            }
+            let g = match direction {
+                Some(direction) => &direction[range.clone()],
+                None if setup.update.clip.is_none() => own,
+                None => {
+                    self.cut(own, &mut room[..len]);
+                    &room[..len]
+                }
+            };
+            if self.bare {
+                let (h0, h1) = (T::of(self.hyper[0]), T::of(self.hyper[1]));
+                p.iter_mut().zip(g).for_each(|(p, &g)| *p = *p - h1 * *p - h0 * g);
+            } else {
+                let mut blocks: [&mut [T]; MAX_STATES] = Default::default();
+                let count = rule.states().len();
+                for (to, state) in blocks.iter_mut().zip(&mut states[..count]) {
+                    *to = &mut state[range.clone()];
+                }
+                T::update(rule, self.hyper, g, p, &mut blocks[..count]);
+                self.hold(&mut blocks[..count], seed, step, first + at);
+            }
+            if told {
+                seen.update += moved(&before[..len], p);
+            }
+            seen.gradient_finite &= finite(own);
+            seen.parameter_finite &= finite(p);
+        }
+        seen
+    }
+
+    /// Writes the gradient as the rule sees it.
+    fn cut(&self, gradient: &[T], to: &mut [T]) {
         let scale = T::of(self.scale);
-        room.clear();
-        room.extend(gradient.iter().map(|&g| match bound {
-            None => scale * g,
-            Some(bound) if g > bound => bound,
-            Some(bound) if g < -bound => -bound,
-            Some(_) => g,
-        }));
-        room
+        let pairs = to.iter_mut().zip(gradient);
+        match self.at.setup.update.clip {
+            None => to.copy_from_slice(gradient),
+            Some(Clip::Value(bound)) => {
+                let bound = T::of(bound);
+                pairs.for_each(|(to, &g)| {
+                    *to = match g {
+                        g if g > bound => bound,
+                        g if g < -bound => -bound,
+                        g => g,
+                    }
+                });
+            }
+            Some(_) => pairs.for_each(|(to, &g)| *to = scale * g),
+        }
     }
 
     fn hold(&self, states: &mut [&mut [T]], seed: u64, step: u32, first: usize) {
