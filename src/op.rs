@@ -5,6 +5,7 @@
 
 pub(crate) mod cores;
 pub mod operand;
+mod room;
 pub mod rounding;
 pub(crate) mod window;
 

@@ -12,20 +12,20 @@ use thalweg::nn::{
 };
 use thalweg::optim::{Adam, DynRule};
 
-pub const BATCH: usize = 64;
 const SEED: u64 = 1;
 /// Longest time one submission should take, so that no watchdog stirs.
 const SUBMISSION: Duration = Duration::from_millis(200);
 
-/// A network and examples of ten classes for it.
+/// A network, examples of ten classes for it, and how many of them a minibatch has.
 pub struct Task {
     pub title: &'static str,
     pub model: fn() -> Sequential,
     pub data: Dataset,
+    pub batch: usize,
 }
 
 impl Task {
-    /// 64-128-128-10 on the digits.
+    /// 64-128-128-10 on the digits, by 64.
     pub fn digits() -> Self {
         let data = Source::Digits.load(".".as_ref(), 0.2).expect("the digits are embedded").train;
         let shape = Shape::from([64]);
@@ -34,21 +34,30 @@ impl Task {
         let data = Dataset::new(data.features().clone(), shape, targets).expect("64 numbers an image");
         let model =
             || Sequential::new().add(Linear::new(128)).add(Relu).add(Linear::new(128)).add(Relu).add(Linear::new(10));
-        Self { title: "64-128-128-10", model, data }
+        Self { title: "64-128-128-10", model, data, batch: 64 }
     }
 
-    /// Two convolutions of 3×3, each with a pooling, and two linear layers, on images of 1×28×28: a picture of noise for
-    /// each class, with more noise on it.
-    pub fn images(title: &'static str, model: fn() -> Sequential) -> Self {
-        const ROWS: usize = 10 * BATCH;
-        const PIXELS: usize = 28 * 28;
-        let (class, own) = (crate::support::noise(10 * PIXELS, 3), crate::support::noise(ROWS * PIXELS, 4));
-        let pixel = |(i, own): (usize, &f32)| 0.5 * class[i / PIXELS % 10 * PIXELS + i % PIXELS] + 0.5 * own;
-        let features = Values::F32(own.iter().enumerate().map(pixel).collect());
-        let targets = Targets::Classes { labels: (0..ROWS as u32).map(|row| row % 10).collect(), classes: 10 };
-        let data = Dataset::new(features, [1, 28, 28].into(), targets).expect("labels below 10");
-        Self { title, model, data }
+    /// 784-1024-1024-10 on images, by 256.
+    pub fn wide() -> Self {
+        let model =
+            || Sequential::new().add(Linear::new(1024)).add(Relu).add(Linear::new(1024)).add(Relu).add(Linear::new(10));
+        Self { title: "784-1024-1024-10", model, data: pictures(10 * 256, [784].into()), batch: 256 }
     }
+
+    /// Two convolutions of 3×3, each with a pooling, and two linear layers, on images, by 64.
+    pub fn images(title: &'static str, model: fn() -> Sequential) -> Self {
+        Self { title, model, data: pictures(10 * 64, [1, 28, 28].into()), batch: 64 }
+    }
+}
+
+/// Images of 28×28, as MNIST's: a picture of noise for each of ten classes, with more noise on it.
+fn pictures(rows: usize, shape: Shape) -> Dataset {
+    const PIXELS: usize = 28 * 28;
+    let (class, own) = (crate::support::noise(10 * PIXELS, 3), crate::support::noise(rows * PIXELS, 4));
+    let pixel = |(i, own): (usize, &f32)| 0.5 * class[i / PIXELS % 10 * PIXELS + i % PIXELS] + 0.5 * own;
+    let features = Values::F32(own.iter().enumerate().map(pixel).collect());
+    let targets = Targets::Classes { labels: (0..rows as u32).map(|row| row % 10).collect(), classes: 10 };
+    Dataset::new(features, shape, targets).expect("labels below 10")
 }
 
 /// The network of [`Task::images`], its convolutions with `padding`.
@@ -82,7 +91,7 @@ impl Training {
     fn new(task: &Task, engine: impl FnOnce(Setup) -> Box<dyn Engine>) -> Self {
         let data = &task.data;
         let classes = TargetKind::Classes { classes: 10 };
-        let a = assemble(&(task.model)(), data.shape(), classes, &Objective::default(), BATCH, Mode::Train)
+        let a = assemble(&(task.model)(), data.shape(), classes, &Objective::default(), task.batch, Mode::Train)
             .expect("the layers fit together");
         let rule = Adam::default();
         let (tensors, buffers) = (a.tensors(), a.kept());
@@ -99,12 +108,12 @@ impl Training {
             Values::F32(v) => Column::F32(v),
             Values::F64(v) => Column::F64(v),
         };
-        let Targets::Classes { labels, .. } = data.targets() else { unreachable!("both tasks have classes") };
+        let Targets::Classes { labels, .. } = data.targets() else { unreachable!("all tasks have classes") };
         let id = engine.add_data(data.rows(), features, Column::Index(labels)).expect("the data are small");
         let initial = initial_parameters(&a.parameters, SEED);
         let program = engine.compile(a.into_step(), id).expect("the step compiles");
         engine.set_parameters(0, &initial).expect("the device works");
-        Self { engine, program, rule, steps_per_epoch: data.rows() / BATCH, step: 0, most: 1 }
+        Self { engine, program, rule, steps_per_epoch: data.rows() / task.batch, step: 0, most: 1 }
     }
 
     pub fn on_gpu(task: &Task, gpu: &Gpu) -> Self {

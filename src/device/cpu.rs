@@ -45,6 +45,9 @@ pub fn evaluate(graph: &Graph, feeds: &Feeds, wanted: &[NodeId], cx: &Context) -
     Ok(wanted.iter().map(|&id| program.value(id).to_vec()).collect())
 }
 
+/// Inputs of an op that are listed without an allocation: more than any op of the library has.
+const FEW: usize = 8;
+
 /// A graph with its values, planned once: running it allocates no tensor.
 pub(crate) struct Program<T> {
     graph: Graph,
@@ -154,10 +157,18 @@ impl<T: TwinIn> Program<T> {
             // What an op reads lies in other slots.
             let mut out = std::mem::take(&mut self.slots[place.slot]);
             let Kind::Op { op, inputs } = &self.graph.node(id).kind else { unreachable!("only ops are in the order") };
-            let args: Vec<Arg<'_, T>> = inputs.iter().map(|&input| self.arg(input)).collect();
+            let mut few = [Arg::Index(self.graph.shape(id), &[]); FEW];
+            let many: Vec<Arg<'_, T>>;
+            let args = if let Some(few) = few.get_mut(..inputs.len()) {
+                few.iter_mut().zip(inputs).for_each(|(to, &input)| *to = self.arg(input));
+                &*few
+            } else {
+                many = inputs.iter().map(|&input| self.arg(input)).collect();
+                &many
+            };
             let y = &mut out[place.offset..][..self.graph.shape(id).elements()];
-            T::twin(op.as_ref(), &args, y, cx);
-            see(id, &args, y);
+            T::twin(op.as_ref(), args, y, cx);
+            see(id, args, y);
             self.slots[place.slot] = out;
         }
     }

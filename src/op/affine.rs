@@ -3,7 +3,7 @@
 use super::matmul::product::{Finish, Product, product};
 use super::matmul::SUM;
 use super::rounding::round;
-use super::unary::{Activation, Function, UnaryGradient};
+use super::unary::{Activation, Function, UnaryGradient, map};
 use super::{Case, Fill, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
@@ -113,7 +113,7 @@ impl Op for Affine {
     fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], y: &mut [T], _: &Context) {
         preactivation(inputs, y);
         if let Some(function) = self.activation.function() {
-            y.iter_mut().for_each(|y| *y = function.value(*y));
+            map(function, y, |function, _, y| y.iter_mut().for_each(|y| *y = function.value(*y)));
         }
     }
 

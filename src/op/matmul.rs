@@ -1,5 +1,6 @@
 //! Products of matrices, in all four transposes, batched.
 
+pub(crate) mod host;
 pub(crate) mod product;
 pub(super) mod slope;
 pub(super) mod sums;

@@ -163,10 +163,11 @@ impl Op for MaxPool2d {
         let (x, shape) = (inputs[0].real(), inputs[0].shape());
         let (size, area) = ([shape[2], shape[3]], self.area(shape));
         share(y, area, self.cost(x.len()), |first, y| {
-            let (images, x) = planes(size, first, y.len() / area.max(1), x);
+            let (count, pixels) = (y.len() / area.max(1), size[0] * size[1]);
             if self.tiles() {
-                return tiles(size, x, y);
+                return tiles(size, &x[first * pixels..][..count * pixels], y);
             }
+            let (images, x) = planes(size, first, count, x);
             self.each(&images, x, |place, _, winner| y[place] = x[winner]);
         });
     }

@@ -1,7 +1,8 @@
 //! Undoing a broadcast: sums over the axes that were stretched.
 
 use super::binary::strides::{Axis, axes, common, walk};
-use super::rounding::{TINY, gamma, sum, sum_depth};
+use super::cores::share;
+use super::rounding::{TINY, gamma, sum_depth, sum_slice};
 use super::{Case, Fill, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
@@ -164,14 +165,27 @@ impl Op for SumTo {
         let (shape, x) = (inputs[0].shape(), inputs[0].real());
         let axes = axes(shape, [&self.shape]);
         let (inner, [step]) = axes.first().copied().unwrap_or((1, [0]));
-        walk(&axes, |start, [at]| {
-            if step == 0 {
-                y[at] += sum(x[start..start + inner].iter().copied());
-                return;
-            }
-            for (i, &x) in x[start..start + inner].iter().enumerate() {
-                y[at + i * step] += x;
-            }
+        // Each core has some of the sums, and takes their terms in order.
+        share(y, 1, x.len(), |first, y| {
+            let len = y.len();
+            let own = |at: usize| at.wrapping_sub(first) < len;
+            walk(&axes, |start, [at]| {
+                let x = &x[start..start + inner];
+                if step == 0 {
+                    if own(at) {
+                        y[at - first] += sum_slice(x);
+                    }
+                } else if step == 1 {
+                    let (low, high) = (first.max(at), (first + len).min(at + inner));
+                    if low < high {
+                        let x = &x[low - at..high - at];
+                        y[low - first..high - first].iter_mut().zip(x).for_each(|(y, &x)| *y += x);
+                    }
+                } else {
+                    let mine = x.iter().enumerate().filter(|(i, _)| own(at + i * step));
+                    mine.for_each(|(i, &x)| y[at + i * step - first] += x);
+                }
+            });
         });
     }
 

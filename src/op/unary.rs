@@ -49,7 +49,7 @@ pub struct UnaryGradient {
 
 /// Runs the loop of a twin over its output, on several cores if that pays. What is one comparison is told to the compiler as a
 /// constant, so that the loop becomes vector code; the others are calls, and cost about as much as so many elements.
-fn map<T: Send>(function: Function, out: &mut [T], run: impl Fn(Function, usize, &mut [T]) + Sync) {
+pub(super) fn map<T: Send>(function: Function, out: &mut [T], run: impl Fn(Function, usize, &mut [T]) + Sync) {
     const CALL: usize = 8;
     let len = out.len();
     match function {

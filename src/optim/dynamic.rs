@@ -111,8 +111,9 @@ impl<R: Rule> DynRule for R {
 
 fn update<R: Rule, T: Number>(rule: &R, hyper: &Hyper, g: &[T], p: &mut [T], states: &mut [&mut [T]]) {
     assert_eq!(states.len(), rule.states().len(), "{} has the states {:?}", rule.name(), rule.states());
-    let lengths: Vec<usize> = states.iter().map(|s| s.len()).chain([p.len()]).collect();
-    assert!(lengths.iter().all(|&n| n == g.len()), "{} gradients, parameters and states of {lengths:?}", g.len());
+    let lengths = || states.iter().map(|s| s.len()).chain([p.len()]);
+    let told = || lengths().collect::<Vec<_>>();
+    assert!(lengths().all(|n| n == g.len()), "{} gradients, parameters and states of {:?}", g.len(), told());
     let h = hyper.map(T::of);
     match states {
         [] => zero(rule, &h, g, p),

@@ -13,6 +13,7 @@ use crate::device::footprint::Footprint;
 use crate::device::vectors::Vectors;
 use crate::error::DeviceError;
 use crate::graph::{Context, Dtype, Kind, NodeId, TwinIn};
+use crate::op::cores;
 use crate::scalar::Scalar;
 
 /// Steps of one submission.
@@ -74,8 +75,8 @@ pub(super) struct Step<T> {
     parameters: Vec<(NodeId, usize)>,
     /// The same for its buffers.
     buffers: Vec<(NodeId, usize)>,
-    /// Its settings: node, name, and the graph's value.
-    settings: Vec<(NodeId, String, T)>,
+    /// Its settings: node, name, and each member's value.
+    settings: Vec<(NodeId, String, Vec<T>)>,
     pub features: NodeId,
     pub targets: NodeId,
     record: [Option<NodeId>; 4],
@@ -118,13 +119,13 @@ impl<T: EngineScalar> CpuEngine<T> {
             }
         }
         watch.iter_mut().for_each(|watch| watch.mark());
-        let mut record = Record::default();
+        let mut record = Record { scalars: Vec::with_capacity(self.members.len()), telemetry: Vec::new() };
         for (m, member) in self.members.iter_mut().enumerate() {
             watch.iter_mut().for_each(|watch| watch.again());
             // Parameters and buffers are lent to the program and taken back: nothing is copied.
             step.lend(member);
-            for (node, name, value) in &step.settings {
-                step.program.real_mut(*node)[0] = *self.settings.get(&(name.clone(), m)).unwrap_or(value);
+            for (node, _, values) in &step.settings {
+                step.program.real_mut(*node)[0] = values[m];
             }
             let cx = Context { step: n, seed: member.seed };
             step.program.run_each(&cx, |_, _, _| watch.iter_mut().for_each(|watch| watch.mark()));
@@ -140,13 +141,12 @@ impl<T: EngineScalar> CpuEngine<T> {
                 }
                 continue;
             }
-            let own = |(tensor, gradient): (usize, &Option<NodeId>)| {
-                let lent = lent.iter().find(|(t, _)| *t == tensor).map(|(_, g)| g.as_slice());
-                gradient.map(|id| lent.unwrap_or_else(|| step.program.value(id)))
+            let gradient = |tensor: usize| {
+                let own = lent.iter().find(|(t, _)| *t == tensor).map(|(_, g)| g.as_slice());
+                step.gradients[tensor].map(|id| own.unwrap_or_else(|| step.program.value(id)))
             };
-            let gradients: Vec<Option<&[T]>> = step.gradients.iter().enumerate().map(own).collect();
             let at = At { setup: &self.setup, call, member: m, step: n };
-            if let Some(telemetry) = at.update(member, &gradients, &mut self.scratch) {
+            if let Some(telemetry) = at.update(member, &gradient, &mut self.scratch) {
                 record.telemetry.push(telemetry);
             }
             watch.iter_mut().for_each(|watch| watch.mark());
@@ -245,7 +245,12 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
             Kind::Setting { value, .. } => (id, name.to_owned(), T::of(value)),
             _ => unreachable!("settings are of their kind"),
         };
-        let settings = step.graph.settings().map(setting).collect();
+        let of_members = |(id, name, value): (NodeId, String, T)| {
+            let values = (0..self.members.len()).map(|m| *self.settings.get(&(name.clone(), m)).unwrap_or(&value));
+            (id, values.collect(), name)
+        };
+        let settings = step.graph.settings().map(setting).map(of_members).map(|(id, values, name)| (id, name, values));
+        let settings = settings.collect();
         let rows = step.graph.shape(step.features).first().copied().unwrap_or(0);
         let results = step.record.iter().chain(&step.gradients).chain(&step.updates);
         let wanted: Vec<NodeId> = results.flatten().copied().collect();
@@ -278,12 +283,14 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
         self.check(cursor, calls)?;
         let mut records = Vec::with_capacity(calls.len());
         let (mut step, mut cursor) = (step, cursor as usize);
-        for call in calls {
-            records.push(self.step(step, cursor, call, None));
-            let program = &self.programs[call.program.0];
-            cursor += program.rows;
-            step += u32::from(!program.gradients.is_empty());
-        }
+        cores::enter(|| {
+            for call in calls {
+                records.push(self.step(step, cursor, call, None));
+                let program = &self.programs[call.program.0];
+                cursor += program.rows;
+                step += u32::from(!program.gradients.is_empty());
+            }
+        });
         self.done.push_back(records);
         Ok(())
     }
@@ -316,6 +323,11 @@ impl<T: EngineScalar> Engine for CpuEngine<T> {
     fn set_setting(&mut self, name: &str, member: usize, value: f64) -> Result<(), DeviceError> {
         engine::check_setting(&self.setup, name, member, value, T::of(value).is_finite())?;
         self.settings.insert((name.to_owned(), member), T::of(value));
+        for (_, own, values) in self.programs.iter_mut().flat_map(|step| &mut step.settings) {
+            if own == name {
+                values[member] = T::of(value);
+            }
+        }
         Ok(())
     }
 

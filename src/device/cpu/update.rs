@@ -1,11 +1,15 @@
 //! The fused update's twin: what `shaders/optim/` does, tensor by tensor.
 
+mod tensor;
+
+use tensor::Tensor;
+
 use super::Program;
 use crate::device::engine::{Call, Part, Setup, Telemetry, Transform};
 use crate::error::DeviceError;
 use crate::graph::{Context, TwinIn};
 use crate::kernel::padded;
-use crate::optim::{BLOCK, Clip, DynRule, FROZEN, Hyper, Storage};
+use crate::optim::{Clip, DynRule, FROZEN, Hyper};
 use crate::scalar::Scalar;
 
 /// A scalar an engine trains in.
@@ -76,11 +80,11 @@ impl<T: Scalar> Member<T> {
     }
 }
 
-/// Room for a block, and for the directions of a tensor.
+/// What an update works in, kept from step to step.
 pub(super) struct Scratch<T> {
-    gradient: Vec<T>,
-    before: Vec<T>,
-    direction: Vec<T>,
+    room: Vec<T>,
+    /// As many zeros as a tensor without a gradient was ever long.
+    zeros: Vec<T>,
     /// The transformation of the setup.
     turning: Option<Program<T>>,
 }
@@ -89,9 +93,12 @@ impl<T: TwinIn> Scratch<T> {
     pub(super) fn new(setup: &Setup) -> Result<Self, DeviceError> {
         let program = |t: &Transform| Program::new(t.graph.clone(), &t.wanted());
         let turning = setup.update.transform.as_ref().map(program).transpose()?;
-        Ok(Self { gradient: Vec::new(), before: Vec::new(), direction: Vec::new(), turning })
+        Ok(Self { room: Vec::new(), zeros: Vec::new(), turning })
     }
 }
+
+/// The gradient of each tensor, `None` for 0.
+pub(super) type Gradients<'a, T> = &'a dyn Fn(usize) -> Option<&'a [T]>;
 
 /// One member's update at one step.
 pub(super) struct At<'a> {
@@ -102,35 +109,32 @@ pub(super) struct At<'a> {
 }
 
 impl At<'_> {
-    /// Takes the step by these gradients, one a tensor and `None` for 0; returns its telemetry where it was asked for.
+    /// Takes the step by these gradients; returns its telemetry where it was asked for.
     pub(super) fn update<T: EngineScalar>(
         &self,
         member: &mut Member<T>,
-        gradients: &[Option<&[T]>],
+        gradients: Gradients<'_, T>,
         scratch: &mut Scratch<T>,
     ) -> Option<Vec<Telemetry>> {
         let mut sums = std::mem::take(&mut member.sums);
         if self.call.part != Part::Whole {
             self.accumulate(&mut sums, gradients);
         }
-        let telemetry = if !self.call.part.updates() {
-            None
-        } else if self.call.part == Part::Last {
-            let gradients: Vec<Option<&[T]>> = sums.iter().map(|g| Some(g.as_slice())).collect();
-            Some(self.step(member, &gradients, scratch))
-        } else {
-            Some(self.step(member, gradients, scratch))
+        let telemetry = match self.call.part {
+            Part::Whole => self.step(member, gradients, scratch),
+            Part::Last => self.step(member, &|t| Some(sums[t].as_slice()), scratch),
+            Part::First | Part::Next => None,
         };
         member.sums = sums;
-        telemetry.filter(|_| self.call.telemetry)
+        telemetry
     }
 
-    fn accumulate<T: Scalar>(&self, sums: &mut [Vec<T>], gradients: &[Option<&[T]>]) {
+    fn accumulate<T: Scalar>(&self, sums: &mut [Vec<T>], gradients: Gradients<'_, T>) {
         let (share, first) = (T::of(self.call.share), self.call.part == Part::First);
-        for (sum, gradient) in sums.iter_mut().zip(gradients) {
-            match gradient {
-                Some(g) if first => sum.iter_mut().zip(*g).for_each(|(s, &g)| *s = share * g),
-                Some(g) => sum.iter_mut().zip(*g).for_each(|(s, &g)| *s = share * g + *s),
+        for (t, sum) in sums.iter_mut().enumerate() {
+            match gradients(t) {
+                Some(g) if first => sum.iter_mut().zip(g).for_each(|(s, &g)| *s = share * g),
+                Some(g) => sum.iter_mut().zip(g).for_each(|(s, &g)| *s = share * g + *s),
                 None if first => sum.fill(T::zero()),
                 None => {}
             }
@@ -140,25 +144,35 @@ impl At<'_> {
     fn step<T: EngineScalar>(
         &self,
         member: &mut Member<T>,
-        gradients: &[Option<&[T]>],
+        gradients: Gradients<'_, T>,
         scratch: &mut Scratch<T>,
-    ) -> Vec<Telemetry> {
+    ) -> Option<Vec<Telemetry>> {
+        let Scratch { room, zeros, turning } = scratch;
+        let count = self.setup.tensors.len();
         let moving = |t: &usize| self.setup.groups[*t] != FROZEN;
         let clip = self.setup.update.clip;
         let common = match clip {
             Some(clip @ Clip::Norm { .. }) => {
-                let all = (0..gradients.len()).filter(moving);
-                clip.factor(all.map(|t| gradients[t].map_or(0.0, squares)).sum())
+                clip.factor((0..count).filter(moving).map(|t| gradients(t).map_or(0.0, squares)).sum())
             }
             _ => 1.0,
         };
         let scale_of = |t: usize| match clip {
-            Some(clip @ Clip::TensorNorm { .. }) => clip.factor(gradients[t].map_or(0.0, squares)),
+            Some(clip @ Clip::TensorNorm { .. }) => clip.factor(gradients(t).map_or(0.0, squares)),
             _ => common,
         };
-        let turned = self.turned(member, gradients, &scale_of, scratch);
+        let turned = self.setup.update.transform.as_ref().zip(turning.as_mut());
+        if let Some((transform, program)) = turned {
+            self.turn(member, gradients, &scale_of, transform, program);
+        }
+        let turned = self.setup.update.transform.as_ref().zip(turning.as_ref());
+        let direction = |t: usize| {
+            let (transform, program) = turned?;
+            let tensor = transform.tensors.iter().find(|turned| turned.tensor == t)?;
+            Some(program.value(tensor.direction))
+        };
         let groups = self.setup.group_count();
-        let mut telemetry = vec![Telemetry::default(); gradients.len()];
+        let mut telemetry = self.call.telemetry.then(|| vec![Telemetry::default(); count]);
         let mut first = 0;
         for (t, tensor) in self.setup.tensors.iter().enumerate() {
             let elements = tensor.shape.elements();
@@ -167,36 +181,38 @@ impl At<'_> {
             if !moving(&t) {
                 continue;
             }
-            let nothing = if gradients[t].is_none() { vec![T::zero(); elements] } else { Vec::new() };
-            let gradient = gradients[t].unwrap_or(&nothing);
+            let gradient = gradients(t).unwrap_or_else(|| {
+                zeros.resize(zeros.len().max(elements), T::zero());
+                &zeros[..elements]
+            });
             let hyper = &self.call.hyper[self.member * groups + self.setup.groups[t]];
-            let direction = turned.iter().find(|(tensor, _)| *tensor == t).map(|(_, direction)| direction.as_slice());
             let bare = self.setup.update.bare.contains(&t);
-            let own = Tensor { at: self, hyper, scale: scale_of(t), first: at, bare, direction };
-            telemetry[t] = own.step(member, t, gradient, scratch);
+            let own = Tensor { at: self, hyper, scale: scale_of(t), first: at, bare, direction: direction(t) };
+            let told = own.step(member, t, gradient, room);
+            if let Some(telemetry) = &mut telemetry {
+                telemetry[t] = told;
+            }
         }
         telemetry
     }
 
-    /// The directions of the tensors that the setup's transformation takes.
-    fn turned<T: EngineScalar>(
+    /// Has the setup's transformation find the directions of the tensors that it takes.
+    fn turn<T: EngineScalar>(
         &self,
         member: &mut Member<T>,
-        gradients: &[Option<&[T]>],
+        gradients: Gradients<'_, T>,
         scale_of: &dyn Fn(usize) -> f64,
-        scratch: &mut Scratch<T>,
-    ) -> Vec<(usize, Vec<T>)> {
-        let (Some(transform), Some(program)) = (&self.setup.update.transform, &mut scratch.turning) else {
-            return Vec::new();
-        };
+        transform: &Transform,
+        program: &mut Program<T>,
+    ) {
         let groups = self.setup.group_count();
         for turned in &transform.tensors {
             let hyper = &self.call.hyper[self.member * groups + turned.group];
             let scale = scale_of(turned.tensor);
             let own = Tensor { at: self, hyper, scale, first: 0, bare: true, direction: None };
             let to = program.real_mut(turned.gradient);
-            match gradients[turned.tensor] {
-                Some(gradient) => to.copy_from_slice(own.cut(gradient, &mut scratch.gradient)),
+            match gradients(turned.tensor) {
+                Some(gradient) => own.cut(gradient, to),
                 None => to.fill(T::zero()),
             }
             program.real_mut(turned.parameter).copy_from_slice(&member.parameters[turned.tensor]);
@@ -211,147 +227,9 @@ impl At<'_> {
         for (kept, values) in transform.states.iter().zip(&mut member.kept) {
             values.copy_from_slice(program.value(kept.next));
         }
-        transform.tensors.iter().map(|t| (t.tensor, program.value(t.direction).to_vec())).collect()
-    }
-}
-
-/// One tensor's part of a step.
-struct Tensor<'a, T> {
-    at: &'a At<'a>,
-    hyper: &'a Hyper,
-    scale: f64,
-    /// First element in the padded flat buffers.
-    first: usize,
-    bare: bool,
-    /// What its gradient has become.
-    direction: Option<&'a [T]>,
-}
-
-impl<T: EngineScalar> Tensor<'_, T> {
-    fn step(&self, member: &mut Member<T>, t: usize, gradient: &[T], scratch: &mut Scratch<T>) -> Telemetry {
-        let At { setup, call, step, .. } = *self.at;
-        let rule = setup.rule.as_ref();
-        let trust = rule.trust_ratio() && !self.bare;
-        let parameter = &mut member.parameters[t];
-        let mut told = Telemetry::default();
-        if call.telemetry {
-            told.gradients = squares(gradient);
-            told.largest_gradient = gradient.iter().fold(0.0, |most, g| larger(most, g.f64().abs()));
-            told.non_finite = gradient.iter().filter(|g| !g.is_finite()).count() as u64;
-        }
-        let mut states: Vec<&mut [T]> = member.states.iter_mut().map(|s| s[t].as_mut_slice()).collect();
-        if trust {
-            scratch.direction.resize(parameter.len(), T::zero());
-            scratch.direction.copy_from_slice(parameter);
-        }
-        for first in (0..parameter.len()).step_by(BLOCK) {
-            let range = first..parameter.len().min(first + BLOCK);
-            let g = match self.direction {
-                Some(direction) => &direction[range.clone()],
-                None => self.cut(&gradient[range.clone()], &mut scratch.gradient),
-            };
-            if call.telemetry && !trust {
-                scratch.before.clear();
-                scratch.before.extend_from_slice(&parameter[range.clone()]);
-            }
-            let p = if trust { &mut scratch.direction[range.clone()] } else { &mut parameter[range.clone()] };
-            if self.bare {
-                let (h0, h1) = (T::of(self.hyper[0]), T::of(self.hyper[1]));
-                p.iter_mut().zip(g).for_each(|(p, &g)| *p = *p - h1 * *p - h0 * g);
-            } else {
-                let mut own: Vec<&mut [T]> = states.iter_mut().map(|s| &mut s[range.clone()]).collect();
-                T::update(rule, self.hyper, g, p, &mut own);
-                self.hold(&mut own, member.seed, step, first);
-            }
-            if call.telemetry && !trust {
-                told.parameters += squares(&scratch.before);
-                told.update += moved(&scratch.before, p);
-            }
-        }
-        if trust {
-            let (rate, shrink) = (self.hyper[10], T::of(self.hyper[11]));
-            let w: f64 = parameter.iter().map(|&p| (p - shrink * p).f64().powi(2)).sum();
-            let u = squares(&scratch.direction);
-            let ratio = match (w.is_finite() && u.is_finite(), w > 0.0 && u > 0.0) {
-                // 0 would keep the tensor as it is and say nothing.
-                (false, _) => f64::NAN,
-                (true, true) => w.sqrt() / u.sqrt(),
-                (true, false) => 1.0,
-            };
-            let rate = T::of(rate) * T::of(ratio);
-            for (p, &u) in parameter.iter_mut().zip(&scratch.direction) {
-                let next = *p - shrink * *p - rate * u;
-                if call.telemetry {
-                    told.parameters += p.f64().powi(2);
-                    told.update += (next - *p).f64().powi(2);
-                }
-                *p = next;
-            }
-        }
-        if let Some(average) = member.averages.get_mut(t) {
-            let share = T::of(call.average);
-            let next = |a: T, p: T| if share == T::one() { p } else { a + share * (p - a) };
-            average.iter_mut().zip(&*parameter).for_each(|(a, &p)| *a = next(*a, p));
-        }
-        let flag = &mut member.flags[t];
-        if !finite(gradient) {
-            flag.0 = flag.0.min(step);
-        }
-        if !finite(parameter) {
-            flag.1 = flag.1.min(step);
-        }
-        for squared in [&mut told.parameters, &mut told.gradients, &mut told.update] {
-            *squared = squared.sqrt();
-        }
-        told
-    }
-
-    /// The gradient as the rule sees it.
-    fn cut<'g>(&self, gradient: &'g [T], room: &'g mut Vec<T>) -> &'g [T] {
-        let bound = match self.at.setup.update.clip {
-            None => return gradient,
-            Some(Clip::Value(bound)) => Some(T::of(bound)),
-            Some(_) => None,
-        };
-        let scale = T::of(self.scale);
-        room.clear();
-        room.extend(gradient.iter().map(|&g| match bound {
-            None => scale * g,
-            Some(bound) if g > bound => bound,
-            Some(bound) if g < -bound => -bound,
-            Some(_) => g,
-        }));
-        room
-    }
-
-    fn hold(&self, states: &mut [&mut [T]], seed: u64, step: u32, first: usize) {
-        let storage = self.at.setup.update.storage;
-        if storage == Storage::F32 {
-            return;
-        }
-        let seed = [seed as u32, (seed >> 32) as u32];
-        for (s, state) in states.iter_mut().enumerate() {
-            for (i, x) in state.iter_mut().enumerate() {
-                *x = T::of(storage.hold(x.f64(), seed, step, s, self.first + first + i));
-            }
-        }
     }
 }
 
 fn squares<T: Scalar>(values: &[T]) -> f64 {
     values.iter().map(|v| v.f64() * v.f64()).sum()
-}
-
-fn moved<T: Scalar>(before: &[T], after: &[T]) -> f64 {
-    before.iter().zip(after).map(|(&b, &a)| (a - b).f64().powi(2)).sum()
-}
-
-/// NaN where either is.
-fn larger(a: f64, b: f64) -> f64 {
-    if a >= b || a.is_nan() { a } else { b }
-}
-
-/// Without a branch in the loop, so that it becomes vector code.
-fn finite<T: Scalar>(values: &[T]) -> bool {
-    values.iter().fold(true, |all, v| all & v.is_finite())
 }

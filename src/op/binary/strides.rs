@@ -22,11 +22,46 @@ pub(crate) fn common(a: &Shape, b: &Shape) -> Option<Shape> {
     (0..rank).map(both).collect::<Option<Vec<usize>>>().map(Shape::from)
 }
 
+/// A list of axes, of which the first few take no allocation.
+#[derive(Clone, Debug)]
+pub(crate) struct Axes<const N: usize> {
+    few: [Axis<N>; RANK],
+    count: usize,
+    many: Vec<Axis<N>>,
+}
+
+impl<const N: usize> Axes<N> {
+    fn push(&mut self, axis: Axis<N>) {
+        if self.count < RANK {
+            self.few[self.count] = axis;
+        } else {
+            if self.many.is_empty() {
+                self.many.extend(self.few);
+            }
+            self.many.push(axis);
+        }
+        self.count += 1;
+    }
+}
+
+impl<const N: usize> std::ops::Deref for Axes<N> {
+    type Target = [Axis<N>];
+    fn deref(&self) -> &[Axis<N>] {
+        if self.many.is_empty() { &self.few[..self.count] } else { &self.many }
+    }
+}
+
+impl<const N: usize> std::ops::DerefMut for Axes<N> {
+    fn deref_mut(&mut self) -> &mut [Axis<N>] {
+        if self.many.is_empty() { &mut self.few[..self.count] } else { &mut self.many }
+    }
+}
+
 /// The axes of `shape`, innermost first, with the strides of operands that broadcast to it; neighbours that every operand walks
 /// as one are merged.
-pub(crate) fn axes<const N: usize>(shape: &Shape, operands: [&Shape; N]) -> Vec<Axis<N>> {
+pub(crate) fn axes<const N: usize>(shape: &Shape, operands: [&Shape; N]) -> Axes<N> {
     let mut step = [1; N];
-    let mut merged: Vec<Axis<N>> = Vec::new();
+    let mut merged = Axes { few: [(1, [0; N]); RANK], count: 0, many: Vec::new() };
     for (back, &length) in shape.iter().rev().enumerate() {
         let strides = std::array::from_fn(|n| {
             let own = operands[n].len_at(back);
@@ -103,9 +138,13 @@ mod tests {
     #[test]
     fn neighbours_merge_where_all_operands_agree() {
         let whole = Shape::from([4, 5, 6]);
-        assert_eq!(axes(&whole, [&whole, &whole]), [(120, [1, 1])]);
-        assert_eq!(axes(&whole, [&whole, &[6].into()]), [(6, [1, 1]), (20, [6, 0])]);
-        assert_eq!(axes(&whole, [&whole, &[5, 1].into()]), [(6, [1, 0]), (5, [6, 1]), (4, [30, 0])]);
-        assert_eq!(axes(&whole, [&Shape::scalar()]), [(120, [0])]);
+        assert_eq!(*axes(&whole, [&whole, &whole]), [(120, [1, 1])]);
+        assert_eq!(*axes(&whole, [&whole, &[6].into()]), [(6, [1, 1]), (20, [6, 0])]);
+        assert_eq!(*axes(&whole, [&whole, &[5, 1].into()]), [(6, [1, 0]), (5, [6, 1]), (4, [30, 0])]);
+        assert_eq!(*axes(&whole, [&Shape::scalar()]), [(120, [0])]);
+        // More than are kept without an allocation.
+        let many = axes(&[2; 9].into(), [&[1, 2, 1, 2, 1, 2, 1, 2, 1].into()]);
+        let steps: Vec<usize> = many.iter().map(|axis| axis.1[0]).collect();
+        assert_eq!(steps, [0, 1, 0, 2, 0, 4, 0, 8, 0]);
     }
 }

@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{ArrayViewMut2, Axis};
 
 use super::Conv2d;
 use crate::error::GraphError;
 use crate::kernel::Word;
 use crate::op::cores::{elements, share};
+use crate::op::matmul::host::{matrix, matrix_mut, product};
 use crate::op::operand::misshapen;
+use crate::op::room;
 use crate::op::window::{Window2d, images};
 use crate::scalar::Scalar;
 use crate::shape::Shape;
@@ -32,17 +33,8 @@ pub struct Geometry {
 const LARGE: u64 = 1 << 24;
 const PARTS: usize = 4;
 
-/// `ndarray`'s product shares its work with threads of its own from so many elements of both operands on. Images are shared
-/// already, and two layers of threads wait for each other.
-const UNSHARED: usize = 1 << 15;
-
-/// Columns of a product that are done at once.
-const WIDE: usize = 512;
-
-/// An operand where it lies in memory: a matrix of one image and group.
-fn matrix<T>(values: &[T], rows: usize, columns: usize) -> ArrayView2<'_, T> {
-    ArrayView2::from_shape((rows, columns), values).unwrap_or_else(|_| unreachable!("a slice of rows·columns elements"))
-}
+/// Elements of the patches that are made at once: what a core's own cache holds beside the product's panels.
+const PATCHES: usize = 1 << 16;
 
 impl Geometry {
     /// The convolution of these operands, or why there is none.
@@ -137,11 +129,14 @@ impl Geometry {
         share(y, out, elements(self.flops()), |first, y| {
             let part = self.of_items(y.len() / out);
             let x = &x[first * of_image..][..part.items * of_image];
-            let mut patches = vec![T::zero(); k * p];
             part.each(|group, of_x, of_w, of_y| {
-                part.gather(&x[of_x], &mut patches);
-                let y = &mut y[of_y];
-                product(matrix(&w[of_w], part.outer, k), matrix(&patches, k, p), T::zero(), y);
+                let (w, y) = (matrix(&w[of_w], [part.outer, k], [k, 1]), &mut y[of_y]);
+                part.pieces(|lines, columns, patches| {
+                    part.gather(&x[of_x.clone()], lines, patches);
+                    let patches = matrix(patches, [k, columns.len()], [columns.len(), 1]);
+                    let y = matrix_mut(y, [part.outer, p]);
+                    product(w, patches, T::zero(), columns_of(y, columns));
+                });
                 self.add_bias(bias, group, y);
             });
         });
@@ -166,12 +161,14 @@ impl Geometry {
         share(x, of_image, elements(self.flops()), |first, x| {
             let part = self.of_items(x.len() / of_image);
             let y = &y[first * out..][..part.items * out];
-            let mut patches = vec![T::zero(); k * p];
             x.fill(T::zero());
             part.each(|_, of_x, of_w, of_y| {
-                let (w, y) = (matrix(&w[of_w], part.outer, k), matrix(&y[of_y], part.outer, p));
-                product(w.reversed_axes(), y, T::zero(), &mut patches);
-                part.scatter(&patches, &mut x[of_x]);
+                let (w, y) = (matrix(&w[of_w], [k, part.outer], [1, k]), &y[of_y]);
+                part.pieces(|lines, columns, patches| {
+                    let y = matrix(&y[columns.start..], [part.outer, columns.len()], [p, 1]);
+                    product(w, y, T::zero(), matrix_mut(patches, [k, columns.len()]));
+                    part.scatter(patches, lines, &mut x[of_x.clone()]);
+                });
             });
         });
     }
@@ -185,12 +182,14 @@ impl Geometry {
         let (k, p) = (self.patch(), self.area());
         let [of_image, out] = self.widths();
         let sum = |first: usize, items: usize, w: &mut [T]| {
-            let mut patches = vec![T::zero(); k * p];
             let (x, y) = (&x[first * of_image..], &y[first * out..]);
             self.of_items(items).each(|_, of_x, of_w, of_y| {
-                self.gather(&x[of_x], &mut patches);
-                let (y, patches) = (matrix(&y[of_y], self.outer, p), matrix(&patches, k, p));
-                product(y, patches.reversed_axes(), T::one(), &mut w[of_w]);
+                self.pieces(|lines, columns, patches| {
+                    self.gather(&x[of_x.clone()], lines, patches);
+                    let y = matrix(&y[of_y.start + columns.start..], [self.outer, columns.len()], [p, 1]);
+                    let patches = matrix(patches, [columns.len(), k], [1, columns.len()]);
+                    product(y, patches, T::one(), matrix_mut(&mut w[of_w.clone()], [self.outer, k]));
+                });
             });
         };
         if self.flops() < LARGE {
@@ -199,28 +198,47 @@ impl Geometry {
         // As many parts on any machine, added in order: the same bits.
         let run = self.items.div_ceil(PARTS);
         let len = w.len();
-        let mut partial = vec![T::zero(); self.items.div_ceil(run) * len];
-        share(&mut partial, len, elements(self.flops()), |part, partial| {
-            for (n, w) in partial.chunks_mut(len).enumerate() {
-                let first = (part + n) * run;
-                sum(first, run.min(self.items - first), w);
+        room::with(self.items.div_ceil(run) * len, |partial| {
+            partial.fill(T::zero());
+            share(partial, len, elements(self.flops()), |part, partial| {
+                for (n, w) in partial.chunks_mut(len).enumerate() {
+                    let first = (part + n) * run;
+                    sum(first, run.min(self.items - first), w);
+                }
+            });
+            for part in partial.chunks(len) {
+                w.iter_mut().zip(part).for_each(|(w, &p)| *w += p);
             }
         });
-        for part in partial.chunks(len) {
-            w.iter_mut().zip(part).for_each(|(w, &p)| *w += p);
-        }
     }
 
-    /// The patches of an image: row (c, ky, kx), column (oy, ox); 0 in the padding.
-    fn gather<T: Scalar>(&self, x: &[T], patches: &mut [T]) {
-        let [ho, wo] = self.places;
+    /// Goes through the places of an image in pieces of whole lines, whose patches fit the cache: the lines, their columns in a
+    /// matrix of all places, and room for their patches.
+    fn pieces<T: Scalar>(&self, mut work: impl FnMut(Range<usize>, Range<usize>, &mut [T])) {
+        let ([ho, wo], k) = (self.places, self.patch());
+        let most = (PATCHES / (k * wo).max(1)).clamp(1, ho.max(1));
+        room::with(k * most * wo, |patches| {
+            for first in (0..ho).step_by(most) {
+                let lines = first..ho.min(first + most);
+                let columns = lines.start * wo..lines.end * wo;
+                let len = k * columns.len();
+                work(lines, columns, &mut patches[..len]);
+            }
+        });
+    }
+
+    /// The patches of some lines of places of an image: row (c, ky, kx), column (oy, ox); 0 in the padding.
+    fn gather<T: Scalar>(&self, x: &[T], lines: Range<usize>, patches: &mut [T]) {
+        let wo = self.places[1];
+        let len = lines.len() * wo;
         self.rows(|plane, ky, kx, row| {
-            let patch = &mut patches[row * ho * wo..(row + 1) * ho * wo];
-            let (down, across) = self.reach(ky, kx);
-            patch[..down.start * wo].fill(T::zero());
-            patch[down.end * wo..].fill(T::zero());
+            let patch = &mut patches[row * len..(row + 1) * len];
+            let (down, across) = self.reach(ky, kx, &lines);
+            let at = |oy: usize| (oy - lines.start) * wo;
+            patch[..at(down.start)].fill(T::zero());
+            patch[at(down.end)..].fill(T::zero());
             for oy in down {
-                let line = &mut patch[oy * wo..(oy + 1) * wo];
+                let line = &mut patch[at(oy)..at(oy) + wo];
                 line[..across.start].fill(T::zero());
                 line[across.end..].fill(T::zero());
                 if across.is_empty() {
@@ -237,16 +255,20 @@ impl Geometry {
         });
     }
 
-    /// Adds patches up where they lie in the image.
-    fn scatter<T: Scalar>(&self, patches: &[T], x: &mut [T]) {
-        let [ho, wo] = self.places;
+    /// Adds the patches of some lines of places up where they lie in the image.
+    fn scatter<T: Scalar>(&self, patches: &[T], lines: Range<usize>, x: &mut [T]) {
+        let wo = self.places[1];
         self.rows(|plane, ky, kx, row| {
-            let (down, across) = self.reach(ky, kx);
+            let (down, across) = self.reach(ky, kx, &lines);
             for oy in down.filter(|_| !across.is_empty()) {
                 let from = self.first(plane, oy, ky, kx, across.start);
-                let line = &patches[(row * ho + oy) * wo..][across.clone()];
-                let to = x[from..].iter_mut().step_by(self.window.stride[1]);
-                to.zip(line).for_each(|(x, &p)| *x += p);
+                let line = &patches[(row * lines.len() + oy - lines.start) * wo..][across.clone()];
+                if self.window.stride[1] == 1 {
+                    x[from..from + line.len()].iter_mut().zip(line).for_each(|(x, &p)| *x += p);
+                } else {
+                    let to = x[from..].iter_mut().step_by(self.window.stride[1]);
+                    to.zip(line).for_each(|(x, &p)| *x += p);
+                }
             }
         });
     }
@@ -259,10 +281,12 @@ impl Geometry {
         }
     }
 
-    /// The outputs for which a tap lies inside the image.
-    fn reach(&self, ky: usize, kx: usize) -> (Range<usize>, Range<usize>) {
+    /// The outputs in some lines for which a tap lies inside the image.
+    fn reach(&self, ky: usize, kx: usize, lines: &Range<usize>) -> (Range<usize>, Range<usize>) {
         let along = |d: usize, k: usize| self.window.reach(d, k, self.size[d], self.places[d]);
-        (along(0, ky), along(1, kx))
+        let down = along(0, ky);
+        let start = down.start.clamp(lines.start, lines.end);
+        (start..down.end.clamp(start, lines.end), along(1, kx))
     }
 
     /// Where the tap of an output inside the reach lies.
@@ -274,17 +298,8 @@ impl Geometry {
     }
 }
 
-/// `c = a b + beta c`, in pieces that are done on this thread.
-fn product<T: Scalar>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, beta: T, c: &mut [T]) {
-    let c = ArrayViewMut2::from_shape((a.nrows(), b.ncols()), c);
-    let mut c = c.unwrap_or_else(|_| unreachable!("c has rows·columns elements"));
-    let across = WIDE.min(c.ncols());
-    // Pieces of the sum cost nothing but another look at c; pieces of the columns have a packed again.
-    let most = ((UNSHARED - 1) / (c.nrows() + across)).max(1);
-    let along = a.ncols().div_ceil(a.ncols().div_ceil(most));
-    for (mut c, b) in c.axis_chunks_iter_mut(Axis(1), across).zip(b.axis_chunks_iter(Axis(1), across)) {
-        for (n, (a, b)) in a.axis_chunks_iter(Axis(1), along).zip(b.axis_chunks_iter(Axis(0), along)).enumerate() {
-            general_mat_mul(T::one(), &a, &b, if n == 0 { beta } else { T::one() }, &mut c);
-        }
-    }
+/// Some columns of a matrix.
+fn columns_of<T>(mut y: ArrayViewMut2<'_, T>, columns: Range<usize>) -> ArrayViewMut2<'_, T> {
+    y.slice_axis_inplace(Axis(1), columns.into());
+    y
 }

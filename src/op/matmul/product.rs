@@ -1,10 +1,10 @@
 //! The product `C = op(A) op(B)` that several ops share: strides, splitting over bindings, launches, twin and bound.
 
-use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder, linalg::general_mat_mul};
-
+use super::host;
 use super::way::{Way, variants};
 use crate::error::GraphError;
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Variants, Window, aligned, wgsl};
+use crate::op::cores::{elements, share};
 use crate::op::rounding::bilinear;
 use crate::scalar::Scalar;
 
@@ -56,7 +56,7 @@ impl Product {
         Self { size, strides }
     }
 
-    /// `c = a b + beta c`; ndarray picks its kernel by shape and threads it.
+    /// `c = a b`
     pub fn twin<T: Scalar>(&self, a: &[T], b: &[T], c: &mut [T]) {
         let [batch, m, n, k] = self.size;
         if k == 0 {
@@ -66,16 +66,21 @@ impl Product {
             return;
         }
         let [sa, sb, sc] = self.strides;
-        for item in 0..batch {
-            let from = item * sc[BATCH];
-            let views = (
-                ArrayView2::from_shape((m, k).strides((sa[M], sa[K])), &a[item * sa[BATCH]..]),
-                ArrayView2::from_shape((k, n).strides((sb[K], sb[N])), &b[item * sb[BATCH]..]),
-                ArrayViewMut2::from_shape((m, n).strides((sc[M], sc[N])), &mut c[from..from + m * n]),
-            );
-            let (Ok(a), Ok(b), Ok(mut c)) = views else { unreachable!("strides of a contiguous tensor fit it") };
-            general_mat_mul(T::one(), &a, &b, T::zero(), &mut c);
+        debug_assert_eq!(sc, [m * n, n, 1, 0], "C has no gaps");
+        let of = |item: usize| {
+            let a = host::matrix(&a[item * sa[BATCH]..], [m, k], [sa[M], sa[K]]);
+            (a, host::matrix(&b[item * sb[BATCH]..], [k, n], [sb[K], sb[N]]))
+        };
+        if batch == 1 {
+            let (a, b) = of(0);
+            return host::shared(a, b, host::matrix_mut(c, [m, n]));
         }
+        share(c, m * n, elements(2 * (batch * m * n) as u64 * k as u64), |first, c| {
+            for (item, c) in c.chunks_exact_mut(m * n).enumerate() {
+                let (a, b) = of(first + item);
+                host::product(a, b, T::zero(), host::matrix_mut(c, [m, n]));
+            }
+        });
     }
 
     /// Error of a product of operands known to within `errors`.

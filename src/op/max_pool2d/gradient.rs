@@ -28,19 +28,27 @@ pub struct MaxPool2dGradient {
 
 const NAME: &str = "max_pool2d_gradient";
 
-/// Gives what arrives at squares of 2×2, in planes of `h` × `w`, to their winners; dx is 0 before.
+/// Gives what arrives at squares of 2×2, in planes of `h` × `w`, to their winners, and nothing to the others.
 fn tiles<T: Scalar>([h, w]: [usize; 2], x: &[T], dy: &[T], dx: &mut [T]) {
     let wo = w / 2;
     let planes = x.chunks_exact(h * w).zip(dx.chunks_exact_mut(h * w)).zip(dy.chunks_exact(h / 2 * wo));
     for ((x, dx), dy) in planes {
+        // What no square covers, where a side is odd.
+        dx[h / 2 * 2 * w..].fill(T::zero());
         for ((x, dx), dy) in x.chunks_exact(2 * w).zip(dx.chunks_exact_mut(2 * w)).zip(dy.chunks_exact(wo)) {
-            let (above, below) = x.split_at(w);
-            let windows = above.chunks_exact(2).zip(below.chunks_exact(2)).zip(dy).enumerate();
-            for (j, ((a, b), &dy)) in windows {
+            let ((above, below), (dx_above, dx_below)) = (x.split_at(w), dx.split_at_mut(w));
+            dx_above[2 * wo..].fill(T::zero());
+            dx_below[2 * wo..].fill(T::zero());
+            let inputs = above.chunks_exact(2).zip(below.chunks_exact(2)).zip(dy);
+            let outputs = dx_above.chunks_exact_mut(2).zip(dx_below.chunks_exact_mut(2));
+            for (((a, b), &dy), (da, db)) in inputs.zip(outputs) {
                 // Row by row, then the rows' winners. Numbers, not branches: nobody could predict them.
-                let (in_a, in_b) = (usize::from(wins(a[1], a[0])), usize::from(wins(b[1], b[0])));
-                let low = usize::from(wins(b[in_b], a[in_a]));
-                dx[low * w + 2 * j + (low & in_b | (1 - low) & in_a)] = dy;
+                let (right_a, right_b) = (wins(a[1], a[0]), wins(b[1], b[0]));
+                let (best_a, best_b) = (if right_a { a[1] } else { a[0] }, if right_b { b[1] } else { b[0] });
+                let low = wins(best_b, best_a);
+                let given = |wins: bool| if wins { dy } else { T::zero() };
+                (da[0], da[1]) = (given(!low & !right_a), given(!low & right_a));
+                (db[0], db[1]) = (given(low & !right_b), given(low & right_b));
             }
         }
     }
@@ -63,12 +71,12 @@ impl Op for MaxPool2dGradient {
         let (size, area) = ([shape[2], shape[3]], self.pool.area(shape));
         let pixels = size[0] * size[1];
         share(dx, pixels, self.pool.cost(2 * x.len()), |first, dx| {
-            let (images, x) = planes(size, first, dx.len() / pixels.max(1), x);
             let dy = &dy[first * area..];
-            dx.fill(T::zero());
             if self.pool.tiles() {
-                return tiles(size, x, dy, dx);
+                return tiles(size, &x[first * pixels..][..dx.len()], dy, dx);
             }
+            let (images, x) = planes(size, first, dx.len() / pixels.max(1), x);
+            dx.fill(T::zero());
             self.pool.each(&images, x, |place, _, winner| dx[winner] += dy[place]);
         });
     }
