@@ -11,9 +11,11 @@ mod support;
 mod theirs;
 mod turns;
 #[path = "../../optimizers/update.rs"]
+#[allow(dead_code, reason = "its bench asks for more")]
 mod update;
 mod workload;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,7 +23,7 @@ use clap::{Parser, ValueEnum};
 use thalweg::device::gpu::{Gpu, Options};
 
 use python::PyTorch;
-use turns::{Entrant, Rounds, Row};
+use turns::{Entrant, Rounds};
 use workload::Workload;
 
 /// What can go wrong is said once and ends the run.
@@ -45,7 +47,7 @@ struct Arguments {
     /// Rounds in which each has its turn.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
-    /// About how many seconds the slowest one's turn takes.
+    /// About how many seconds a turn takes.
     #[arg(long, default_value_t = 0.3)]
     turn: f64,
     /// A Python that has PyTorch: it takes part, too.
@@ -106,16 +108,27 @@ fn compare(arguments: &Arguments) -> Fallible<()> {
     println!("{machine}\n{about}");
     let rounds = Rounds { count: arguments.rounds as usize, turn: arguments.turn };
     let chosen = if arguments.workloads.is_empty() { Workload::value_variants() } else { &arguments.workloads };
-    let mut rows = Vec::new();
+    let (mut rows, mut failed) = (Vec::new(), Vec::new());
     for &workload in chosen {
-        for entrants in [on_gpu(workload, &field)?, on_cpu(workload, &field)?] {
-            rows.extend(rounds.hold(workload, entrants)?);
+        for place in [on_gpu, on_cpu] {
+            // What fails or panics, in whose code ever, costs its own rows and not those of the others.
+            let held = catch_unwind(AssertUnwindSafe(|| rounds.hold(workload, place(workload, &field)?)));
+            match held.unwrap_or_else(|_| Err("a panic, as said above".into())) {
+                Ok(more) => rows.extend(more),
+                Err(error) => {
+                    eprintln!("{}: {error}", workload.title());
+                    failed.push(workload.name());
+                }
+            }
         }
     }
     let table = page::table(&rows);
     println!("\n{table}");
     if arguments.write {
         page::write(&machine, &about, &table)?;
+    }
+    if !failed.is_empty() {
+        return Err(format!("no rows, or not all, of {}", failed.join(", ")).into());
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ Written by `benches/peers` with `--write`, each machine's section by a run on it
 `benches/peers/README.md`.
 
 Milliseconds are medians over the rounds, in which all sides have their turns; a step is forward pass, loss, backward pass and Adam's
-update in f32, and the last loss of a turn is read. The ratio is the median of the rounds' own, peer over thalweg, with the least
+update in f32; after so many steps the last loss is read. The ratio is the median of the rounds' own, peer over thalweg, with the least
 and the most: above 1 thalweg is faster. By processor: the same by the time of all processors' threads, for adapters that are the
 processor. Warm-up is what compiling, tuning and fusing took before the steps took what they always take, thalweg's and the peer's.
 ";
@@ -39,7 +39,7 @@ fn time(row: &Row, side: &Told) -> String {
 
 pub fn table(rows: &[Row]) -> String {
     let mut text = String::from(
-        "| workload | steps a turn | thalweg | peer | ratio | by processor | warm-up s |\n|---|---|---|---|---|---|---|\n",
+        "| workload | steps a wait | thalweg | peer | ratio | by processor | warm-up s |\n|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
         let [middle, least, most] = row.ratio;

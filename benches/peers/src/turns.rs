@@ -10,7 +10,7 @@ use crate::workload::Workload;
 const WARM: std::ops::Range<usize> = 12..60;
 /// A step is taken to be warm where the middle of five is within this factor of the fastest.
 const STEADY: f64 = 1.25;
-/// Most steps of a turn.
+/// Most steps from one wait to the next, and most waits of a turn.
 const LONGEST: f64 = 4096.0;
 /// Steps in which a network has to halve its loss.
 const PATIENCE: usize = 400;
@@ -34,7 +34,7 @@ impl Entrant {
 /// One peer beside thalweg.
 pub struct Row {
     pub workload: Workload,
-    /// Steps of a turn.
+    /// Steps from one wait to the next.
     pub steps: usize,
     pub ours: Told,
     pub peer: Told,
@@ -58,7 +58,7 @@ pub struct Told {
 /// How long to go on.
 pub struct Rounds {
     pub count: usize,
-    /// About how many seconds the slowest one's turn takes.
+    /// About how many seconds a turn takes.
     pub turn: f64,
 }
 
@@ -77,29 +77,29 @@ impl Rounds {
         {
             return Err(format!("the same weights and examples cost {ours} here and {burn} there").into());
         }
+        // All wait after as many steps, those that the slowest does in a turn; the others do that several times a turn.
         let slowest = warm.iter().map(|w| w.step).fold(0.0, f64::max);
         let steps = (self.turn / slowest).clamp(1.0, LONGEST) as usize;
+        let mut times = Vec::new();
         for (entrant, warm) in entrants.iter_mut().zip(&mut warm) {
             // As long as what is timed: fusion has seen it then.
-            let start = Instant::now();
-            let lap = entrant.contender.lap(steps)?;
-            let again = entrant.contender.lap(steps)?;
-            let waited = start.elapsed().as_secs_f64() - 2.0 * again.wall.min(lap.wall);
-            warm.seconds += waited.max(0.0);
+            let (first, again) = (entrant.contender.lap(steps)?, entrant.contender.lap(steps)?);
+            warm.seconds += (first.wall - again.wall).max(0.0);
             if learns {
                 learn(entrant, warm.first_loss, again.loss)?;
             }
+            times.push((self.turn / again.wall).clamp(1.0, LONGEST) as usize);
         }
         let mut laps: Vec<Vec<Lap>> = vec![Vec::new(); entrants.len()];
         for round in 0..self.count {
             for turn in 0..entrants.len() {
                 let n = (round + turn) % entrants.len();
-                laps[n].push(entrants[n].contender.lap(steps)?);
+                laps[n].push(turn_of(&mut *entrants[n].contender, steps, times[n])?);
             }
         }
         let told = |n: usize| Told {
             name: entrants[n].name,
-            seconds: median(laps[n].iter().map(|lap| lap.wall).collect()) / steps as f64,
+            seconds: median(laps[n].iter().map(|lap| lap.wall).collect()),
             warmed_in: warm[n].seconds,
             remark: entrants[n].contender.remark().map(str::to_owned),
         };
@@ -108,7 +108,8 @@ impl Rounds {
             let mut ratios: Vec<f64> = pairs().map(|(peer, ours)| peer.wall / ours.wall).collect();
             ratios.sort_by(f64::total_cmp);
             // The system counts processor time in hundredths of a second.
-            let long = pairs().all(|(peer, ours)| peer.cpu >= 0.1 && ours.cpu >= 0.1);
+            let long = laps[0].iter().all(|lap| lap.cpu * (steps * times[0]) as f64 >= 0.1)
+                && laps[n].iter().all(|lap| lap.cpu * (steps * times[n]) as f64 >= 0.1);
             Row {
                 workload,
                 steps,
@@ -150,6 +151,17 @@ impl Rounds {
             }
         }
     }
+}
+
+/// What one step of a turn took.
+fn turn_of(contender: &mut dyn Contender, steps: usize, times: usize) -> Fallible<Lap> {
+    let mut sum = Lap { wall: 0.0, cpu: 0.0, loss: f64::NAN };
+    for _ in 0..times {
+        let lap = contender.lap(steps)?;
+        (sum.wall, sum.cpu, sum.loss) = (sum.wall + lap.wall, sum.cpu + lap.cpu, lap.loss);
+    }
+    let all = (steps * times) as f64;
+    Ok(Lap { wall: sum.wall / all, cpu: sum.cpu / all, ..sum })
 }
 
 struct Warm {
