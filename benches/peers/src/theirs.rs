@@ -198,7 +198,7 @@ pub fn update(whose: &str, device: &Device) -> Fallible<Box<dyn Contender>> {
         kept = Some(model);
         Fallible::Ok(values)
     };
-    let found = run(CHECKED)?.into_data().into_vec::<f32>().map_err(|e| format!("{whose}: {e:?}"))?;
+    let found = run(CHECKED)?.into_data().try_into_vec::<f32>().map_err(|e| format!("{whose}: {e:?}"))?;
     workload::hold_update(whose, CHECKED, &gradient, &found)?;
     Ok(Inside::new(move |count| run(count).map(|_| f64::NAN)))
 }
@@ -209,7 +209,7 @@ pub fn product(whose: &str, device: &Device, sides: [usize; 3]) -> Fallible<Box<
     let (x, w) = workload::operands(sides);
     let x: Tensor<2> = Tensor::from_data(TensorData::new(x, [rows, inner]), device);
     let w: Tensor<2> = Tensor::from_data(TensorData::new(w, [inner, columns]), device);
-    let first = x.clone().matmul(w.clone()).into_data().into_vec::<f32>().map_err(|e| format!("{whose}: {e:?}"))?;
+    let first = x.clone().matmul(w.clone()).into_data().try_into_vec::<f32>().map_err(|e| format!("{whose}: {e:?}"))?;
     let error = workload::product_error(sides, &first);
     // Kernels that round to fewer bits are the library's own choice, and bf16 the fewest there are.
     if !(error <= f64::exp2(16.0)) {
