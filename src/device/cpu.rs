@@ -1,5 +1,6 @@
 //! The CPU device: the ops' twins, in f64 as the oracle of every check, in f32 to train without a GPU.
 
+mod data;
 mod engine;
 mod forward;
 mod profile;

@@ -42,15 +42,24 @@ impl Window2d {
         within(op, "padding", self.padding, 0)?;
         within(op, "dilation", self.dilation, 1)?;
         let [_, _, h, w] = images(op, "x", x)?;
-        let extent = |d: usize| self.dilation[d] * (self.kernel[d] - 1) + 1;
+        let extent = |d: usize| self.extent(d);
         let fits = |d: usize, n: usize| n > 0 && n + 2 * self.padding[d] >= extent(d);
         if !(fits(0, h) && fits(1, w)) {
             let [least_h, least_w] = [0, 1].map(|d| extent(d).saturating_sub(2 * self.padding[d]).max(1));
             let expected = format!("[N, C, H, W] with H ≥ {least_h} and W ≥ {least_w}");
             return Err(operand::misshapen(op, "x", expected, x));
         }
-        let places = |d: usize, n: usize| (n + 2 * self.padding[d] - extent(d)) / self.stride[d] + 1;
-        Ok([places(0, h), places(1, w)])
+        Ok(self.places([h, w]))
+    }
+
+    /// Elements from the first to the last tap along an axis.
+    fn extent(&self, d: usize) -> usize {
+        self.dilation[d] * (self.kernel[d] - 1) + 1
+    }
+
+    /// Where the window starts in images of this size, which [`output`](Self::output) has let pass.
+    pub fn places(&self, size: [usize; 2]) -> [usize; 2] {
+        [0, 1].map(|d| (size[d] + 2 * self.padding[d] - self.extent(d)) / self.stride[d] + 1)
     }
 
     /// The outputs along `axis`, of `places`, whose tap `k` lies inside an image of `n` there. The first one's tap lies at

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::Program;
+use super::data::{Data, Table, gather};
 use super::profile::Watch;
 use super::update::{At, EngineScalar, Member, Scratch};
 use crate::device::engine::{
@@ -12,7 +13,7 @@ use crate::device::explain::{Place, places};
 use crate::device::footprint::Footprint;
 use crate::device::vectors::Vectors;
 use crate::error::DeviceError;
-use crate::graph::{Context, Dtype, Kind, NodeId, TwinIn};
+use crate::graph::{Context, Kind, NodeId, TwinIn};
 use crate::op::cores;
 use crate::scalar::Scalar;
 
@@ -33,36 +34,6 @@ pub struct CpuEngine<T> {
     settings: HashMap<(String, usize), T>,
     /// Of a second-order optimizer, tensor by tensor.
     pub(super) vectors: Vec<Vec<Vec<T>>>,
-}
-
-pub(super) struct Data<T> {
-    pub rows: usize,
-    pub features: Table<T>,
-    pub targets: Table<T>,
-    order: Vec<u32>,
-}
-
-/// One column of a data set.
-pub(super) enum Table<T> {
-    Real(Vec<T>),
-    Index(Vec<u32>),
-}
-
-impl<T: Scalar> Table<T> {
-    fn new(column: Column<'_>) -> Self {
-        match column {
-            Column::F32(v) => Self::Real(v.iter().map(|&x| T::of(f64::from(x))).collect()),
-            Column::F64(v) => Self::Real(v.iter().map(|&x| T::of(x)).collect()),
-            Column::Index(v) => Self::Index(v.to_vec()),
-        }
-    }
-
-    pub(super) fn kind(&self) -> (usize, Dtype) {
-        match self {
-            Self::Real(v) => (v.len(), Dtype::Real),
-            Self::Index(v) => (v.len(), Dtype::Index),
-        }
-    }
 }
 
 pub(super) struct Step<T> {
@@ -207,13 +178,6 @@ impl<T: TwinIn> Step<T> {
                 std::mem::swap(self.program.real_mut(node), &mut own[tensor]);
             }
         }
-    }
-}
-
-fn gather<V: Copy>(batch: &mut [V], table: &[V], rows: &[u32]) {
-    let width = batch.len() / rows.len().max(1);
-    for (to, &row) in batch.chunks_exact_mut(width.max(1)).zip(rows) {
-        to.copy_from_slice(&table[row as usize * width..][..width]);
     }
 }
 

@@ -57,6 +57,15 @@ impl Geometry {
         Ok(Self { items, groups, inner, outer: out / groups, size: [h, width], places, window })
     }
 
+    /// The convolution of operands that [`of`](Self::of) has let pass: `[N, C, H, W]` by `[O, C/groups, kh, kw]`.
+    pub fn known(conv: &Conv2d, [items, channels, h, width]: [usize; 4], [out, inner, kh, kw]: [usize; 4]) -> Self {
+        let &Conv2d { stride, padding, dilation, groups } = conv;
+        debug_assert_eq!(inner * groups, channels);
+        let window = Window2d { kernel: [kh, kw], stride, padding, dilation };
+        let (size, outer) = ([h, width], out / groups);
+        Self { items, groups, inner, outer, size, places: window.places(size), window }
+    }
+
     /// Products in an element of y.
     pub fn patch(&self) -> usize {
         self.inner * self.taps()
