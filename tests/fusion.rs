@@ -50,6 +50,25 @@ fn everywhere(name: &str, run: impl Fn(&Gpu) -> Result<(), Failed> + Clone + Sen
     [(Tiling::Register, true), (Tiling::Workgroup, false)].into_iter().map(each).collect()
 }
 
+/// The same for each way to launch a product that the adapter has.
+fn each_way(name: &str, run: impl Fn(&Gpu) -> Result<(), Failed> + Clone + Send + 'static) -> Vec<Trial> {
+    let ways = [
+        (Tiling::Register, true, "register-8x4"),
+        (Tiling::Register, false, "subgroup-8x16"),
+        (Tiling::Workgroup, false, "tile-64"),
+        (Tiling::Workgroup, true, "tile-64-double"),
+        (Tiling::Workgroup, false, "tile-128-double"),
+    ];
+    let each = |(tiling, checked, variant): (Tiling, bool, &'static str)| {
+        let run = run.clone();
+        support::trial(format!("{name}, {variant}"), move || {
+            let options = Options { checked, tiling: Some(tiling), variant: Some(variant), ..Options::default() };
+            run(&support::open(options)?)
+        })
+    };
+    everywhere(name, run.clone()).into_iter().chain(ways.into_iter().map(each)).collect()
+}
+
 /// What a source is fed: numbers, or indices below this many.
 type Fills<'a> = &'a dyn Fn(NodeId) -> Fill;
 

@@ -37,16 +37,26 @@ fn launches() -> Vec<(String, Launch)> {
     for entry in thalweg::op::ALL.iter().chain(thalweg::loss::ALL) {
         for case in (entry.cases)() {
             for tiling in [Tiling::Register, Tiling::Workgroup] {
-                let name = format!("{}::{} with its gradient, {tiling:?}", case.op.name(), case.label);
-                all.extend(joint(&case, tiling).into_iter().map(|launch| (name.clone(), launch)));
+                for variant in [None].into_iter().chain(PRODUCTS.map(Some)) {
+                    let way = variant.unwrap_or("by itself");
+                    let name = format!("{}::{} with its gradient, {tiling:?} {way}", case.op.name(), case.label);
+                    let launches = joint(&case, tiling, variant)
+                        .into_iter()
+                        .filter(|launch| variant.is_none() || launch.kernel.name.starts_with("matmul with"));
+                    all.extend(launches.map(|launch| (name.clone(), launch)));
+                }
             }
         }
     }
     all
 }
 
+/// The ways to launch a product that groups take over.
+const PRODUCTS: [&str; 7] =
+    ["register-8x4", "subgroup-8x16", "subgroup-16x16", "tile-32", "tile-64", "tile-64-double", "tile-128-double"];
+
 /// The launches of an op and its derivative, where some are computed together.
-fn joint(case: &Case, tiling: Tiling) -> Vec<Launch> {
+fn joint(case: &Case, tiling: Tiling, variant: Option<&'static str>) -> Vec<Launch> {
     let mut g = Graph::new();
     let inputs: Vec<NodeId> = (0..)
         .zip(&case.inputs)
@@ -68,7 +78,8 @@ fn joint(case: &Case, tiling: Tiling) -> Vec<Launch> {
     let upstream = g.member_input("upstream", Meta::real(g.shape(y).clone())).expect("names differ");
     let gradients = g.gradients(y, upstream, &wrt).unwrap_or_else(|e| panic!("{}: {e}", case.label));
     let wanted: Vec<NodeId> = gradients.into_iter().flatten().chain([y]).collect();
-    let plan = Plan { tiling, ..plan(case, 1) };
+    let abilities = Abilities { subgroup: Some(8), ..Abilities::default() };
+    let plan = Plan { tiling, abilities, variant, ..plan(case, 1) };
     thalweg::device::launches(&g, &wanted, &plan, 3).unwrap_or_else(|e| panic!("{}: {e}", case.label))
 }
 

@@ -122,5 +122,6 @@ pub(super) fn listed(graph: &Graph, wanted: &[NodeId], terms: &Terms<'_>) -> Res
 /// As [`Op::launches`](crate::graph::Op::launches).
 #[doc(hidden)]
 pub fn launches(graph: &Graph, wanted: &[NodeId], plan: &Plan, members: u32) -> Result<Vec<Launch>, GraphError> {
-    listed(graph, wanted, &Terms { plan: plan.clone(), members, apart: false, variant: &|_, _| None })
+    let named = |op: &dyn DynOp, at: &Plan| plan.variant.filter(|name| op.variants(at).names.contains(name));
+    listed(graph, wanted, &Terms { plan: plan.clone(), members, apart: false, variant: &named })
 }

@@ -93,6 +93,16 @@ pub enum DeviceError {
         /// What the compiler said.
         message: String,
     },
+    /// No variant of a kernel, its default included, agrees with the f64 twin on this adapter.
+    #[error(
+        "no kernel for `{kernel}` agrees with its f64 twin here: {message}. Update the adapter's driver, or use `--device cpu`"
+    )]
+    Unproved {
+        /// The class of places it is for.
+        kernel: String,
+        /// How the default differs.
+        message: String,
+    },
     /// An error of the graphics library that no call was waiting for.
     #[error("{adapter} reported: {message}")]
     Driver {

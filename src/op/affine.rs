@@ -147,7 +147,9 @@ impl Op for Affine {
     }
 
     fn variants(&self, plan: &Plan) -> Variants {
-        shape_of(&plan.inputs[0].shape, &plan.inputs[1].shape).variants(plan)
+        let product = shape_of(&plan.inputs[0].shape, &plan.inputs[1].shape).variants(plan);
+        let bias = if plan.inputs.len() == 3 { " with bias" } else { "" };
+        Variants { class: format!("{} {}{bias}", product.class, self.activation), ..product }
     }
 
     fn bound(&self, inputs: &[BoundArg<'_>], y: &[f64], error: &mut [f64]) {

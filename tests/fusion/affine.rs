@@ -6,7 +6,7 @@ use thalweg::graph::{Meta, NodeId};
 use thalweg::op::Fill;
 use thalweg::op::unary::Activation;
 
-use crate::{everywhere, expect, hold, names};
+use crate::{each_way, expect, hold, names};
 
 /// Two layers, the first with an activation, and the gradients of their parameters.
 fn layers(activation: Activation, rows: &[usize], widths: [usize; 3]) -> Result<(Graph, Vec<NodeId>), Failed> {
@@ -36,14 +36,14 @@ pub fn trials() -> Vec<Trial> {
             }
             Ok(())
         };
-        trials.extend(everywhere(&format!("two layers, {activation}"), run));
+        trials.extend(each_way(&format!("two layers, {activation}"), run));
     }
-    trials.extend(everywhere("many tiles and sums", move |gpu| {
+    trials.extend(each_way("many tiles and sums", move |gpu| {
         let (g, wanted) = layers(Activation::Relu, &[512], [67, 130, 70])?;
         expect(&names(gpu, &g, &wanted)?, &["affine", "matmul with sums", "matmul with slope", "matmul with sums"])?;
         [1, 3].into_iter().try_for_each(|members| hold(gpu, &g, &wanted, &any, members))
     }));
-    trials.extend(everywhere("too many examples for one sum", move |gpu| {
+    trials.extend(each_way("too many examples for one sum", move |gpu| {
         let (g, wanted) = layers(Activation::Relu, &[513], [3, 4, 2])?;
         let found = names(gpu, &g, &wanted)?;
         if found.contains(&"matmul with sums".to_owned()) || !found.contains(&"sum_to".to_owned()) {
@@ -51,7 +51,7 @@ pub fn trials() -> Vec<Trial> {
         }
         hold(gpu, &g, &wanted, &any, 1)
     }));
-    trials.extend(everywhere("what somebody else reads is stored", move |gpu| {
+    trials.extend(each_way("what somebody else reads is stored", move |gpu| {
         let mut g = Graph::new();
         let (x, w, v) = (g.input("x", [5, 4])?, g.parameter("w", [3, 4])?, g.parameter("v", [2, 3])?);
         let hidden = g.affine(x, w, None, Activation::Tanh)?;

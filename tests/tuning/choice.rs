@@ -62,6 +62,13 @@ fn all_wrong() -> Result<(), Failed> {
     run(&gpu, Twice { names: &["too far", "not a number"], default: "quick" })?;
     let class = gpu.tuning().classes.remove(0);
     assert_eq!((class.variant.as_str(), class.origin), ("default", Origin::Timed));
+    // With a wrong default there is nothing to train with, now or from the file.
+    for _ in 0..2 {
+        let gpu = open(folder.path(), AMPLE)?;
+        let refused = run(&gpu, Twice { names: &["too far", "not a number"], default: "too far" });
+        let said = refused.err().ok_or("a kernel that is wrong was used")?;
+        assert!(said.message().is_some_and(|said| said.contains("agrees with its f64 twin")), "{said:?}");
+    }
     Ok(())
 }
 

@@ -26,7 +26,7 @@ pub(super) fn measure(device: &Device, case: &Case, time: Duration) -> Result<Me
     let metas: Vec<Meta> = case.inputs.iter().map(CaseInput::meta).collect();
     let shape = case.op.output(&metas)?.shape;
     let feeds: Vec<Feed> = (0..).zip(&case.inputs).map(|(i, input)| fill(input, Stream::new(17, 0, i))).collect();
-    let bounds = Bounds::of(case, &feeds)?;
+    let bounds = Bounds::of(device, case, &feeds)?;
     let touched = |(n, input): (usize, &CaseInput)| case.op.touched(n, &input.shape, &shape);
     let elements = case.inputs.iter().enumerate().map(touched).sum::<usize>() + shape.elements();
     let place = |shape: &Shape| Place { shape: shape.clone(), stride: 0 };
@@ -61,7 +61,7 @@ struct Bounds {
 }
 
 impl Bounds {
-    fn of(case: &Case, feeds: &[Feed]) -> Result<Self, CliError> {
+    fn of(device: &Device, case: &Case, feeds: &[Feed]) -> Result<Self, CliError> {
         let (mut g, mut fed, mut inputs) = (Graph::new(), Feeds::new(), Vec::new());
         for (i, (input, feed)) in case.inputs.iter().zip(feeds).enumerate() {
             let id = g.member_input(&format!("input {i}"), input.meta())?;
@@ -69,6 +69,10 @@ impl Bounds {
             inputs.push(id);
         }
         let y = g.apply_dyn(Arc::clone(&case.op), &inputs)?;
+        if let Device::Gpu(gpu) = device {
+            // What is fast here is what a run would launch.
+            gpu.tune(&g, &[y])?;
+        }
         let twin = bounds(&g, &fed, &[y], &Context::default())?.remove(0);
         Ok(Self { value: twin.value, error: twin.error })
     }

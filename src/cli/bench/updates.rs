@@ -34,13 +34,16 @@ pub(super) fn measure(device: &Device, rule: &str, count: usize, time: Duration)
     let call = Call::new(program, vec![hyper]);
     let report = engine.explain(&call)?;
     let bytes = report.iter().filter(|launch| launch.phase == Phase::Update).map(|launch| launch.bytes).sum();
-    let profile = engine.profile(&call, time)?;
-    let own = report.iter().zip(&profile.launches).filter(|(launch, _)| launch.phase == Phase::Update);
-    let seconds = own.map(|(_, seconds)| seconds).sum();
     engine.submit(0, 0, std::slice::from_ref(&call))?;
     engine.collect()?;
     let found = engine.parameters(0)?.remove(0);
-    Ok(Measured { seconds, bytes, flops: 0, wrong: hold(rule.as_ref(), &hyper, p, &found).err() })
+    if let Err(wrong) = hold(rule.as_ref(), &hyper, p, &found) {
+        return Ok(Measured { seconds: f64::NAN, bytes, flops: 0, wrong: Some(wrong) });
+    }
+    let profile = engine.profile(&call, time)?;
+    let own = report.iter().zip(&profile.launches).filter(|(launch, _)| launch.phase == Phase::Update);
+    let seconds = own.map(|(_, seconds)| seconds).sum();
+    Ok(Measured { seconds, bytes, flops: 0, wrong: None })
 }
 
 fn open(device: &Device, rule: Arc<dyn DynRule>, count: usize) -> Result<Box<dyn Engine>, CliError> {

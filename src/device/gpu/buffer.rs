@@ -87,6 +87,16 @@ impl Room {
         Ok(given.into_iter().flatten().collect())
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Gives back those behind the first `count`, which no program that stays knows.
+    pub(super) fn shrink(&mut self, count: usize) {
+        self.0.truncate(count);
+    }
+
     /// Elements of each.
     pub(super) fn sizes(&self) -> Vec<usize> {
         self.0.iter().map(Buffer::elements).collect()

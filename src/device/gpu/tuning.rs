@@ -40,6 +40,9 @@ use crate::error::{DeviceError, TuningError};
 use crate::graph::{DynOp, Graph, NodeId};
 use crate::kernel::Plan;
 
+/// No budget is longer than a day.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 /// What is chosen where no variant is.
 const DEFAULT: &str = "default";
 
@@ -59,7 +62,8 @@ pub enum Tuning {
 
 impl Tuning {
     /// What the variable `THALWEG_TUNING` says (`off`, `cached`, or seconds), or `otherwise` where it is not set. The command
-    /// asks this; the library never looks by itself.
+    /// asks this; the library never looks by itself. (Where the file lies is asked of `THALWEG_CACHE` and the system's variables
+    /// by whoever tunes.)
     ///
     /// # Errors
     ///
@@ -274,7 +278,7 @@ pub(super) fn settle(gpu: &Gpu, graph: &Graph, live: &[bool]) -> Result<(), Devi
         };
         let began = Instant::now();
         // A class is not settled where the device fails: nothing is compiled then.
-        let outcome = choose(gpu, &offer, began + time)?;
+        let outcome = choose(gpu, &offer, began + time.min(LONGEST))?;
         tuner.spent += began.elapsed();
         match outcome {
             Outcome::Chosen(timing) => {
@@ -376,7 +380,8 @@ impl Gpu {
     }
 
     /// Takes over the variants of a run, for classes that were not met yet. Those made on another adapter count for nothing,
-    /// and so do names that nobody offers.
+    /// and so do names that nobody offers. They hold for all that is compiled while the adapter is open, whoever asks: whoever wants
+    /// two runs to know nothing of each other opens it twice.
     pub fn adopt(&self, choices: &Choices) {
         if choices.adapter == self.name() {
             self.tuner().adopted.extend(choices.variants.clone());

@@ -48,8 +48,8 @@ impl Way {
             Tiling::Register if few.suits(plan) => few,
             Tiling::Register => Self::Register,
             Tiling::Workgroup => {
-                let z = size[BATCH] * plan.members as usize;
-                // A product of few large tiles leaves most of a card idle.
+                // A product of few large tiles leaves most of a card idle. Members do not count: each is computed as it would be alone.
+                let z = size[BATCH];
                 let sizes = [(Self::Double { side: 16 }, 256), (Self::Tile { side: 16 }, 64)];
                 let enough = sizes.into_iter().find(|(way, least)| way.tiles(size) * z >= *least);
                 enough.map_or(Self::Tile { side: 8 }, |(way, _)| way)

@@ -1,6 +1,6 @@
 //! One training or evaluation step as dispatches: minibatch, the graph, update, record.
 
-use super::super::buffer::Bound;
+use super::super::buffer::{Bound, Room};
 use super::super::compile::{Drafts, Surroundings, compile};
 use super::data::{Extent, Part};
 use super::{GpuEngine, Program, kernels};
@@ -12,7 +12,25 @@ use crate::graph::{Graph, Kind, NodeId};
 use crate::kernel::{ALIGN, fold};
 
 impl GpuEngine {
+    /// Compiles a step in the engine's room. Where it fails, what it had added is given back.
     pub(super) fn compile_step(&mut self, step: &StepGraph, data: DataId) -> Result<Program, DeviceError> {
+        let (mut room, mut minibatches) = (std::mem::take(&mut self.room), std::mem::take(&mut self.minibatches));
+        let before = [room.count(), minibatches.count()];
+        let compiled = self.compile_within(step, data, [&mut room, &mut minibatches]);
+        if compiled.is_err() {
+            room.shrink(before[0]);
+            minibatches.shrink(before[1]);
+        }
+        (self.room, self.minibatches) = (room, minibatches);
+        compiled
+    }
+
+    fn compile_within(
+        &mut self,
+        step: &StepGraph,
+        data: DataId,
+        [room, minibatches]: [&mut Room; 2],
+    ) -> Result<Program, DeviceError> {
         let (graph, members) = (&step.graph, self.setup.seeds.len());
         engine::check_step(step, &self.setup)?;
         engine::check_data(data, self.data.len())?;
@@ -22,10 +40,9 @@ impl GpuEngine {
         let (batch, rows) = (graph.shape(step.features)[0], set.rows);
         set.prepare(&self.gpu, batch)?;
         let taken = [step.features, step.targets].map(|id| graph.shape(id).elements());
-        let taken = self.minibatches.buffers(&self.gpu, "minibatch", &taken)?;
+        let taken = minibatches.buffers(&self.gpu, "minibatch", &taken)?;
         let [features, targets] = [0, 1].map(|n| Bound::whole(taken[n].clone()));
         self.make_settings(graph)?;
-        let mut room = std::mem::take(&mut self.room);
         let results = || step.record.iter().chain(&step.gradients).chain(&step.updates).flatten().copied();
         let wanted: Vec<NodeId> = results().collect();
         let (direct, moved) = direct(graph, &wanted, step);
@@ -81,7 +98,7 @@ impl GpuEngine {
             taking.push(drafts.finish(&self.gpu)?);
         }
         let mut all = Drafts::default();
-        let mut compiled = compile(&self.gpu, graph, &wanted, &around, &mut room)?;
+        let mut compiled = compile(&self.gpu, graph, &wanted, &around, room)?;
         let places = places(step);
         compiled.drafts.mark_nodes(|id, report| places[id.0].tell(report, &self.setup.tensors));
         all.append(std::mem::take(&mut compiled.drafts));
@@ -123,7 +140,6 @@ impl GpuEngine {
             program.update = self.updates(&control)?;
         }
         program.graph = all.finish(&self.gpu)?;
-        self.room = room;
         Ok(program)
     }
 

@@ -80,7 +80,7 @@ pub(super) fn choose(gpu: &Gpu, offer: &Offer, deadline: Instant) -> Result<Outc
 fn trouble(gpu: &Gpu, error: DeviceError) -> Result<String, DeviceError> {
     gpu.health()?;
     match error {
-        DeviceError::Lost { .. } | DeviceError::Hang { .. } => Err(error),
+        DeviceError::Lost { .. } | DeviceError::Hang { .. } | DeviceError::Unproved { .. } => Err(error),
         other => Ok(other.to_string()),
     }
 }
@@ -119,7 +119,11 @@ fn attempt(
             Err(why) => drop(found.refused.insert(label.into(), why)),
         }
     }
-    let Some(pace) = pace else { return Ok(None) };
+    let Some(pace) = pace else {
+        // A kernel that is known to be wrong is not trained with.
+        let why = found.refused.get(DEFAULT).cloned().unwrap_or_default();
+        return Err(DeviceError::Unproved { kernel: offer.class.clone(), message: why });
+    };
     if let [(label, _)] = running[..] {
         found.variant = label.into();
         return Ok(None);

@@ -146,6 +146,10 @@ impl Offer {
             for kernel in launches.list.iter().map(|launch| &launch.kernel) {
                 hash.add(kernel.entry.as_bytes());
                 hash.add(kernel.source.as_bytes());
+                for (name, value) in &kernel.constants {
+                    hash.add(name.as_bytes());
+                    hash.add(&value.to_le_bytes());
+                }
             }
         }
         format!("{:016x}", hash.0)
