@@ -3,6 +3,7 @@
 pub(crate) mod host;
 pub(crate) mod product;
 pub(super) mod slope;
+mod split;
 pub(super) mod sums;
 mod way;
 
@@ -37,6 +38,9 @@ use crate::shape::Shape;
 /// # On the GPU
 ///
 /// `shaders/op/matmul.wgsl`, one launch; more where an operand exceeds one binding (cut along rows, columns or K).
+/// On cards a single product with K ≥ 2048 and fewer than 64 tiles of 32 × 32, as weights' gradients are, is cut along K into 8 parts, or
+/// 32 if it has fewer than 8 tiles; `shaders/op/reduce.wgsl` adds the parts up in a fixed order. This rule is by reckoning and has not been timed
+/// on a card; the tuner may choose either, or neither, where K > 1024 (`split-K-8`, `split-K-32`).
 /// Tolerance: γ_{K+1} |A||B| elementwise (`tests/kernels.rs`), which holds for any order of summation.
 ///
 /// # Source
@@ -142,11 +146,18 @@ impl Op for Matmul {
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
         let product = self.product(&plan.inputs[0].shape, &plan.inputs[1].shape);
-        product.launches(&Finish { op: "matmul", sources: PLAIN, constants: Vec::new(), bias: None, past: 0, plan })
+        let finish = Finish { op: "matmul", sources: PLAIN, constants: Vec::new(), bias: None, past: 0, plan };
+        match split::parts(&product, plan) {
+            Some(parts) => Ok(split::launches(&product, &finish, parts)),
+            None => product.launches(&finish),
+        }
     }
 
     fn variants(&self, plan: &Plan) -> Variants {
-        self.product(&plan.inputs[0].shape, &plan.inputs[1].shape).variants(plan)
+        let product = self.product(&plan.inputs[0].shape, &plan.inputs[1].shape);
+        let mut variants = product.variants(plan);
+        variants.names.extend(split::names(&product, plan));
+        variants
     }
 
     fn bound(&self, inputs: &[BoundArg<'_>], _: &[f64], error: &mut [f64]) {
@@ -247,6 +258,23 @@ pub fn cases() -> Vec<Case> {
         let n = if ta || tb { 256 } else { 512 };
         cases.push(Case::new(format!("{name} {n}×{n}×{n}"), op).real([n, n], any).real([n, n], any).edge().benched());
     }
+    // Tall: K a multiple of the parts and not, cut by default and by name only, over one tile and several, in all layouts.
+    let tall = Fill::Uniform(-0.5, 1.5);
+    for (ta, tb, m, n, k) in [
+        (true, false, 7, 5, 4100),
+        (true, false, 16, 8, 4096),
+        (true, false, 70, 35, 2111),
+        (true, false, 1, 1, 1025),
+        (false, false, 3, 65, 2048),
+        (false, true, 33, 5, 2049),
+        (true, true, 5, 9, 3007),
+    ] {
+        let op = Matmul { transpose_a: ta, transpose_b: tb, sum_batch: false };
+        let name = ["n", "t"][usize::from(ta)].to_owned() + ["n", "t"][usize::from(tb)];
+        let case = Case::new(format!("{name} tall {m}×{n}×{k}"), op);
+        cases.push(case.real(pair(m, k, ta), tall).real(pair(k, n, tb), tall).edge());
+    }
+    cases.push(Case::new("tall sum of 41", SUM).real([41, 100, 7], tall).real([41, 100, 11], tall).edge());
     cases.push(Case::new("sum of 3", SUM).real([3, 5, 7], any).real([3, 5, 11], any));
     cases
 }

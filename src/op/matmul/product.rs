@@ -38,9 +38,9 @@ pub(crate) struct Finish<'a> {
 
 /// Where a part of a product begins, and its lengths.
 #[derive(Clone, Copy, Debug)]
-struct Block {
-    start: [usize; 4],
-    size: [usize; 4],
+pub(super) struct Block {
+    pub start: [usize; 4],
+    pub size: [usize; 4],
 }
 
 impl Product {
@@ -100,7 +100,8 @@ impl Product {
         if self.size[BATCH] * self.size[M] * self.size[N] != 0 {
             self.split(finish, Block { start: [0; 4], size: self.size }, &mut blocks)?;
         }
-        Ok(blocks.into_iter().map(|block| self.launch(finish, block)).collect::<Vec<_>>().into())
+        let target = (Operand::Output, finish.plan.output.stride);
+        Ok(blocks.into_iter().map(|block| self.launch(finish, block, target)).collect::<Vec<_>>().into())
     }
 
     /// Halves the outermost axis of the largest operand until each fits a binding.
@@ -129,7 +130,8 @@ impl Product {
         self.split(finish, high, blocks)
     }
 
-    fn launch(&self, finish: &Finish<'_>, block: Block) -> Launch {
+    /// The launch of a block into `target`, with its stride between members.
+    pub(super) fn launch(&self, finish: &Finish<'_>, block: Block, target: (Operand, usize)) -> Launch {
         let plan = finish.plan;
         let [batch, m, n, k] = block.size;
         let [a, b, c] = self.strides;
@@ -153,7 +155,7 @@ impl Product {
             ("b_member", plan.inputs[1].stride.into()),
             ("c_row", c[M].into()),
             ("c_batch", c[BATCH].into()),
-            ("c_member", plan.output.stride.into()),
+            ("c_member", target.1.into()),
             ("accumulate", (block.start[K] > 0).into()),
         ];
         let mut bindings =
@@ -163,7 +165,7 @@ impl Product {
             params.push(("last", (block.start[K] + k == self.size[K]).into()));
             bindings.push(Binding::Read(Window { operand, offset: block.start[N], len: n }));
         }
-        bindings.push(Binding::Write(window(Operand::Output, &c)));
+        bindings.push(Binding::Write(window(target.0, &c)));
         let way = Way::of(plan, &block.size);
         let [x, y] = way.groups(&block.size, finish.past, plan);
         let mut kernel = Kernel::new(finish.op, finish.sources[way.source()], "product");
@@ -175,7 +177,7 @@ impl Product {
 }
 
 /// Elements from the first to the last that a block touches.
-fn span(strides: &[usize; 4], size: &[usize; 4]) -> usize {
+pub(super) fn span(strides: &[usize; 4], size: &[usize; 4]) -> usize {
     let mine = || strides.iter().zip(size).filter(|(s, _)| **s > 0);
     if mine().any(|(_, &n)| n == 0) {
         return 0;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Matmul;
 use super::product::{Finish, product};
+use super::{Matmul, split};
 use crate::error::GraphError;
 use crate::graph::{Fused, NodeId, Scene};
 use crate::kernel::{Binding, Launches, Operand, Plan, wgsl};
@@ -39,6 +39,10 @@ pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {
                 return Ok(None);
             }
             let product = matmul.product(&plan.inputs[0].shape, &plan.inputs[1].shape);
+            // Parts have no slope. Few tiles are few elements: a launch for their slope costs less than a card that idles.
+            if split::parts(&product, plan).is_some() {
+                return Ok(None);
+            }
             let constants = function.constants();
             let mut all = product.launches(&Finish { op: "matmul", sources, constants, bias: None, past: 0, plan })?;
             let [launch] = &mut all.list[..] else { return Ok(None) };

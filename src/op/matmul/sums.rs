@@ -10,7 +10,7 @@ use crate::kernel::{Binding, Launches, Operand, Plan, wgsl};
 use crate::op::sum_to::SumTo;
 
 /// Examples that one invocation adds up, at most: beyond that a tree is faster, and it is what the bound of
-/// [`SumTo`] counts on.
+/// [`SumTo`] counts on. Products that are cut along K ([`split`](super::split)) have more.
 const MOST: usize = 512;
 
 const SOURCES: [&str; 4] = product!("op/matmul_sums");

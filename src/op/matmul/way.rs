@@ -37,10 +37,15 @@ impl Way {
         }
     }
 
+    /// The plan's variant, if it is one of these.
+    pub fn named(plan: &Plan) -> Option<Self> {
+        let mut all = ALL.iter();
+        all.find(|(name, way)| plan.variant == Some(name) && way.suits(plan)).map(|&(_, way)| way)
+    }
+
     /// The plan's variant, or what suits the adapter and the size of a block.
     pub fn of(plan: &Plan, size: &[usize; 4]) -> Self {
-        let named = ALL.iter().find(|(name, way)| plan.variant == Some(name) && way.suits(plan));
-        if let Some(&(_, way)) = named {
+        if let Some(way) = Self::named(plan) {
             return way;
         }
         let few = Self::Subgroup { rows: if size[M] > 8 { 16 } else { 8 } };
@@ -58,7 +63,7 @@ impl Way {
     }
 
     /// How many tiles cover a product: of an invocation of the register kernel, of a workgroup of the others.
-    fn tiles(self, size: &[usize; 4]) -> usize {
+    pub fn tiles(self, size: &[usize; 4]) -> usize {
         let cover = |rows: usize, columns: usize| size[M].div_ceil(rows) * size[N].div_ceil(columns);
         match self {
             Self::Register => cover(8, 4),
