@@ -261,6 +261,9 @@ pub fn validation_takes_the_runs_minibatch_where_memory_is_short() -> thalweg::R
     let small = on(Some(1_000_000));
     let folder = tempfile::tempdir().expect("a folder");
     let mut trainer = Trainer::new(&small, &model, &data, recipe.clone())?;
+    // What the wide evaluation had asked for was given back, and the run's own places are still counted.
+    let held = trainer.footprint();
+    assert!(held.values >= held.cut && held.total() <= 1_000_000, "{held:?}");
     trainer.keep_in(folder.path())?;
     let told = judged(&mut trainer)?;
     let narrow = trainer.parameters()?;
