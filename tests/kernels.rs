@@ -58,7 +58,6 @@ fn lanes_for(gpu: &Gpu, variant: &str) -> Result<(), Failed> {
 }
 
 /// The variants that a case's op has under a tiling; those of subgroups where the adapter has eight lanes or is demanded to.
-
 fn variants(case: &Case, tiling: Tiling) -> Vec<&'static str> {
     let metas: Vec<Meta> = case.inputs.iter().map(CaseInput::meta).collect();
     let Ok(output) = case.op.output(&metas) else { panic!("{}: the shape rule refuses a case", case.label) };
