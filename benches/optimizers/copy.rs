@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use thalweg::device::Column;
 use thalweg::device::gpu::{Gpu, Prepared};
-use thalweg::kernel::{Binding, Kernel, Launch, Launches, Operand, fold};
+use thalweg::kernel::{Binding, Kernel, Launch, Launches, Operand, Tiling, fold};
 use thalweg::optim::Storage;
 
 use crate::support;
@@ -21,10 +21,13 @@ pub fn prepare(gpu: &Gpu, case: &Case<'_>) -> Prepared {
     inputs.extend((0..=states).map(|s| Column::F32(&other[..length(s)])));
     let mut bindings = vec![Binding::read(Operand::Input(0), elements)];
     bindings.extend((0..=states).map(|s| Binding::write(Operand::Input(1 + s), length(s))));
-    // One vec4 an invocation: with 16, as the updates have, the copy took three times as long on llvmpipe.
-    let [gx, gy] = fold((elements / 4).div_ceil(64), MAX_GROUPS);
+    // A card takes a vec4 an invocation; llvmpipe is twice as fast where a vector of 8 takes 1024 of them one after the other.
+    let (workgroup, each) = if gpu.tiling() == Tiling::Register { (8, 1024) } else { (64, 64) };
+    let [gx, gy] = fold((elements / 4).div_ceil(each), MAX_GROUPS);
     let launch = Launch {
-        kernel: Kernel { source: source(states, half).into(), ..Kernel::new("copy", "", "streams") },
+        kernel: Kernel { source: source(states, half).into(), ..Kernel::new("copy", "", "streams") }
+            .constant("WORKGROUP", f64::from(workgroup))
+            .constant("EACH", each as f64),
         params: vec![("len4", (elements / 4).into())],
         bindings,
         groups: [gx, gy, 1],
@@ -64,7 +67,8 @@ fn mixed(x: &[f32], i: usize, half: bool) -> u32 {
 
 fn source(states: usize, half: bool) -> String {
     let mut text = String::from(
-        "@group(0) @binding(0) var<uniform> len4: u32;\n\
+        "override WORKGROUP: u32;\noverride EACH: u32;\n\
+         @group(0) @binding(0) var<uniform> len4: u32;\n\
          @group(0) @binding(1) var<storage, read> x: array<vec4<u32>>;\n\
          @group(0) @binding(2) var<storage, read_write> p: array<vec4<u32>>;\n",
     );
@@ -73,10 +77,11 @@ fn source(states: usize, half: bool) -> String {
         let _ = writeln!(text, "@group(0) @binding({}) var<storage, read_write> s{s}: array<{of}>;", 3 + s);
     }
     text.push_str(
-        "@compute @workgroup_size(64)\n\
+        "@compute @workgroup_size(WORKGROUP)\n\
          fn streams(\n    @builtin(local_invocation_index) lane: u32,\n    @builtin(workgroup_id) id: vec3<u32>,\n\
          \x20   @builtin(num_workgroups) groups: vec3<u32>,\n) {\n\
-         \x20   let i = (id.x + id.y * groups.x) * 64u + lane;\n    if i < len4 {\n\
+         \x20   let start = (id.x + id.y * groups.x) * EACH;\n    let end = min(len4, start + EACH);\n\
+         \x20   for (var i = start + lane; i < end; i += WORKGROUP) {\n\
          \x20       let now = x[i];\n        p[i] ^= now;\n",
     );
     for s in 0..states {

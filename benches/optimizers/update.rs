@@ -62,11 +62,10 @@ impl Case<'_> {
         let mut inputs = vec![Column::Index(&control), Column::F32(&g), Column::F32(&p), Column::Index(&work)];
         inputs.extend(states.iter().map(|s| Column::Index(s)));
         inputs.push(Column::Index(&ring));
-        let workgroup = if gpu.tiling() == Tiling::Register { 64 } else { 256 };
+        let workgroup = if gpu.tiling() == Tiling::Register { 8 } else { 256 };
         let over_blocks = |kernel: Kernel, states: usize| Launch {
             kernel: kernel
                 .constant("WORKGROUP", f64::from(workgroup))
-                .constant("PER", f64::from(BLOCK as u32 / 4 / workgroup))
                 .constant("TELEMETRY", f64::from(u8::from(self.telemetry))),
             params: Span::cut(&blocks, tables, size)[0].params(),
             bindings: [Binding::read(Operand::Input(0), control.len())]
@@ -79,7 +78,7 @@ impl Case<'_> {
             flops: 0,
         };
         let over_tensors = |entry| Launch {
-            kernel: Kernel::new("tensors", link_tensors(), entry),
+            kernel: Kernel::new("tensors", link_tensors(), entry).constant("WORKGROUP", f64::from(workgroup.min(64))),
             params: vec![
                 ("work_stride", tables.work_words().into()),
                 ("scales_at", (WORK_WORDS * tables.blocks).into()),

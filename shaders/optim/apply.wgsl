@@ -31,25 +31,23 @@ fn apply(
         shrink = hyper_word(member, block.group, 1u);
     }
     let share = bitcast<f32>(step_word(member, 3u));
-    var worst = vec4<u32>();
+    let zero = hidden_zero(member);
+    var worst = 0u;
     var w = vec4<f32>();
     var d = vec4<f32>();
-    for (var k = 0u; k < PER; k++) {
-        let i = lane + k * WORKGROUP;
-        if i < block.len4 {
-            let p = parameters[first + i];
-            let next = p - shrink * p - rate * directions[first + i];
-            parameters[first + i] = next;
-            keep_average(first + i, next, share);
-            worst = max(worst, sizes(next));
-            if TELEMETRY {
-                w += p * p;
-                let change = stored(next, member) - p;
-                d += change * change;
-            }
+    for (var i = lane; i < block.len4; i += WORKGROUP) {
+        let p = parameters[first + i];
+        let next = p - shrink * p - rate * directions[first + i];
+        parameters[first + i] = next;
+        keep_average(first + i, next, share);
+        worst = max(worst, largest(sizes(next)));
+        if TELEMETRY {
+            w += p * p;
+            let change = stored(next, zero) - p;
+            d += change * change;
         }
     }
-    if largest(worst) >= 0x7f800000u {
+    if worst >= 0x7f800000u {
         atomicMin(&work[work_at(member, block.number, 6u)], control_step());
     }
     if TELEMETRY {

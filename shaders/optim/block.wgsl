@@ -1,9 +1,6 @@
-// What the kernels over blocks share. A block is up to 4096 elements of one tensor, and one workgroup's work; z is the
-// member. The work buffer has 8 words a block and then a scale a tensor, for each member.
+// What the kernels over blocks share. A block is up to 4096 elements of one tensor, and one workgroup's work, whose invocations
+// take vec4s side by side; z is the member. The work buffer has 8 words a block and then a scale a tensor, for each member.
 // Uses: lib/control.wgsl, lib/grid.wgsl, and the kernel's `params` and `work`.  The host's side: src/optim/layout.rs
-
-// vec4s that an invocation takes, a workgroup apart so that neighbours read neighbours.
-override PER: u32 = 16u;
 
 const FROZEN = 255u;
 const NO_STATE = 0xffffffffu;
@@ -72,10 +69,14 @@ fn sizes(x: vec4<f32>) -> vec4<u32> {
     return bitcast<vec4<u32>>(x) & vec4(0x7fffffffu);
 }
 
-// x as it lies in memory. A driver may take (p + x) − p for x, and what p's last bit made of x would not be seen; bit 1 of the
-// flags is 0, which no compiler knows.
-fn stored(x: vec4<f32>, member: u32) -> vec4<f32> {
-    return bitcast<vec4<f32>>(bitcast<vec4<u32>>(x) ^ vec4(step_word(member, 0u) & 2u));
+// 0, which no compiler knows: bit 1 of the flags. For `stored`, and out of the loops: behind a store it would be loaded anew.
+fn hidden_zero(member: u32) -> u32 {
+    return step_word(member, 0u) & 2u;
+}
+
+// x as it lies in memory. A driver may take (p + x) − p for x, and what p's last bit made of x would not be seen.
+fn stored(x: vec4<f32>, zero: u32) -> vec4<f32> {
+    return bitcast<vec4<f32>>(bitcast<vec4<u32>>(x) ^ vec4(zero));
 }
 
 fn largest(x: vec4<u32>) -> u32 {

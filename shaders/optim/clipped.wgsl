@@ -23,15 +23,12 @@ fn clipped(
     let first = first_of(block, workgroup.z);
     let scale = bitcast<f32>(work[scale_at(member, block.tensor)]);
     let bound = bitcast<f32>(step_word(member, 2u));
-    for (var k = 0u; k < PER; k++) {
-        let i = lane + k * WORKGROUP;
-        if i < block.len4 {
-            let g = gradients[first + i];
-            if SCALED {
-                gradients[first + i] = scale * g;
-            } else {
-                gradients[first + i] = cut(g, bound);
-            }
+    for (var i = lane; i < block.len4; i += WORKGROUP) {
+        let g = gradients[first + i];
+        if SCALED {
+            gradients[first + i] = scale * g;
+        } else {
+            gradients[first + i] = cut(g, bound);
         }
     }
 }

@@ -19,20 +19,17 @@ fn norms(
     let member = params.first_member + workgroup.z;
     let block = block_of(params.first_block + workgroup_number(workgroup, groups));
     let first = first_of(block, workgroup.z);
-    var worst = vec4<u32>();
+    var worst = 0u;
     var gg = vec4<f32>();
     var bad = 0u;
-    for (var k = 0u; k < PER; k++) {
-        let i = lane + k * WORKGROUP;
-        if i < block.len4 {
-            let g = gradients[first + i];
-            let size = sizes(g);
-            worst = max(worst, size);
-            gg += g * g;
-            bad += not_finite(size);
-        }
+    for (var i = lane; i < block.len4; i += WORKGROUP) {
+        let g = gradients[first + i];
+        let size = sizes(g);
+        worst = max(worst, largest(size));
+        gg += g * g;
+        bad += not_finite(size);
     }
-    let all = joined(lane, Totals(vec4(dot(gg, vec4(1.0)), 0.0, 0.0, f32(bad)), largest(worst)));
+    let all = joined(lane, Totals(vec4(dot(gg, vec4(1.0)), 0.0, 0.0, f32(bad)), worst));
     if lane == 0u {
         work[work_at(member, block.number, 1u)] = bitcast<u32>(all.sums.x);
         work[work_at(member, block.number, 3u)] = all.most;

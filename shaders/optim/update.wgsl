@@ -1,5 +1,5 @@
-// One step of a rule for every tensor of the model in one pass. `load_state`, `store_state` and `keep_average`, with the
-// bindings of states and average, are written by src/optim/link.rs.
+// One step of a rule for every tensor of the model in one pass. `load_state`, `store_state`, `salt_of` and `keep_average`, with
+// the bindings of states and average, are written by src/optim/link.rs.
 // Uses: optim/element.wgsl, optim/block.wgsl, optim/totals.wgsl, the rule's file, lib/control.wgsl, lib/grid.wgsl.  Twin: src/device/cpu/update.rs
 
 // Whether the gradient is scaled by its tensor's scale and cut to the step's bound: clipping.
@@ -41,66 +41,65 @@ fn update(
     }
     let bound = bitcast<f32>(step_word(member, 2u));
     let share = bitcast<f32>(step_word(member, 3u));
-    var worst_g = vec4<u32>();
-    var worst_p = vec4<u32>();
+    let salt = salt_of(member);
+    let zero = hidden_zero(member);
+    var worst_g = 0u;
+    var worst_p = 0u;
     var w = vec4<f32>();
     var gg = vec4<f32>();
     var d = vec4<f32>();
     var bad = 0u;
-    for (var k = 0u; k < PER; k++) {
-        let i = lane + k * WORKGROUP;
-        if i < block.len4 {
-            let at = first + i;
-            let raw = gradients[at];
-            var g = raw;
-            if SCALED {
-                g = scale * g;
+    for (var i = lane; i < block.len4; i += WORKGROUP) {
+        let at = first + i;
+        let raw = gradients[at];
+        var g = raw;
+        if SCALED {
+            g = scale * g;
+        }
+        if CUT {
+            g = cut(g, bound);
+        }
+        let p = parameters[at];
+        var next = p;
+        if bare {
+            // With a trust ratio it is the second half that takes the step.
+            next = select(p - h[1] * p - h[0] * g, g, TRUST);
+        } else {
+            let made = rule(h, g, p, load_state(state_first + i));
+            store_state(state_first + i, made.s, salt, block.first4 + i);
+            next = made.p;
+        }
+        let size_g = sizes(raw);
+        worst_g = max(worst_g, largest(size_g));
+        worst_p = max(worst_p, largest(sizes(next)));
+        if TRUST {
+            gradients[at] = next;
+            let shrunk = p - h[11] * p;
+            w += shrunk * shrunk;
+            d += next * next;
+        } else {
+            parameters[at] = next;
+            keep_average(at, next, share);
+        }
+        if TELEMETRY {
+            if !TRUST {
+                w += p * p;
+                let change = stored(next, zero) - p;
+                d += change * change;
             }
-            if CUT {
-                g = cut(g, bound);
-            }
-            let p = parameters[at];
-            var next = p;
-            if bare {
-                // With a trust ratio it is the second half that takes the step.
-                next = select(p - h[1] * p - h[0] * g, g, TRUST);
-            } else {
-                let made = rule(h, g, p, load_state(state_first + i));
-                store_state(state_first + i, made.s, member, block.first4 + i);
-                next = made.p;
-            }
-            let size_g = sizes(raw);
-            worst_g = max(worst_g, size_g);
-            worst_p = max(worst_p, sizes(next));
-            if TRUST {
-                gradients[at] = next;
-                let shrunk = p - h[11] * p;
-                w += shrunk * shrunk;
-                d += next * next;
-            } else {
-                parameters[at] = next;
-                keep_average(at, next, share);
-            }
-            if TELEMETRY {
-                if !TRUST {
-                    w += p * p;
-                    let change = stored(next, member) - p;
-                    d += change * change;
-                }
-                gg += raw * raw;
-                bad += not_finite(size_g);
-            }
+            gg += raw * raw;
+            bad += not_finite(size_g);
         }
     }
-    if !KNOWN && largest(worst_g) >= 0x7f800000u {
+    if !KNOWN && worst_g >= 0x7f800000u {
         atomicMin(&work[work_at(member, block.number, 5u)], control_step());
     }
-    if largest(worst_p) >= 0x7f800000u {
+    if worst_p >= 0x7f800000u {
         atomicMin(&work[work_at(member, block.number, 6u)], control_step());
     }
     if TELEMETRY || TRUST {
         let one = vec4(1.0);
-        let all = joined(lane, Totals(vec4(dot(w, one), dot(gg, one), dot(d, one), f32(bad)), largest(worst_g)));
+        let all = joined(lane, Totals(vec4(dot(w, one), dot(gg, one), dot(d, one), f32(bad)), worst_g));
         if lane == 0u {
             leave(member, block, all);
         }

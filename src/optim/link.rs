@@ -65,15 +65,19 @@ fn states_of(count: usize, storage: Storage) -> String {
     };
     let _ = writeln!(text, "fn load_state(at: u32) -> State {{");
     let _ = writeln!(text, "    return State({}, {}, {});\n}}", load(0), load(1), load(2));
-    let _ = writeln!(text, "fn store_state(at: u32, s: State, member: u32, element4: u32) {{");
+    let _ = writeln!(text, "fn store_state(at: u32, s: State, salt: vec3<u32>, element4: u32) {{");
     for (n, name) in names.iter().enumerate() {
         let value = match storage {
             Storage::F32 => format!("s.{name}"),
-            _ => format!("narrowed(s.{name}, member, element4, {n}u)"),
+            _ => format!("narrowed(s.{name}, salt, element4, {n}u)"),
         };
         let _ = writeln!(text, "    state_{name}[at] = {value};");
     }
     text.push_str("}\n");
+    if count == 0 || storage != Storage::Bf16 {
+        // Nothing is rounded at random.
+        text.push_str("fn salt_of(member: u32) -> vec3<u32> {\n    return vec3<u32>();\n}\n");
+    }
     text
 }
 

@@ -8,9 +8,7 @@ use crate::device::engine::{Call, Telemetry};
 use crate::error::DeviceError;
 use crate::graph::NodeId;
 use crate::kernel::{Kernel, Tiling, fold, wgsl};
-use crate::optim::{
-    ACTIVE, BLOCK, Block, Clip, FROZEN, NO_FLAG, Span, Storage, WORK_WORDS, link, link_apply, link_tensors,
-};
+use crate::optim::{ACTIVE, Block, Clip, FROZEN, NO_FLAG, Span, Storage, WORK_WORDS, link, link_apply, link_tensors};
 
 /// Words of telemetry a tensor.
 pub(super) const TOLD: usize = 8;
@@ -22,23 +20,12 @@ pub(super) struct Lists {
     pub told: Vec<Dispatch>,
 }
 
-/// How a block's 1024 vec4s lie on a workgroup.
-struct Lanes {
-    workgroup: usize,
-    per: usize,
-}
-
-impl Lanes {
-    fn over(&self, kernel: Kernel) -> Kernel {
-        kernel.constant("WORKGROUP", self.workgroup as f64).constant("PER", self.per as f64)
-    }
-}
-
 impl GpuEngine {
-    /// A software adapter pays for every invocation's start; a card wants as many as there are.
-    fn lanes(&self) -> Lanes {
-        let workgroup = if self.gpu.tiling() == Tiling::Register { 64 } else { 256 };
-        Lanes { workgroup, per: BLOCK / 4 / workgroup }
+    /// Invocations over a block. A software adapter pays for what each of its vectors does before the first element, and for
+    /// barriers: one vector takes the block from end to end. A card wants as many as there are; a tensor's blocks are few, and
+    /// their norms are added up by 64.
+    fn lanes(&self) -> usize {
+        if self.gpu.tiling() == Tiling::Register { 8 } else { 256 }
     }
 
     pub(super) fn flat(&self, buffer: &Buffer) -> Bound {
@@ -56,7 +43,7 @@ impl GpuEngine {
         control: &Bound,
     ) -> Result<(), DeviceError> {
         let members = self.setup.seeds.len() as u32;
-        let kernel = self.lanes().over(kernel.clone());
+        let kernel = kernel.clone().constant("WORKGROUP", self.lanes() as f64);
         let work = Bound::whole(self.work.clone());
         let flats: Vec<(Access, Bound)> = buffers.iter().map(|(access, b)| (*access, self.flat(b))).collect();
         let words = self.setup.state_bytes();
@@ -115,7 +102,9 @@ impl GpuEngine {
         let [x, y] = fold(tensors, self.gpu.max_groups());
         let groups = [x, y, self.setup.seeds.len() as u32];
         let from = all.len();
-        all.add(&self.gpu, Kernel::new("tensors", link_tensors(), entry), &params, &shown, groups, 1)?;
+        let lanes = self.lanes().min(64);
+        let kernel = Kernel::new("tensors", link_tensors(), entry).constant("WORKGROUP", lanes as f64);
+        all.add(&self.gpu, kernel, &params, &shown, groups, 1)?;
         all.moves(from, 4 * self.setup.seeds.len() * self.tables.work_words());
         Ok(())
     }
