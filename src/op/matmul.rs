@@ -38,9 +38,10 @@ use crate::shape::Shape;
 /// # On the GPU
 ///
 /// `shaders/op/matmul.wgsl`, one launch; more where an operand exceeds one binding (cut along rows, columns or K).
-/// On cards a single product with K ≥ 2048 and fewer than 64 tiles of 32 × 32, as weights' gradients are, is cut along K into 8 parts, or
-/// 32 if it has fewer than 8 tiles; `shaders/op/reduce.wgsl` adds the parts up in a fixed order. This rule is by reckoning and has not been timed
-/// on a card; the tuner may choose either, or neither, where K > 1024 (`split-K-8`, `split-K-32`).
+/// On cards a single product (no batch) with K ≥ 2048 and fewer than 64 tiles of 32 × 32, as weights' gradients are, is cut
+/// along K into 8 parts, or 32 where the tiles are fewer than 8; `shaders/op/reduce.wgsl` adds the parts up in a fixed order, the
+/// same bits each time. The rule is by reckoning, not timed on a card; the tuner may choose `split-K-8`, `split-K-32` or a product
+/// in one piece where K > 1024 and the tiles are few.
 /// Tolerance: γ_{K+1} |A||B| elementwise (`tests/kernels.rs`), which holds for any order of summation.
 ///
 /// # Source

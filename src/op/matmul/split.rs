@@ -27,7 +27,8 @@ pub(super) fn names(product: &Product, plan: &Plan) -> impl Iterator<Item = &'st
 }
 
 /// Into how many parts a plan has K cut; `None` for a product in one piece. By itself it is cut where K is at least [`TALL`] and
-/// the smallest tiles are fewer than [`FEW`]. The members do not count: one is computed as it would be alone.
+/// the smallest tiles are fewer than [`FEW`]. The members do not count, as long as the grid
+/// holds the parts of all: one is computed as it would be alone.
 pub(super) fn parts(product: &Product, plan: &Plan) -> Option<usize> {
     let named = ALL.iter().find(|(name, _)| plan.variant == Some(name));
     let parts = match named {
