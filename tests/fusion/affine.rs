@@ -7,11 +7,7 @@ use thalweg::kernel::Tiling;
 use thalweg::op::Fill;
 use thalweg::op::unary::Activation;
 
-<<<<<<< HEAD
-use crate::{each_way, expect, hold, names};
-=======
-use crate::{GPUS, everywhere, expect, hold, names, support};
->>>>>>> product2
+use crate::{GPUS, each_way, expect, hold, names, support};
 
 /// Two layers, the first with an activation, and the gradients of their parameters.
 fn layers(activation: Activation, rows: &[usize], widths: [usize; 3]) -> Result<(Graph, Vec<NodeId>), Failed> {
@@ -56,9 +52,6 @@ pub fn trials() -> Vec<Trial> {
         }
         hold(gpu, &g, &wanted, &any, 1)
     }));
-<<<<<<< HEAD
-    trials.extend(each_way("what somebody else reads is stored", move |gpu| {
-=======
     // A tall product of few tiles is worth its parts on a card, and a launch for the slope.
     const PARTS: &[&str] = &["matmul", "matmul", "matmul: reduce", "unary_gradient"];
     let cases = [((Tiling::Register, true), &["matmul with slope"][..]), ((Tiling::Workgroup, false), PARTS)];
@@ -70,8 +63,7 @@ pub fn trials() -> Vec<Trial> {
         };
         trials.push(support::trial(format!("a slope behind a tall product, {:?}", kind.0), run));
     }
-    trials.extend(everywhere("what somebody else reads is stored", move |gpu| {
->>>>>>> product2
+    trials.extend(each_way("what somebody else reads is stored", move |gpu| {
         let mut g = Graph::new();
         let (x, w, v) = (g.input("x", [5, 4])?, g.parameter("w", [3, 4])?, g.parameter("v", [2, 3])?);
         let hidden = g.affine(x, w, None, Activation::Tanh)?;
