@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use super::explain::Explain;
 use super::footprint::Footprint;
+use super::gpu::Choices;
 use super::vectors::Vectors;
 use crate::error::DeviceError;
 use crate::graph::{Graph, NodeId};
@@ -371,6 +372,11 @@ pub trait Engine: Explain + Send {
 
     /// Vectors as long as the parameters, for an optimizer that needs more than the fused update.
     fn vectors(&mut self) -> &mut dyn Vectors;
+
+    /// The kernel variants in force in its steps: those that a run goes on with. None on the cpu device.
+    fn choices(&self) -> Choices {
+        Choices::default()
+    }
 
     /// Bytes held on the device, by what they are for.
     fn footprint(&self) -> Footprint;

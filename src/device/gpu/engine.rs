@@ -9,11 +9,12 @@ mod transform;
 mod update;
 mod vectors;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::Gpu;
 use super::buffer::{Bound, Buffer, Room, to_reals, to_words};
 use super::compile::Dispatch;
+use super::tuning::classes;
+use super::{Choices, Gpu};
 use crate::device::engine::{
     self, Call, Column, DataId, Engine, Extent, NonFinite, ProgramId, Record, Setup, StepGraph,
 };
@@ -75,6 +76,8 @@ pub struct GpuEngine {
     given: HashMap<(String, usize), f32>,
     data: Vec<DataSet>,
     programs: Vec<Program>,
+    /// Where the programs' ops can be launched in several ways.
+    classes: BTreeSet<String>,
     idle: Vec<Buffer>,
     in_flight: VecDeque<Flight>,
     vectors: vectors::Own,
@@ -154,6 +157,7 @@ impl GpuEngine {
             given: HashMap::new(),
             data: Vec::new(),
             programs: Vec::new(),
+            classes: BTreeSet::new(),
             idle: Vec::new(),
             in_flight: VecDeque::new(),
             vectors: vectors::Own::default(),
@@ -185,6 +189,10 @@ impl GpuEngine {
         // As many as submissions are under way: no step allocates.
         made.idle = vec![made.staging()?, made.staging()?];
         made.room = room;
+        if let Some(transform) = &made.setup.update.transform {
+            let live = transform.graph.live(&transform.wanted());
+            made.classes = classes(&made.gpu, &transform.graph, &live).collect();
+        }
         gpu.health()?;
         Ok(made)
     }
@@ -376,6 +384,10 @@ impl Engine for GpuEngine {
 
     fn vectors(&mut self) -> &mut dyn Vectors {
         self
+    }
+
+    fn choices(&self) -> Choices {
+        self.gpu.choices_of(&self.classes)
     }
 
     fn footprint(&self) -> Footprint {

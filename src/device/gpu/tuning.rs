@@ -24,7 +24,7 @@ mod file;
 mod offer;
 mod trial;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -305,6 +305,11 @@ pub(super) fn settle(gpu: &Gpu, graph: &Graph, live: &[bool]) -> Result<(), Devi
     Ok(())
 }
 
+/// The classes that `live` nodes of a graph offer variants for.
+pub(super) fn classes(gpu: &Gpu, graph: &Graph, live: &[bool]) -> impl Iterator<Item = String> {
+    offer::collect(gpu, graph, live).into_iter().map(|offer| offer.class)
+}
+
 impl Gpu {
     fn tuner(&self) -> MutexGuard<'_, Tuner> {
         self.shared.tuner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -371,12 +376,19 @@ impl Gpu {
         tuner.path.as_ref().map_or(Ok(()), |path| file::forget(path, &Owner::new(self.adapter())))
     }
 
-    /// The variants in force: those of every class met so far.
-    pub fn choices(&self) -> Choices {
+    /// The variants in force of these classes.
+    pub(super) fn choices_of(&self, classes: &BTreeSet<String>) -> Choices {
+        let tuner = self.tuner();
         let variants: BTreeMap<_, _> =
-            self.tuner().met.iter().map(|(class, met)| (class.clone(), met.variant.clone())).collect();
+            classes.iter().filter_map(|class| Some((class.clone(), tuner.met.get(class)?.variant.clone()))).collect();
         let adapter = if variants.is_empty() { String::new() } else { self.name() };
         Choices { adapter, variants }
+    }
+
+    /// The variants in force: those of every class met so far.
+    pub fn choices(&self) -> Choices {
+        let met = self.tuner().met.keys().cloned().collect();
+        self.choices_of(&met)
     }
 
     /// Takes over the variants of a run, for classes that were not met yet. Those made on another adapter count for nothing,

@@ -123,7 +123,7 @@ impl Trainer {
             convention: convention.to_string(),
             precision: self.precision.name().into(),
             device: self.device.clone(),
-            kernels: self.on.choices(),
+            kernels: self.engine.choices(),
             scalars: [
                 ("rows", sums.rows),
                 ("data_loss", sums.data_loss),

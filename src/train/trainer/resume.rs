@@ -136,7 +136,7 @@ impl Trainer {
     /// A member goes on from a checkpoint that was found to be good.
     fn take_member(&mut self, member: usize, from: &Checkpoint, sums: Sums, folder: &Path) -> Result<()> {
         let watch = super::watch::read(from, &folder.join(checkpoint::OPTIMIZER))?;
-        self.retuned |= !from.kernels.agree(&self.on.choices());
+        self.retuned |= !from.kernels.agree(&self.engine.choices());
         self.put(member, from)?;
         let states: Vec<_> = from.states.iter().map(|(_, tensors)| values(tensors)).collect();
         if self.second.is_some() {

@@ -2,6 +2,7 @@
 
 use super::super::buffer::{Bound, Room};
 use super::super::compile::{Drafts, Surroundings, compile};
+use super::super::tuning::classes;
 use super::data::{Extent, Part};
 use super::{GpuEngine, Program, kernels};
 use crate::device::engine::{self, DataId, StepGraph};
@@ -140,6 +141,8 @@ impl GpuEngine {
             program.update = self.updates(&control)?;
         }
         program.graph = all.finish(&self.gpu)?;
+        let met: Vec<String> = classes(&self.gpu, graph, &graph.live(&wanted)).collect();
+        self.classes.extend(met);
         Ok(program)
     }
 
