@@ -1,6 +1,7 @@
 //! Training on a GPU: everything a step needs stays in device memory, and many steps go into one submission.
 
 mod data;
+mod flat;
 mod flight;
 mod kernels;
 mod profile;
@@ -34,9 +35,6 @@ const CAPACITY: usize = 64;
 const TELEMETRY: usize = 1 << 22;
 /// Scalars a step records.
 const RECORDED: usize = 4;
-
-/// Elements of parameters that are exchanged at once for their averages.
-const SWAPPED: usize = 1 << 20;
 
 /// A GPU in training.
 pub struct GpuEngine {
@@ -196,30 +194,6 @@ impl GpuEngine {
         gpu.health()?;
         Ok(made)
     }
-
-    fn write_flat(
-        &mut self,
-        what: &str,
-        buffer: &Buffer,
-        member: usize,
-        values: &[Vec<f64>],
-    ) -> Result<(), DeviceError> {
-        engine::check_values(what, &self.setup.tensors, values)?;
-        for (offset, tensor) in self.offsets.iter().zip(values) {
-            self.gpu.write(buffer, member * self.total + offset, &to_words(tensor));
-        }
-        self.gpu.health()
-    }
-
-    fn read_flat(&self, buffer: &Buffer, member: usize) -> Result<Vec<Vec<f64>>, DeviceError> {
-        let parts: Vec<_> = self
-            .offsets
-            .iter()
-            .zip(&self.setup.tensors)
-            .map(|(offset, t)| (buffer, member * self.total + offset, t.shape.elements()))
-            .collect();
-        Ok(self.gpu.read(&parts)?.iter().map(|words| to_reals(words)).collect())
-    }
 }
 
 /// The first element of each tensor in a flat buffer, and the elements of one member.
@@ -359,21 +333,7 @@ impl Engine for GpuEngine {
 
     fn swap_averages(&mut self) -> Result<(), DeviceError> {
         engine::check_average(&self.setup)?;
-        let Some(averages) = &self.averages else { return Ok(()) };
-        let room = self.gpu.storage("parameters on their way", self.parameters.elements().min(SWAPPED))?;
-        let mut encoder = self.gpu.shared.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        for first in (0..self.parameters.bytes()).step_by(room.bytes() as usize) {
-            let bytes = room.bytes().min(self.parameters.bytes() - first);
-            for (from, at, to, there) in [
-                (&self.parameters, first, &room, 0),
-                (averages, first, &self.parameters, first),
-                (&room, 0, averages, first),
-            ] {
-                encoder.copy_buffer_to_buffer(&from.raw, at, &to.raw, there, bytes);
-            }
-        }
-        self.gpu.shared.queue.submit([encoder.finish()]);
-        self.gpu.health()
+        self.swap()
     }
 
     fn first_non_finite(&mut self, member: usize) -> Result<Option<NonFinite>, DeviceError> {
