@@ -12,7 +12,7 @@ mod order;
 mod training;
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use libtest_mimic::{Failed, Trial};
 use thalweg::Graph;
@@ -62,8 +62,11 @@ fn each_way(name: &str, run: impl Fn(&Gpu) -> Result<(), Failed> + Clone + Send 
     let each = |(tiling, checked, variant): (Tiling, bool, &'static str)| {
         let run = run.clone();
         support::trial(format!("{name}, {variant}"), move || {
+            static OPEN: LazyLock<Mutex<HashMap<&'static str, Gpu>>> = LazyLock::new(Mutex::default);
             let options = Options { checked, tiling: Some(tiling), variant: Some(variant), ..Options::default() };
-            run(&support::open(options)?)
+            let new = || support::open(options).expect("the adapter opened before");
+            let gpu = OPEN.lock().unwrap_or_else(PoisonError::into_inner).entry(variant).or_insert_with(new).clone();
+            run(&gpu)
         })
     };
     everywhere(name, run.clone()).into_iter().chain(ways.into_iter().map(each)).collect()

@@ -16,6 +16,8 @@ use thalweg::device::gpu::{Evaluation, Gpu, Options, evaluate};
 use thalweg::device::{Feed, Feeds};
 use thalweg::graph::{Context, Meta, NodeId};
 use thalweg::kernel::{Abilities, Place, Plan, Tiling, padded};
+use thalweg::op::affine::Affine;
+use thalweg::op::unary::Activation;
 use thalweg::op::{Case, CaseInput, Fill};
 use thalweg::rng::Stream;
 
@@ -117,6 +119,11 @@ fn main() {
         for case in (entry.cases)().into_iter().map(Arc::new) {
             for tiling in [Tiling::Register, Tiling::Workgroup] {
                 for variant in variants(&case, tiling) {
+                    // One activation says of a product's store what all do, and each is another kernel to compile.
+                    let affine = case.op.as_any().downcast_ref::<Affine>();
+                    if affine.is_some_and(|a| ![Activation::Identity, Activation::Relu].contains(&a.activation)) {
+                        continue;
+                    }
                     // Large tiles of large cases take a software adapter minutes, and say no more than the ragged ones.
                     if case.bench && tiling == Tiling::Workgroup {
                         continue;

@@ -145,7 +145,7 @@ fn main() {
         }));
     }
     trials.extend([
-        support::trial("limits::default_limits", || Ok(limits::default_limits_change_no_bit(&GPU)?)),
+        support::trial("limits::default_limits", || Ok(limits::default_limits_change_no_bit()?)),
         support::trial("limits::many_bindings", || Ok(limits::many_bindings(20_480)?)),
         support::trial("limits::sums_of_many_bindings", || Ok(limits::sums_of_many_bindings(&GPU)?)),
         support::trial("limits::vectors", || {

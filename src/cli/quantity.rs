@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn three_digits_and_a_unit() {
-        assert_eq!([0, 1023, 1024, 1536, 3 << 30].map(bytes), ["0 B", "1.00 KiB", "1.00 KiB", "1.50 KiB", "3.00 GiB"]);
+        assert_eq!([0, 1023, 1024, 1536, 3 << 30].map(bytes), ["0 B", "1023 B", "1.00 KiB", "1.50 KiB", "3.00 GiB"]);
         assert_eq!([0, 7, 2_097_152, 999_999].map(operations), ["–", "7", "2.10 M", "1.00 M"]);
         assert_eq!(
             [0.0, 1.5e-9, 12.34e-6, 0.0999, 75.0].map(seconds),

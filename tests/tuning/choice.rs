@@ -63,6 +63,7 @@ fn all_wrong() -> Result<(), Failed> {
     let class = gpu.tuning().classes.remove(0);
     assert_eq!((class.variant.as_str(), class.origin), ("default", Origin::Timed));
     // With a wrong default there is nothing to train with, now or from the file.
+    let folder = tempfile::tempdir()?;
     for _ in 0..2 {
         let gpu = open(folder.path(), AMPLE)?;
         let refused = run(&gpu, Twice { names: &["too far", "not a number"], default: "too far" });

@@ -19,6 +19,7 @@
 //!
 //! Timing makes no difference to what is computed but in the last bits: two runs with the same choices have the same bits.
 
+mod choices;
 mod choose;
 mod file;
 mod offer;
@@ -29,8 +30,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+pub use self::choices::Choices;
 use self::choose::{Outcome, choose};
 pub use self::file::ClassTiming;
 use self::file::Owner;
@@ -96,27 +98,6 @@ impl Tuning {
             _ => seconds().map(Self::Within),
         }
         .ok_or_else(|| TuningError::Setting { what: what.into(), found: text.into() })
-    }
-}
-
-/// The variants in force on an adapter, for a run to keep: whoever goes on with it [adopts](Gpu::adopt) them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Choices {
-    /// The adapter's name.
-    pub adapter: String,
-    /// The variant of each class that was met; `default` where the op's own is.
-    pub variants: BTreeMap<String, String>,
-}
-
-impl Choices {
-    /// Whether nothing was there to choose.
-    pub fn is_empty(&self) -> bool {
-        self.variants.is_empty()
-    }
-
-    /// Whether no class has another variant in `other`; a class that only one of them knows is no difference.
-    pub fn agree(&self, other: &Self) -> bool {
-        self.variants.iter().all(|(class, name)| other.variants.get(class).is_none_or(|there| there == name))
     }
 }
 

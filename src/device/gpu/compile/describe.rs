@@ -52,8 +52,10 @@ impl Drafts {
     pub(super) fn describe(&mut self, from: usize, graph: &Graph, unit: &Unit) {
         let id = unit.outputs[0];
         let of = said(graph, id);
+        // What is needed first says which part of the step it is: a loss with its gradient belongs to the forward pass.
+        let node = unit.outputs.iter().min().copied();
         for draft in &mut self.0[from..] {
-            draft.node = Some(id);
+            draft.node = node;
             draft.report.of.clone_from(&of);
         }
         let Kind::Op { op, inputs } = &graph.node(id).kind else { return };

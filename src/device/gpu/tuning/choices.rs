@@ -1,0 +1,26 @@
+//! What a run keeps of the kernels it was computed with.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The variants in force on an adapter, for a run to keep: whoever goes on with it [adopts](super::super::Gpu::adopt) them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Choices {
+    /// The adapter's name.
+    pub adapter: String,
+    /// The variant of each class that was met; `default` where the op's own is.
+    pub variants: BTreeMap<String, String>,
+}
+
+impl Choices {
+    /// Whether nothing was there to choose.
+    pub fn is_empty(&self) -> bool {
+        self.variants.is_empty()
+    }
+
+    /// Whether no class has another variant in `other`; a class that only one of them knows is no difference.
+    pub fn agree(&self, other: &Self) -> bool {
+        self.variants.iter().all(|(class, name)| other.variants.get(class).is_none_or(|there| there == name))
+    }
+}
