@@ -1,9 +1,11 @@
-// y = x, four words an invocation: what memory gives at best. The roof of every kernel that is bound by it is measured with this.
+// y = x, EACH fours of words a workgroup: what memory gives at best. The roof of every kernel that is bound by it is measured with this.
 // Host: src/device/gpu/roof.rs. Uses: lib/grid.wgsl
 
 struct Params {
     len4: u32,
 }
+
+override EACH: u32 = 64u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<u32>>;
@@ -11,11 +13,13 @@ struct Params {
 
 @compute @workgroup_size(WORKGROUP)
 fn stream(
-    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+    @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let i = linear_index(id, groups);
-    if i < params.len4 {
+    let start = workgroup_number(workgroup, groups) * EACH;
+    let end = min(params.len4, start + EACH);
+    for (var i = start + lane; i < end; i += WORKGROUP) {
         y[i] = x[i];
     }
 }
