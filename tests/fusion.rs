@@ -61,7 +61,7 @@ fn each_way(name: &str, run: impl Fn(&Gpu) -> Result<(), Failed> + Clone + Send 
     ];
     let each = |(tiling, checked, variant): (Tiling, bool, &'static str)| {
         let run = run.clone();
-        support::trial(format!("{name}, {variant}"), move || {
+        support::variant(format!("{name}, {variant}"), variant, move || {
             static OPEN: LazyLock<Mutex<HashMap<&'static str, Gpu>>> = LazyLock::new(Mutex::default);
             let options = Options { checked, tiling: Some(tiling), variant: Some(variant), ..Options::default() };
             let new = || support::open(options).expect("the adapter opened before");

@@ -50,26 +50,13 @@ fn forced(checked: bool, tiling: Tiling, variant: &'static str) -> Gpu {
     open.entry((checked, tiling, variant)).or_insert_with(new).clone()
 }
 
-/// Fails on an adapter without subgroups of eight lanes: another kernel would be launched under the variant's name.
-fn lanes_for(gpu: &Gpu, variant: &str) -> Result<(), Failed> {
-    match gpu.abilities().subgroup {
-        Some(8) => Ok(()),
-        _ if !variant.starts_with("subgroup") => Ok(()),
-        found => Err(format!("subgroups of eight lanes are needed, this adapter has {found:?}").into()),
-    }
-}
-
-/// The variants that a case's op has under a tiling; those of subgroups where the adapter has eight lanes or is demanded to.
+/// The variants that a case's op has under a tiling, whatever the adapter.
 fn variants(case: &Case, tiling: Tiling) -> Vec<&'static str> {
     let metas: Vec<Meta> = case.inputs.iter().map(CaseInput::meta).collect();
     let Ok(output) = case.op.output(&metas) else { panic!("{}: the shape rule refuses a case", case.label) };
     let place = |meta: &Meta| Place { stride: padded(meta.shape.elements()), shape: meta.shape.clone() };
     let plan = Plan::new(metas.iter().map(place).collect(), place(&output), 1);
-    static EIGHT: LazyLock<bool> = LazyLock::new(|| {
-        let eight = |gpu: Gpu| gpu.abilities().subgroup == Some(8);
-        support::open(Options::default()).map(eight).unwrap_or(false) || support::adapter_is_demanded()
-    });
-    let abilities = Abilities { subgroup: EIGHT.then_some(8), ..Abilities::default() };
+    let abilities = Abilities { subgroup: Some(8), ..Abilities::default() };
     case.op.variants(&Plan { tiling, abilities, ..plan }).names
 }
 
@@ -132,12 +119,8 @@ fn main() {
                         let case = case.clone();
                         let mode = if checked { "checked" } else { "unchecked" };
                         let name = format!("{}::{} {variant} {mode} x{members}", case.op.name(), case.label);
-                        let run = move || {
-                            let gpu = forced(checked, tiling, variant);
-                            lanes_for(&gpu, variant)?;
-                            check(&case, &gpu, members)
-                        };
-                        trials.push(support::trial(name, run));
+                        let run = move || check(&case, &forced(checked, tiling, variant), members);
+                        trials.push(support::variant(name, variant, run));
                     }
                 }
             }

@@ -37,6 +37,21 @@ pub fn trial(name: impl Into<String>, run: impl FnOnce() -> Result<(), Failed> +
     trial.with_ignored_flag(missing && !adapter_is_demanded())
 }
 
+static EIGHT_LANES: LazyLock<bool> =
+    LazyLock::new(|| open(Options::default()).is_ok_and(|gpu| gpu.abilities().subgroup == Some(8)));
+
+/// A test of a kernel variant, which shows as ignored on an adapter that has not the lanes for it: another kernel would be launched
+/// under its name.
+#[allow(dead_code, reason = "not every suite has variants")]
+pub fn variant(
+    name: impl Into<String>,
+    variant: &str,
+    run: impl FnOnce() -> Result<(), Failed> + Send + 'static,
+) -> Trial {
+    let lacking = *PRESENT && variant.starts_with("subgroup") && !*EIGHT_LANES;
+    if lacking { Trial::test(name, || Ok(())).with_ignored_flag(true) } else { trial(name, run) }
+}
+
 /// Runs trials as `cargo test` runs tests.
 pub fn main(trials: Vec<Trial>) -> ! {
     let mut arguments = Arguments::from_args();
