@@ -209,14 +209,6 @@ impl Device {
         }
     }
 
-    /// The kernel variants in force, see [`Gpu::choices`](gpu::Gpu::choices); the CPU has none.
-    pub fn choices(&self) -> gpu::Choices {
-        match self {
-            Self::Cpu(_) => gpu::Choices::default(),
-            Self::Gpu(gpu) => gpu.choices(),
-        }
-    }
-
     /// Takes over the kernel variants of a run, see [`Gpu::adopt`](gpu::Gpu::adopt).
     pub fn adopt(&self, choices: &gpu::Choices) {
         if let Self::Gpu(gpu) = self {

@@ -1,16 +1,16 @@
 // Elements of a product's operands, 0 past the edge, and where its results go.
-// `a_at`, `b_at`, `c`, `params` and `finish` come from the kernel's file.
+// `a`, `b`, `c`, `params` and `finish` come from the kernel's file.
 
 fn load_a(base: u32, row: u32, k: u32) -> f32 {
     if row < params.m && k < params.k {
-        return a_at(base + row * params.a_row + k * params.a_column);
+        return a[base + row * params.a_row + k * params.a_column];
     }
     return 0.0;
 }
 
 fn load_b(base: u32, k: u32, column: u32) -> f32 {
     if k < params.k && column < params.n {
-        return b_at(base + k * params.b_row + column * params.b_column);
+        return b[base + k * params.b_row + column * params.b_column];
     }
     return 0.0;
 }

@@ -1,5 +1,5 @@
 // C = op(A) op(B) (+ C), in registers alone: 8 rows × 4 columns an invocation, one running sum an element.
-// For software adapters. `a_at`, `b_at`, `c`, `params`, `finish` and `past` come from the kernel's file.
+// For software adapters. `a`, `b`, `c`, `params`, `finish` and `past` come from the kernel's file.
 // Uses: lib/grid.wgsl
 //
 // Rows and columns past the edge read the last one and store nothing, so the loop has no branch.
@@ -63,15 +63,15 @@ fn product(
         for (var k = 0u; k < params.k; k++) {
             let ka = k * params.a_column;
             let kb = k * params.b_row;
-            let w = vec4(b_at(b0 + kb), b_at(b1 + kb), b_at(b2 + kb), b_at(b3 + kb));
-            s0 += a_at(a0 + ka) * w;
-            s1 += a_at(a1 + ka) * w;
-            s2 += a_at(a2 + ka) * w;
-            s3 += a_at(a3 + ka) * w;
-            s4 += a_at(a4 + ka) * w;
-            s5 += a_at(a5 + ka) * w;
-            s6 += a_at(a6 + ka) * w;
-            s7 += a_at(a7 + ka) * w;
+            let w = vec4(b[b0 + kb], b[b1 + kb], b[b2 + kb], b[b3 + kb]);
+            s0 += a[a0 + ka] * w;
+            s1 += a[a1 + ka] * w;
+            s2 += a[a2 + ka] * w;
+            s3 += a[a3 + ka] * w;
+            s4 += a[a4 + ka] * w;
+            s5 += a[a5 + ka] * w;
+            s6 += a[a6 + ka] * w;
+            s7 += a[a7 + ka] * w;
         }
         let base = member * params.c_member + item * params.c_batch;
         store_row(row, column, member, base, s0);

@@ -1,5 +1,5 @@
 // C = op(A) op(B) (+ C), by subgroups of 8: ROWS rows × 16 columns a workgroup, two columns a lane, eight steps of K at a time.
-// For software adapters. `a_at`, `b_at`, `c`, `params`, `finish` and `past` come from the kernel's file.
+// For software adapters. `a`, `b`, `c`, `params`, `finish` and `past` come from the kernel's file.
 // Uses: lib/eight.wgsl, lib/grid.wgsl
 //
 // Rows and columns past the edge read the last one and store nothing; steps past the end are 0.
@@ -9,14 +9,14 @@ override ACCUMULATE: bool = false;
 // `at` is the item's A, the first row, this lane's step.
 fn factor(r: u32, at: vec4<u32>) -> f32 {
     let k = min(at.z, params.k - 1u);
-    let x = a_at(at.x + min(at.y + r, params.m - 1u) * params.a_row + k * params.a_column);
+    let x = a[at.x + min(at.y + r, params.m - 1u) * params.a_row + k * params.a_column];
     return select(0.0, x, at.z < params.k);
 }
 
 fn load_b(column: u32, k: u32) -> vec4<f32> {
     let steps = vec4(k, k + 1u, k + 2u, k + 3u);
     let at = column + min(steps, vec4(params.k - 1u)) * params.b_row;
-    return select(vec4(0.0), vec4(b_at(at.x), b_at(at.y), b_at(at.z), b_at(at.w)), steps < vec4(params.k));
+    return select(vec4(0.0), vec4(b[at.x], b[at.y], b[at.z], b[at.w]), steps < vec4(params.k));
 }
 
 // `at` is the item's C, the first row, the lane's first column, the member.

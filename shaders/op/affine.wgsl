@@ -30,15 +30,6 @@ override BIAS: bool = true;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
 
-// What a product multiplies, by where it lies.
-fn a_at(i: u32) -> f32 {
-    return a[i];
-}
-
-fn b_at(i: u32) -> f32 {
-    return b[i];
-}
-
 // A product cut along K is finished by its last part alone.
 fn finish(sum: f32, column: u32, member: u32, place: u32) -> f32 {
     if params.last == 0u {

@@ -1,40 +1,10 @@
 // y[n, o, i, j] = b[o] + Σ w[o, c, u, v] · x[n, c, i·s + u·d − p, j·s + v·d − p]: cross-correlation, Dumoulin & Visin 2016.
-// f64 twin: src/op/conv2d.rs.  Uses: lib/grid.wgsl
+// f64 twin: src/op/conv2d.rs.  Uses: op/conv2d_operands.wgsl, lib/grid.wgsl
 // An implicit product: one invocation has 4 or 8 filters × 4 consecutive places of one image and group in registers and reads the
 // image where the patches lie. `inner`, `outer`: channels of x and y in a group. Those past the edge repeat the last one.
 // All invocations of a workgroup have the same filters, so that their weights are read once; `tiles` is N·⌈Ho·Wo/4⌉.
 
-struct Params {
-    h: u32,
-    w: u32,
-    ho: u32,
-    wo: u32,
-    kh: u32,
-    kw: u32,
-    sh: u32,
-    sw: u32,
-    ph: u32,
-    pw: u32,
-    dh: u32,
-    dw: u32,
-    groups: u32,
-    inner: u32,
-    outer: u32,
-    tiles: u32,
-    x_stride: u32,
-    w_stride: u32,
-    bias_stride: u32,
-    y_stride: u32,
-}
-
-override BIAS: bool = true;
 override FILTERS: u32 = 8u;
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
 // `o` is the filter in its group, `at` where its first place lies.
 fn store(o: u32, at: u32, left: u32, bias_at: u32, sum: vec4<f32>) {

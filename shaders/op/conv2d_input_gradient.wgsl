@@ -1,35 +1,8 @@
 // dx[n, c, h, w] = Σ w[o, c, u, v] · dy[n, o, i, j] over the places with h = i·s + u·d − p, w alike.
-// f64 twin: src/op/conv2d/input_gradient.rs.  Uses: lib/grid.wgsl
+// f64 twin: src/op/conv2d/input_gradient.rs.  Uses: op/conv2d_input_gradient_operands.wgsl, lib/grid.wgsl
 // One invocation has 4 or 8 channels × 4 consecutive pixels of one image and group in registers and gathers what arrives: no
 // atomics. `inner`, `outer`: channels of x and y in a group. Those past the edge repeat the last one.
 // All invocations of a workgroup have the same channels, so that their weights are read once; `tiles` is N·⌈H·W/4⌉.
-
-struct Params {
-    h: u32,
-    w: u32,
-    ho: u32,
-    wo: u32,
-    kh: u32,
-    kw: u32,
-    sh: u32,
-    sw: u32,
-    ph: u32,
-    pw: u32,
-    dh: u32,
-    dw: u32,
-    groups: u32,
-    inner: u32,
-    outer: u32,
-    tiles: u32,
-    w_stride: u32,
-    dy_stride: u32,
-    dx_stride: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> weight: array<f32>;
-@group(0) @binding(2) var<storage, read> dy: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
 
 override CHANNELS: u32 = 8u;
 

@@ -1,36 +1,9 @@
 // dx[n, c, h, w] = Σ w[o, c, u, v] · dy[n, o, i, j] over the places with h = i·s + u·d − p, w alike, by subgroups of 8: ROWS
 // channels × 16 pixels a workgroup, two pixels a lane, eight (o, u, v) at a time. `tiles` is N·H·W. For software adapters.
-// f64 twin: src/op/conv2d/input_gradient.rs.  Uses: lib/patch.wgsl, lib/eight.wgsl, lib/grid.wgsl
-
-struct Params {
-    h: u32,
-    w: u32,
-    ho: u32,
-    wo: u32,
-    kh: u32,
-    kw: u32,
-    sh: u32,
-    sw: u32,
-    ph: u32,
-    pw: u32,
-    dh: u32,
-    dw: u32,
-    groups: u32,
-    inner: u32,
-    outer: u32,
-    tiles: u32,
-    w_stride: u32,
-    dy_stride: u32,
-    dx_stride: u32,
-}
+// f64 twin: src/op/conv2d/input_gradient.rs.  Uses: op/conv2d_input_gradient_operands.wgsl, lib/patch.wgsl, lib/eight.wgsl, lib/grid.wgsl
 
 // Whether both strides are 1.
 override UNIT: bool = false;
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> weight: array<f32>;
-@group(0) @binding(2) var<storage, read> dy: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
 
 // Pixels are (row, column, first dy of the image), taps (row, column, first dy of the filter). A window that would start
 // before the first one wraps around and is beyond the last.

@@ -1,37 +1,6 @@
 // y[n, o, i, j] = b[o] + Σ w[o, c, u, v] · x[n, c, i·s + u·d − p, j·s + v·d − p], by subgroups of 8: ROWS filters × 16 places
 // a workgroup, two places a lane, eight taps at a time. `tiles` is N·Ho·Wo, all places. For software adapters.
-// f64 twin: src/op/conv2d.rs.  Uses: lib/patch.wgsl, lib/eight.wgsl, lib/grid.wgsl
-
-struct Params {
-    h: u32,
-    w: u32,
-    ho: u32,
-    wo: u32,
-    kh: u32,
-    kw: u32,
-    sh: u32,
-    sw: u32,
-    ph: u32,
-    pw: u32,
-    dh: u32,
-    dw: u32,
-    groups: u32,
-    inner: u32,
-    outer: u32,
-    tiles: u32,
-    x_stride: u32,
-    w_stride: u32,
-    bias_stride: u32,
-    y_stride: u32,
-}
-
-override BIAS: bool = true;
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+// f64 twin: src/op/conv2d.rs.  Uses: op/conv2d_operands.wgsl, lib/patch.wgsl, lib/eight.wgsl, lib/grid.wgsl
 
 // Places and taps are (row, column, where); those above and left of the image wrap around and are outside as well.
 fn seen(at: vec3<u32>, to: vec3<u32>) -> f32 {

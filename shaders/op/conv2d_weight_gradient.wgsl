@@ -1,39 +1,9 @@
 // dw[o, c, u, v] = Σ dy[n, o, i, j] · x[n, c, i·s + u·d − p, j·s + v·d − p] over images and places.
-// f64 twin: src/op/conv2d/weight_gradient.rs.  Uses: lib/grid.wgsl
+// f64 twin: src/op/conv2d/weight_gradient.rs.  Uses: op/conv2d_weight_gradient_operands.wgsl, lib/grid.wgsl
 // Part p sums `chunk` of the `rows` = N·Ho rows of places into dw[p]; reduce.wgsl adds up the parts. One invocation has 4 or 8
 // filters × 4 consecutive taps (c, u, v) of one group and part in registers. Those past the edge repeat the last one.
 
-struct Params {
-    h: u32,
-    w: u32,
-    ho: u32,
-    wo: u32,
-    kh: u32,
-    kw: u32,
-    sh: u32,
-    sw: u32,
-    ph: u32,
-    pw: u32,
-    dh: u32,
-    dw: u32,
-    groups: u32,
-    inner: u32,
-    outer: u32,
-    tiles: u32,
-    rows: u32,
-    chunk: u32,
-    first_part: u32,
-    x_stride: u32,
-    dy_stride: u32,
-    dw_stride: u32,
-}
-
 override FILTERS: u32 = 8u;
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> dy: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dw: array<f32>;
 
 fn store(o: u32, base: u32, k: u32, sum: vec4<f32>) {
     let patch_len = params.inner * params.kh * params.kw;

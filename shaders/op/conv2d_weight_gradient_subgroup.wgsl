@@ -1,38 +1,7 @@
 // dw[o, c, u, v] = Σ dy[n, o, i, j] · x[n, c, i·s + u·d − p, j·s + v·d − p] over images and places, by subgroups of 8: ROWS
 // filters × 16 taps a workgroup, two taps a lane, eight places at a time. For software adapters.
-// f64 twin: src/op/conv2d/weight_gradient.rs.  Uses: lib/patch.wgsl, lib/eight.wgsl, lib/grid.wgsl
+// f64 twin: src/op/conv2d/weight_gradient.rs.  Uses: op/conv2d_weight_gradient_operands.wgsl, lib/patch.wgsl, lib/eight.wgsl, lib/grid.wgsl
 // Part p sums `chunk` of the `rows` = N·Ho·Wo places into dw[p]; reduce.wgsl adds up the parts. `tiles` is all workgroups.
-
-struct Params {
-    h: u32,
-    w: u32,
-    ho: u32,
-    wo: u32,
-    kh: u32,
-    kw: u32,
-    sh: u32,
-    sw: u32,
-    ph: u32,
-    pw: u32,
-    dh: u32,
-    dw: u32,
-    groups: u32,
-    inner: u32,
-    outer: u32,
-    tiles: u32,
-    rows: u32,
-    chunk: u32,
-    first_part: u32,
-    x_stride: u32,
-    dy_stride: u32,
-    dw_stride: u32,
-}
-
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> dy: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dw: array<f32>;
 
 // Taps and places are (row, column, where); taps above and left of the image wrap around and are outside as well.
 fn seen(at: vec3<u32>, to: vec3<u32>) -> f32 {

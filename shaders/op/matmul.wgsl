@@ -25,15 +25,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
 
-// What a product multiplies, by where it lies.
-fn a_at(i: u32) -> f32 {
-    return a[i];
-}
-
-fn b_at(i: u32) -> f32 {
-    return b[i];
-}
-
 fn finish(sum: f32, column: u32, member: u32, place: u32) -> f32 {
     return sum;
 }

@@ -28,14 +28,6 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
 @group(0) @binding(4) var<storage, read_write> sums: array<f32>;
 
-fn a_at(i: u32) -> f32 {
-    return a[i];
-}
-
-fn b_at(i: u32) -> f32 {
-    return b[i];
-}
-
 fn finish(sum: f32, column: u32, member: u32, place: u32) -> f32 {
     return sum;
 }

@@ -128,8 +128,8 @@ impl Op for Conv2d {
         let (bias, bias_stride, bias_len) = bias.unwrap_or((Operand::Input(1), 0, weights));
         let way = Way::of(plan, geometry.outer);
         let sources = [
-            wgsl!("op/conv2d", "lib/grid"),
-            wgsl!("op/conv2d_subgroup", "lib/patch", "lib/eight", "lib/grid"),
+            wgsl!("op/conv2d", "op/conv2d_operands", "lib/grid"),
+            wgsl!("op/conv2d_subgroup", "op/conv2d_operands", "lib/patch", "lib/eight", "lib/grid"),
         ];
         let launch = |(first, items): (usize, usize)| {
             let tiles = way.tiles(items, geometry.area());

@@ -84,8 +84,8 @@ impl Op for Conv2dInputGradient {
         let pixels = self.size[0] * self.size[1];
         let way = Way::of(plan, geometry.inner);
         let sources = [
-            wgsl!("op/conv2d_input_gradient", "lib/grid"),
-            wgsl!("op/conv2d_input_gradient_subgroup", "lib/patch", "lib/eight", "lib/grid"),
+            wgsl!("op/conv2d_input_gradient", "op/conv2d_input_gradient_operands", "lib/grid"),
+            wgsl!("op/conv2d_input_gradient_subgroup", "op/conv2d_input_gradient_operands", "lib/patch", "lib/eight", "lib/grid"),
         ];
         let launch = |(first, items): (usize, usize)| {
             let tiles = way.tiles(items, pixels);

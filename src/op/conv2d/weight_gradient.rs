@@ -89,8 +89,8 @@ impl Op for Conv2dWeightGradient {
         let runs = plan.runs(NAME, geometry.items, &[x, dy])?;
         let way = Way::of(plan, geometry.outer);
         let sources = [
-            wgsl!("op/conv2d_weight_gradient", "lib/grid"),
-            wgsl!("op/conv2d_weight_gradient_subgroup", "lib/patch", "lib/eight", "lib/grid"),
+            wgsl!("op/conv2d_weight_gradient", "op/conv2d_weight_gradient_operands", "lib/grid"),
+            wgsl!("op/conv2d_weight_gradient_subgroup", "op/conv2d_weight_gradient_operands", "lib/patch", "lib/eight", "lib/grid"),
         ];
         // Taps of a tile, what a row of the sum is, and tiles enough for the device: invocations, or subgroups.
         let (taps, row, enough) = match (way, plan.tiling) {

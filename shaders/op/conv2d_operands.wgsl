@@ -1,0 +1,32 @@
+// What both kernels of conv2d are given: op/conv2d.wgsl and op/conv2d_subgroup.wgsl. Host: src/op/conv2d.rs.
+
+struct Params {
+    h: u32,
+    w: u32,
+    ho: u32,
+    wo: u32,
+    kh: u32,
+    kw: u32,
+    sh: u32,
+    sw: u32,
+    ph: u32,
+    pw: u32,
+    dh: u32,
+    dw: u32,
+    groups: u32,
+    inner: u32,
+    outer: u32,
+    tiles: u32,
+    x_stride: u32,
+    w_stride: u32,
+    bias_stride: u32,
+    y_stride: u32,
+}
+
+override BIAS: bool = true;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;

@@ -1,0 +1,31 @@
+// What both kernels of conv2d_weight_gradient are given: op/conv2d_weight_gradient.wgsl and op/conv2d_weight_gradient_subgroup.wgsl. Host: src/op/conv2d/weight_gradient.rs.
+
+struct Params {
+    h: u32,
+    w: u32,
+    ho: u32,
+    wo: u32,
+    kh: u32,
+    kw: u32,
+    sh: u32,
+    sw: u32,
+    ph: u32,
+    pw: u32,
+    dh: u32,
+    dw: u32,
+    groups: u32,
+    inner: u32,
+    outer: u32,
+    tiles: u32,
+    rows: u32,
+    chunk: u32,
+    first_part: u32,
+    x_stride: u32,
+    dy_stride: u32,
+    dw_stride: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> dy: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dw: array<f32>;
