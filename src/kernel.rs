@@ -242,13 +242,15 @@ pub struct Abilities {
     pub workgroup_memory: u32,
     /// Invocations of a workgroup; 256 by default.
     pub invocations: u32,
+    /// Storage buffers that a kernel binds; 8 by default.
+    pub storage_buffers: u32,
     /// The size that every subgroup has, where subgroup operations may be used and the size is fixed.
     pub subgroup: Option<u32>,
 }
 
 impl Default for Abilities {
     fn default() -> Self {
-        Self { workgroup_memory: 16 << 10, invocations: 256, subgroup: None }
+        Self { workgroup_memory: 16 << 10, invocations: 256, storage_buffers: 8, subgroup: None }
     }
 }
 

@@ -4,6 +4,7 @@
 //! be the end of a graph: its derivative multiplies by the gradient that arrives, so losses can be weighted and added.
 //! [`Loss`] names those that a model can ask for.
 
+mod chain;
 mod choice;
 mod head;
 pub mod pointwise;
@@ -27,6 +28,9 @@ losses!(accuracy, bce_with_logits, cross_entropy, hinge, huber, mse, soft_cross_
 
 /// What of the losses is computed together with what.
 pub const FUSIONS: &[Fusion] = &[
+    chain::FUSIONS[0],
+    chain::FUSIONS[1],
+    chain::FUSIONS[2],
     Fusion { name: "cross_entropy", find: head::rows::<cross_entropy::CrossEntropy> },
     Fusion { name: "soft_cross_entropy", find: head::rows::<soft_cross_entropy::SoftCrossEntropy> },
     Fusion { name: "hinge", find: head::rows::<hinge::Hinge> },

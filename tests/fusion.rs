@@ -4,6 +4,8 @@ mod support;
 
 #[path = "fusion/affine.rs"]
 mod affine;
+#[path = "fusion/chain.rs"]
+mod chain;
 #[path = "fusion/loss.rs"]
 mod loss;
 #[path = "fusion/order.rs"]
@@ -27,6 +29,7 @@ use thalweg::rng::Stream;
 fn main() {
     let mut trials = Vec::new();
     trials.extend(affine::trials());
+    trials.extend(chain::trials());
     trials.extend(loss::trials());
     trials.extend(order::trials());
     trials.extend(training::trials());

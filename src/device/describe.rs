@@ -8,7 +8,7 @@ use crate::{loss, op};
 
 /// Every fusion, in the order in which they may take nodes.
 fn fusions() -> impl Iterator<Item = &'static Fusion> {
-    op::FUSIONS.iter().chain(loss::FUSIONS)
+    loss::FUSIONS.iter().chain(op::FUSIONS)
 }
 
 /// The variant that is meant of an op at a place.
@@ -72,7 +72,7 @@ pub(super) fn describe(
             match order(graph, wanted, &groups) {
                 Some(found) => {
                     units = found;
-                    scene.take(&groups[groups.len() - 1]);
+                    scene.keep(&units);
                     joint.push(launches);
                 }
                 None => drop(groups.pop()),

@@ -192,6 +192,7 @@ impl Gpu {
         Abilities {
             workgroup_memory: limits.max_compute_workgroup_storage_size,
             invocations: limits.max_compute_invocations_per_workgroup,
+            storage_buffers: limits.max_storage_buffers_per_shader_stage,
             subgroup: self.subgroup(),
         }
     }

@@ -105,9 +105,11 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Notes that a group computes these.
-    pub fn take(&mut self, fused: &Fused) {
-        fused.outputs.iter().for_each(|id| self.free[id.0] = false);
+    /// Notes that these units remain: what a group computes, and what nobody needs any more because of it, is taken.
+    pub fn keep(&mut self, units: &[Unit]) {
+        self.free.fill(false);
+        let alone = units.iter().filter(|unit| unit.fused.is_none());
+        alone.flat_map(|unit| &unit.outputs).for_each(|id| self.free[id.0] = true);
     }
 }
 

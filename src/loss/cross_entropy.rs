@@ -1,5 +1,6 @@
 //! Cross-entropy of classes, fused with softmax.
 
+use super::chain::chain;
 use super::head::{Sources, head};
 use super::rows::{RowLoss, RowMean, RowMeanGradient, Rows, Target};
 use super::terms;
@@ -39,6 +40,7 @@ impl RowLoss for CrossEntropy {
         wgsl!("loss/cross_entropy_gradient", "lib/row_invocation"),
     ];
     const HEAD: Sources = head!("loss/head/classes", "loss/head/cross_entropy");
+    const CHAIN: [&'static str; 2] = chain!("loss/head/classes", "loss/head/cross_entropy");
 
     fn value<T: Scalar>(s: &[T], t: Target<'_, T>) -> T {
         let (m, total) = exponents(s);

@@ -1,5 +1,6 @@
 //! The multiclass hinge of CS231n.
 
+use super::chain::chain;
 use super::head::{Sources, head};
 use super::rows::{RowLoss, RowMean, RowMeanGradient, Rows, Target};
 use super::terms;
@@ -34,6 +35,7 @@ impl RowLoss for Hinge {
     const BACKWARD: [&'static str; 2] =
         [wgsl!("loss/hinge_gradient", "lib/row_workgroup"), wgsl!("loss/hinge_gradient", "lib/row_invocation")];
     const HEAD: Sources = head!("loss/head/classes", "loss/head/hinge");
+    const CHAIN: [&'static str; 2] = chain!("loss/head/classes", "loss/head/hinge");
 
     fn value<T: Scalar>(s: &[T], t: Target<'_, T>) -> T {
         let t = t.class();

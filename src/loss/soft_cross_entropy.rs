@@ -1,6 +1,7 @@
 //! Cross-entropy of target probabilities, fused with softmax.
 
 use super::cross_entropy::{exponents, line, probability};
+use super::chain::chain;
 use super::head::{Sources, head};
 use super::rows::{RowLoss, RowMean, RowMeanGradient, Rows, Target};
 use super::terms;
@@ -37,6 +38,7 @@ impl RowLoss for SoftCrossEntropy {
         wgsl!("loss/soft_cross_entropy_gradient", "lib/row_invocation"),
     ];
     const HEAD: Sources = head!("loss/head/values", "loss/head/soft_cross_entropy");
+    const CHAIN: [&'static str; 2] = chain!("loss/head/values", "loss/head/soft_cross_entropy");
 
     fn value<T: Scalar>(s: &[T], t: Target<'_, T>) -> T {
         let (m, total) = exponents(s);

@@ -15,10 +15,10 @@ fn right_row(lane: u32, width: u32, first: u32, goal: u32) -> f32 {
     var best = 0.0;
     var place = 0u;
     if width > 0u {
-        best = s[first];
+        best = score(first);
     }
     for (var k = lane; k < width; k += LANES) {
-        let v = s[first + k];
+        let v = score(first + k);
         if v > best {
             best = v;
             place = k;

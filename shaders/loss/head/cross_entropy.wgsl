@@ -5,23 +5,23 @@ fn loss_row(lane: u32, width: u32, first: u32, goal: u32, out: u32, share: f32) 
     let right_class = class_at(goal, width);
     var largest = 0.0;
     if width > 0u {
-        largest = s[first];
+        largest = score(first);
     }
     for (var k = lane; k < width; k += LANES) {
-        largest = max(largest, s[first + k]);
+        largest = max(largest, score(first + k));
     }
     largest = fold_max(lane, largest);
     var total = 0.0;
     for (var k = lane; k < width; k += LANES) {
-        total += exp(s[first + k] - largest);
+        total += exp(score(first + k) - largest);
     }
     total = fold_sum(lane, total);
     for (var k = lane; k < width; k += LANES) {
-        let p = exp(s[first + k] - largest) / total;
-        ds[out + k] = share * (p - select(0.0, 1.0, k == right_class));
+        let p = exp(score(first + k) - largest) / total;
+        put_slope(out + k, share * (p - select(0.0, 1.0, k == right_class)));
     }
     if width == 0u {
         return 0.0;
     }
-    return log(total) - (s[first + right_class] - largest);
+    return log(total) - (score(first + right_class) - largest);
 }

@@ -4,27 +4,27 @@
 
 fn loss_row(lane: u32, width: u32, first: u32, goal: u32, out: u32, share: f32) -> f32 {
     let right_class = class_at(goal, width);
-    var score = 0.0;
+    var own = 0.0;
     if width > 0u {
-        score = s[first + right_class];
+        own = score(first + right_class);
     }
     var loss = 0.0;
     var count = 0.0;
     for (var k = lane; k < width; k += LANES) {
-        let margin = s[first + k] - score + 1.0;
+        let margin = score(first + k) - own + 1.0;
         let wrong = k != right_class;
         let over = wrong && margin > 0.0;
         // A score that is no number has no loss and no gradient: that must show. Not max(): it may turn NaN into 0.
         let lost = wrong && is_nan(margin);
         loss += select(0.0, margin, over || lost);
         count += select(select(0.0, 1.0, over), margin, lost);
-        ds[out + k] = select(select(0.0, share, over), margin, lost);
+        put_slope(out + k, select(select(0.0, share, over), margin, lost));
     }
     count = fold_sum(lane, count);
     // The lane that wrote the class's 0 overwrites it.
     for (var k = lane; k < width; k += LANES) {
         if k == right_class {
-            ds[out + k] = -count * share;
+            put_slope(out + k, -count * share);
         }
     }
     return fold_sum(lane, loss);

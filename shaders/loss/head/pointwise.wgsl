@@ -4,8 +4,8 @@
 fn loss_row(lane: u32, width: u32, first: u32, goal: u32, out: u32, share: f32) -> f32 {
     var loss = 0.0;
     for (var k = lane; k < width; k += LANES) {
-        loss += loss_value(s[first + k], t[goal + k]);
-        ds[out + k] = share * loss_slope(s[first + k], t[goal + k]);
+        loss += loss_value(score(first + k), t[goal + k]);
+        put_slope(out + k, share * loss_slope(score(first + k), t[goal + k]));
     }
     return fold_sum(lane, loss);
 }

@@ -23,6 +23,15 @@ struct Params {
 // A line of losses and a line of hits for each member.
 @group(0) @binding(5) var<storage, read_write> parts: array<f32>;
 
+// Where the heads find scores and leave slopes.
+fn score(i: u32) -> f32 {
+    return s[i];
+}
+
+fn put_slope(i: u32, slope: f32) {
+    ds[i] = slope;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn rows(
     @builtin(global_invocation_id) id: vec3<u32>,

@@ -5,16 +5,16 @@
 fn loss_row(lane: u32, width: u32, first: u32, goal: u32, out: u32, share: f32) -> f32 {
     var largest = 0.0;
     if width > 0u {
-        largest = s[first];
+        largest = score(first);
     }
     for (var k = lane; k < width; k += LANES) {
-        largest = max(largest, s[first + k]);
+        largest = max(largest, score(first + k));
     }
     largest = fold_max(lane, largest);
     var total = 0.0;
     var weight = 0.0;
     for (var k = lane; k < width; k += LANES) {
-        total += exp(s[first + k] - largest);
+        total += exp(score(first + k) - largest);
         weight += t[goal + k];
     }
     total = fold_sum(lane, total);
@@ -22,9 +22,9 @@ fn loss_row(lane: u32, width: u32, first: u32, goal: u32, out: u32, share: f32) 
     let log_total = log(total);
     var loss = 0.0;
     for (var k = lane; k < width; k += LANES) {
-        let d = s[first + k] - largest;
+        let d = score(first + k) - largest;
         loss += t[goal + k] * (log_total - d);
-        ds[out + k] = share * (exp(d) / total * weight - t[goal + k]);
+        put_slope(out + k, share * (exp(d) / total * weight - t[goal + k]));
     }
     return fold_sum(lane, loss);
 }

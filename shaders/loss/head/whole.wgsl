@@ -28,6 +28,15 @@ struct Params {
 var<workgroup> losses: array<f32, WORKGROUP>;
 var<workgroup> rights: array<f32, WORKGROUP>;
 
+// Where the heads find scores and leave slopes.
+fn score(i: u32) -> f32 {
+    return s[i];
+}
+
+fn put_slope(i: u32, slope: f32) {
+    ds[i] = slope;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn whole(
     @builtin(local_invocation_index) lane: u32,
