@@ -193,6 +193,7 @@ impl Gpu {
             workgroup_memory: limits.max_compute_workgroup_storage_size,
             invocations: limits.max_compute_invocations_per_workgroup,
             subgroup: self.subgroup(),
+            wide: self.shared.device.features().contains(wgpu::Features::SHADER_INT64),
         }
     }
 
