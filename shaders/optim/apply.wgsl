@@ -26,8 +26,9 @@ fn apply(
     let block = task.block;
     let first = first_of(block, workgroup.z);
     let ratio = bitcast<f32>(atomicLoad(&work[scale_at(member, block.tensor)]));
-    let scaled = numbers(task, 2u, lane);
-    let alone = numbers(task, 0u, lane);
+    let both = fours(task.numbers_at, task.numbers_at + 8u, lane);
+    let alone = bitcast<vec4<f32>>(both[0]);
+    let scaled = bitcast<vec4<f32>>(both[1]);
     let bare = block.state4 == NO_STATE;
     let rate = select(scaled.z * ratio, alone.x, bare);
     let shrink = select(scaled.w, alone.y, bare);

@@ -8,7 +8,7 @@ fn widened(x: vec2<u32>) -> vec4<f32> {
 
 // What all elements' random bits of a state come from: (seed; step and state).
 fn salts_of(member: u32, lane: u32) -> array<vec2<u32>, 3> {
-    let seed = four(8u + 2u * member, lane).xy;
+    let seed = control_seed(member);
     let step = control_step();
     return array(threefry(seed, vec2(step, 0u)), threefry(seed, vec2(step, 1u)), threefry(seed, vec2(step, 2u)));
 }

@@ -1,6 +1,6 @@
 // What the kernels over blocks share. A block is up to 4096 elements of one tensor, and one workgroup's work, whose invocations
 // take vec4s side by side; z is the member. The work buffer has 8 words a block and then a scale a tensor, for each member.
-// Uses: lib/control.wgsl, lib/grid.wgsl, optim/lanes.wgsl (four), and the kernel's `params` and `work`.  Host: src/optim/layout.rs
+// Uses: lib/control.wgsl, lib/grid.wgsl, optim/lanes.wgsl (fours), and the kernel's `params` and `work`.  Host: src/optim/layout.rs
 
 const FROZEN = 255u;
 const NO_STATE = 0xffffffffu;
@@ -52,17 +52,13 @@ fn task_of(workgroup: vec3<u32>, groups: vec3<u32>, lane: u32) -> Task {
     let n = workgroup_number(workgroup, groups);
     // A folded grid has some workgroups more than there are blocks.
     let number = params.first_block + min(n, params.blocks - 1u);
-    let words = four(params.blocks_at + 4u * number, lane);
-    let block = Block(number, words.x, words.y, words.z & 0x00ffffffu, words.z >> 24u, words.w);
     let at = params.steps_at + control_slot() * params.slot_words + member * params.step_words;
-    let step = four(at, lane);
+    let both = fours(params.blocks_at + 4u * number, at, lane);
+    let words = both[0];
+    let step = both[1];
+    let block = Block(number, words.x, words.y, words.z & 0x00ffffffu, words.z >> 24u, words.w);
     let there = n < params.blocks && (step.x & 1u) == 1u && block.group != FROZEN;
     return Task(there, member, block, step, at + 4u + 12u * block.group);
-}
-
-// Numbers 4·quarter … of the twelve of the block's group.
-fn numbers(task: Task, quarter: u32, lane: u32) -> vec4<f32> {
-    return bitcast<vec4<f32>>(four(task.numbers_at + 4u * quarter, lane));
 }
 
 // First vec4 of a block in the bound buffers, of the z-th of their members.

@@ -17,9 +17,11 @@ struct Updated {
 }
 
 fn hyper_of(task: Task, lane: u32) -> array<f32, 12> {
-    let a = numbers(task, 0u, lane);
-    let b = numbers(task, 1u, lane);
-    let c = numbers(task, 2u, lane);
+    let at = task.numbers_at;
+    let eight = fours(at, at + 4u, lane);
+    let a = bitcast<vec4<f32>>(eight[0]);
+    let b = bitcast<vec4<f32>>(eight[1]);
+    let c = bitcast<vec4<f32>>(fours(at + 8u, at + 8u, lane)[0]);
     return array(a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w, c.x, c.y, c.z, c.w);
 }
 

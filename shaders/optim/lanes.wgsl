@@ -4,8 +4,12 @@
 var<workgroup> lane_sums: array<vec4<f32>, WORKGROUP>;
 var<workgroup> lane_most: array<u32, WORKGROUP>;
 
-// Four words of the control buffer from `at` on, the same for all.
-fn four(at: u32, lane: u32) -> vec4<u32> {
+// Four words of the control buffer from each of two places on, the same for all lanes.
+fn fours(first: u32, second: u32, lane: u32) -> array<vec4<u32>, 2> {
+    return array(four(first), four(second));
+}
+
+fn four(at: u32) -> vec4<u32> {
     return vec4(control[at], control[at + 1u], control[at + 2u], control[at + 3u]);
 }
 

@@ -1,10 +1,11 @@
 // optim/lanes.wgsl where a workgroup is one subgroup of 8: each lane loads one word for all, and nobody waits. The same bits.
 // Uses: optim/totals.wgsl (Totals), the kernel's `control`
 
-fn four(at: u32, lane: u32) -> vec4<u32> {
-    let own = control[at + (lane & 3u)];
-    return vec4(
-        subgroupBroadcast(own, 0u), subgroupBroadcast(own, 1u), subgroupBroadcast(own, 2u), subgroupBroadcast(own, 3u),
+fn fours(first: u32, second: u32, lane: u32) -> array<vec4<u32>, 2> {
+    let own = control[select(first, second, lane > 3u) + (lane & 3u)];
+    return array(
+        vec4(subgroupBroadcast(own, 0u), subgroupBroadcast(own, 1u), subgroupBroadcast(own, 2u), subgroupBroadcast(own, 3u)),
+        vec4(subgroupBroadcast(own, 4u), subgroupBroadcast(own, 5u), subgroupBroadcast(own, 6u), subgroupBroadcast(own, 7u)),
     );
 }
 

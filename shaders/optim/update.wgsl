@@ -90,9 +90,7 @@ fn update(
                 d += change * change;
             }
             gg += raw * raw;
-            if TRUST {
-                bad += not_finite(size_g);
-            }
+            bad += select(vec4<u32>(), not_finite(size_g), TRUST);
         }
     }
     if !KNOWN && worst_g >= 0x7f800000u {
@@ -102,7 +100,7 @@ fn update(
         atomicMin(&work[work_at(member, block.number, 6u)], control_step());
     }
     if TELEMETRY && !TRUST && worst_g >= 0x7f800000u {
-        // Gradients are there still. In the loop above the count would cost each step what few ever need.
+        // In the loop above the count would cost each step what few ever need.
         for (var i = lane; i < block.len4; i += WORKGROUP) {
             bad += not_finite(sizes(reals(gradients[first + i])));
         }
