@@ -246,11 +246,13 @@ pub struct Abilities {
     pub storage_buffers: u32,
     /// The size that every subgroup has, where subgroup operations may be used and the size is fixed.
     pub subgroup: Option<u32>,
+    /// Whether there are integers of 64 bits.
+    pub wide: bool,
 }
 
 impl Default for Abilities {
     fn default() -> Self {
-        Self { workgroup_memory: 16 << 10, invocations: 256, storage_buffers: 8, subgroup: None }
+        Self { workgroup_memory: 16 << 10, invocations: 256, storage_buffers: 8, subgroup: None, wide: false }
     }
 }
 

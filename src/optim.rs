@@ -73,7 +73,8 @@ pub use layout::{
     ACTIVE, BLOCK, Block, CONTROL_HEADER, FROZEN, HYPER_WORDS, MAX_GROUPS, MAX_STATES, MAX_TENSORS, NO_FLAG,
     STEP_WORDS, Span, Tables, WORK_WORDS,
 };
-pub use link::{link, link_apply, link_tensors};
+pub(crate) use link::link_gradients;
+pub use link::{Lanes, link, link_apply, link_tensors};
 pub use optimizer::Entry;
 pub use rule::{Hyper, Rule, bytes_per_parameter, hyper};
 pub use storage::Storage;

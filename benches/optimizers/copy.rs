@@ -6,7 +6,7 @@ use std::fmt::Write;
 use thalweg::device::Column;
 use thalweg::device::gpu::{Gpu, Prepared};
 use thalweg::kernel::{Binding, Kernel, Launch, Launches, Operand, Tiling, fold};
-use thalweg::optim::Storage;
+use thalweg::optim::{Lanes, Storage};
 
 use crate::support;
 use crate::update::{Case, MAX_GROUPS};
@@ -23,9 +23,11 @@ pub fn prepare(gpu: &Gpu, case: &Case<'_>) -> Prepared {
     bindings.extend((0..=states).map(|s| Binding::write(Operand::Input(1 + s), length(s))));
     // A card takes a vec4 an invocation; llvmpipe is twice as fast where a vector of 8 takes 1024 of them one after the other.
     let (workgroup, each) = if gpu.tiling() == Tiling::Register { (8, 1024) } else { (64, 64) };
+    // As the update loads: integers of 64 bits are half as many.
+    let wide = Lanes::of(gpu.tiling(), &gpu.abilities()) == Lanes::Subgroup;
     let [gx, gy] = fold((elements / 4).div_ceil(each), MAX_GROUPS);
     let launch = Launch {
-        kernel: Kernel { source: source(states, half).into(), ..Kernel::new("copy", "", "streams") }
+        kernel: Kernel { source: source(states, half, wide).into(), ..Kernel::new("copy", "", "streams") }
             .constant("WORKGROUP", f64::from(workgroup))
             .constant("EACH", each as f64),
         params: vec![("len4", (elements / 4).into())],
@@ -37,7 +39,7 @@ pub fn prepare(gpu: &Gpu, case: &Case<'_>) -> Prepared {
     if case.rule.trust_ratio() {
         // The second half reads directions and parameters, and writes parameters.
         let mut second = launches.list[0].clone();
-        second.kernel = Kernel { source: source(0, false).into(), ..second.kernel };
+        second.kernel = Kernel { source: source(0, false, wide).into(), ..second.kernel };
         second.bindings.truncate(2);
         launches.list.push(second);
     }
@@ -65,14 +67,19 @@ fn mixed(x: &[f32], i: usize, half: bool) -> u32 {
     if half { x[i / 2 * 4 + i % 2].to_bits() } else { x[i].to_bits() }
 }
 
-fn source(states: usize, half: bool) -> String {
-    let mut text = String::from(
+fn source(states: usize, half: bool, wide: bool) -> String {
+    let (four, two) = if wide { ("vec2<u64>", "u64") } else { ("vec4<u32>", "vec2<u32>") };
+    let mut text = format!(
         "override WORKGROUP: u32;\noverride EACH: u32;\n\
          @group(0) @binding(0) var<uniform> len4: u32;\n\
-         @group(0) @binding(1) var<storage, read> x: array<vec4<u32>>;\n\
-         @group(0) @binding(2) var<storage, read_write> p: array<vec4<u32>>;\n",
+         @group(0) @binding(1) var<storage, read> x: array<{four}>;\n\
+         @group(0) @binding(2) var<storage, read_write> p: array<{four}>;\n",
     );
-    let (of, part) = if half { ("vec2<u32>", "now.xy") } else { ("vec4<u32>", "now") };
+    let (of, part) = match (half, wide) {
+        (false, _) => (four, "now"),
+        (true, false) => (two, "now.xy"),
+        (true, true) => (two, "now.x"),
+    };
     for s in 0..states {
         let _ = writeln!(text, "@group(0) @binding({}) var<storage, read_write> s{s}: array<{of}>;", 3 + s);
     }

@@ -1,9 +1,10 @@
-//! Every element-wise update rule, its states in f32, f16 and bf16, at 2¹⁴, 2²⁰ and 2²⁴ parameters as one tensor and as 100: bytes
-//! of the rule's floor a second, as a share of a kernel that moves the same bytes over the same number of streams and computes
+//! Every element-wise update rule, its states in f32, f16 and bf16, at 2¹⁴ and 2²⁰ parameters as one tensor and as 100, and at 2²⁴ in
+//! one: bytes of the rule's floor a second, as a share of a kernel that moves the same bytes over the same number of streams and computes
 //! nothing. And what telemetry costs.
 //!
 //! The result of each is compared with the f64 rule before it is timed. `cargo bench --bench optimizers` writes
-//! `benches/results/optimizers.md`: its section of this adapter is replaced, others stay. Update and copy are timed in turn.
+//! `benches/results/optimizers.md` in minutes: its section of this adapter is replaced, others stay. Update and copy are timed in
+//! turn. With a filter it is criterion that times the rules of those names.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -20,9 +21,10 @@ use thalweg::device::gpu::{Gpu, Prepared};
 use thalweg::optim::{ALL, Convention, Entry, Optimizer, Storage};
 use update::Case;
 
-const SIZES: [usize; 3] = [1 << 14, 1 << 20, 1 << 24];
-/// A model of one tensor, and of some depth.
-const TENSORS: [usize; 2] = [1, 100];
+/// Parameters, and their tensors: a model of one, and of some depth. Among 2²⁴ a hundred are large, each as good as one alone.
+const SIZES: [(usize, usize); 5] = [(1 << 14, 1), (1 << 14, 100), (1 << 20, 1), (1 << 20, 100), (1 << 24, 1)];
+/// From so many on, where a cell takes seconds, one rule stands for all that have states of two bytes.
+const LARGE: usize = 1 << 24;
 /// Rounds in which an update and its copy are timed in turn, and the length of a submission.
 const ROUNDS: usize = 5;
 const SUBMISSION: Duration = Duration::from_millis(25);
@@ -32,8 +34,9 @@ fn main() {
     if let Some(gpu) = support::gpu() {
         if support::measuring() {
             page::write(&gpu, &tables(&gpu), &telemetry(&gpu));
+        } else {
+            criterion(&mut c, &gpu);
         }
-        criterion(&mut c, &gpu);
     }
     c.final_summary();
 }
@@ -78,25 +81,23 @@ pub struct Row {
 /// The rows of each size and number of tensors.
 fn tables(gpu: &Gpu) -> Vec<(usize, usize, Vec<Row>)> {
     let mut all = Vec::new();
-    for size in SIZES {
-        for tensors in TENSORS {
-            let row = |entry: &'static Entry| {
-                let optimizer = optimizer(entry);
-                let rule = optimizer.rule();
-                let stored = if rule.states().is_empty() { &Storage::ALL[..1] } else { Storage::ALL };
-                let cell = |&storage: &Storage| {
-                    let case = Case { rule, storage, size, tensors, telemetry: false };
-                    let (update, copy) = (case.prepare(gpu), copy::prepare(gpu, &case));
-                    let (seconds, _, share) = support::in_turn(&update, &copy, ROUNDS, SUBMISSION);
-                    (case.bytes() as f64 / seconds / 1e9, share)
-                };
-                let row =
-                    Row { rule: entry.name, states: rule.states().len(), cells: stored.iter().map(cell).collect() };
-                eprintln!("{size} parameters in {tensors}: {} {:.2?}", row.rule, row.cells);
-                row
+    for (size, tensors) in SIZES {
+        let row = |entry: &'static Entry| {
+            let optimizer = optimizer(entry);
+            let rule = optimizer.rule();
+            let halves = !rule.states().is_empty() && (size < LARGE || entry.name == "adam");
+            let stored = if halves { Storage::ALL } else { &Storage::ALL[..1] };
+            let cell = |&storage: &Storage| {
+                let case = Case { rule, storage, size, tensors, telemetry: false };
+                let (update, copy) = (case.prepare(gpu), copy::prepare(gpu, &case));
+                let (seconds, _, share) = support::in_turn(&update, &copy, ROUNDS, SUBMISSION);
+                (case.bytes() as f64 / seconds / 1e9, share)
             };
-            all.push((size, tensors, rules().map(row).collect()));
-        }
+            let row = Row { rule: entry.name, states: rule.states().len(), cells: stored.iter().map(cell).collect() };
+            eprintln!("{size} parameters in {tensors}: {} {:.2?}", row.rule, row.cells);
+            row
+        };
+        all.push((size, tensors, rules().map(row).collect()));
     }
     all
 }
@@ -106,10 +107,11 @@ fn telemetry(gpu: &Gpu) -> Vec<(&'static str, usize, usize, f64)> {
     let mut all = Vec::new();
     for name in ["sgd", "momentum", "adam"] {
         let optimizer = optimizer(Entry::find(name).expect("the registry has it"));
-        for (size, tensors) in [(1 << 20, 1), (1 << 20, 100), (1 << 24, 1), (1 << 24, 100)] {
+        for (size, tensors) in [(1 << 20, 1), (1 << 20, 100), (LARGE, 1)] {
             let case = |telemetry| Case { rule: optimizer.rule(), storage: Storage::F32, size, tensors, telemetry };
             let (without, with) = (case(false).prepare(gpu), case(true).prepare(gpu));
-            let (_, _, ratio) = support::in_turn(&without, &with, 3 * ROUNDS, SUBMISSION);
+            let (_, _, ratio) =
+                support::in_turn(&without, &with, if size < LARGE { 3 * ROUNDS } else { ROUNDS }, SUBMISSION);
             eprintln!("telemetry of {name}, {size} in {tensors}: {ratio:.3}");
             all.push((name, size, tensors, ratio));
         }

@@ -2,9 +2,9 @@
 
 use thalweg::device::Column;
 use thalweg::device::gpu::{Gpu, Prepared};
-use thalweg::kernel::{Binding, Kernel, Launch, Launches, Operand, Tiling, fold};
+use thalweg::kernel::{Binding, Kernel, Launch, Launches, Operand, fold};
 use thalweg::optim::{
-    BLOCK, Block, DynRule, Hyper, NO_FLAG, Span, Storage, Tables, WORK_WORDS, link, link_apply, link_tensors,
+    BLOCK, Block, DynRule, Hyper, Lanes, NO_FLAG, Span, Storage, Tables, WORK_WORDS, link, link_apply, link_tensors,
 };
 
 use crate::support;
@@ -62,10 +62,10 @@ impl Case<'_> {
         let mut inputs = vec![Column::Index(&control), Column::F32(&g), Column::F32(&p), Column::Index(&work)];
         inputs.extend(states.iter().map(|s| Column::Index(s)));
         inputs.push(Column::Index(&ring));
-        let workgroup = if gpu.tiling() == Tiling::Register { 8 } else { 256 };
+        let lanes = Lanes::of(gpu.tiling(), &gpu.abilities());
         let over_blocks = |kernel: Kernel, states: usize| Launch {
             kernel: kernel
-                .constant("WORKGROUP", f64::from(workgroup))
+                .constant("WORKGROUP", lanes.count() as f64)
                 .constant("TELEMETRY", f64::from(u8::from(self.telemetry))),
             params: Span::cut(&blocks, tables, size)[0].params(),
             bindings: [Binding::read(Operand::Input(0), control.len())]
@@ -78,7 +78,8 @@ impl Case<'_> {
             flops: 0,
         };
         let over_tensors = |entry| Launch {
-            kernel: Kernel::new("tensors", link_tensors(), entry).constant("WORKGROUP", f64::from(workgroup.min(64))),
+            kernel: Kernel { source: link_tensors(lanes).into(), ..Kernel::new("tensors", "", entry) }
+                .constant("WORKGROUP", lanes.count().min(64) as f64),
             params: vec![
                 ("work_stride", tables.work_words().into()),
                 ("scales_at", (WORK_WORDS * tables.blocks).into()),
@@ -95,13 +96,14 @@ impl Case<'_> {
             groups: folded(self.tensors),
             flops: 0,
         };
-        let source = link(self.rule, self.storage, false).expect("at most 3 states");
+        let source = link(self.rule, self.storage, false, lanes).expect("at most 3 states");
         let trust = self.rule.trust_ratio();
         let update = Kernel { source: source.into(), ..Kernel::new(self.rule.name(), "", "update") };
         let mut list = vec![over_blocks(update.constant("TRUST", f64::from(u8::from(trust))), count)];
         if trust {
             list.push(over_tensors("trust"));
-            let apply = Kernel { source: link_apply(false).into(), ..Kernel::new(self.rule.name(), "", "apply") };
+            let apply =
+                Kernel { source: link_apply(false, lanes).into(), ..Kernel::new(self.rule.name(), "", "apply") };
             let mut second = over_blocks(apply, 0);
             second.bindings[1] = Binding::read(Operand::Input(1), size);
             list.push(second);

@@ -1,5 +1,5 @@
 // y = x, EACH fours of words a workgroup: what memory gives at best. The roof of every kernel that is bound by it is measured with this.
-// Host: src/device/gpu/roof.rs. Uses: lib/grid.wgsl
+// Host: src/device/gpu/roof.rs. Uses: lib/grid.wgsl, lib/four.wgsl or lib/four_wide.wgsl
 
 struct Params {
     len4: u32,
@@ -8,8 +8,8 @@ struct Params {
 override EACH: u32 = 64u;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read> x: array<Four>;
+@group(0) @binding(2) var<storage, read_write> y: array<Four>;
 
 @compute @workgroup_size(WORKGROUP)
 fn stream(

@@ -1,14 +1,15 @@
 // The second half of a step with a trust ratio: p ← (1 − h₁₁)p − h₁₀·r·u, where optim/update.wgsl left u in the gradient's
 // place and optim/tensors.wgsl the ratio r of each tensor as its scale; of a tensor without states the gradient lies there, and
 // p ← (1 − h₁)p − h₀·g. `keep_average` is written by src/optim/link.rs.
-// Uses: optim/block.wgsl, optim/totals.wgsl, lib/control.wgsl, lib/grid.wgsl.  Twin: src/device/cpu/update.rs
+// Uses: optim/block.wgsl, optim/totals.wgsl, optim/lanes.wgsl, optim/loads.wgsl,
+// lib/control.wgsl, lib/grid.wgsl.  Twin: src/device/cpu/update.rs
 
 override TELEMETRY: bool = false;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> control: array<u32>;
-@group(0) @binding(2) var<storage, read> directions: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> parameters: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> directions: array<Reals>;
+@group(0) @binding(3) var<storage, read_write> parameters: array<Reals>;
 @group(0) @binding(4) var<storage, read_write> work: array<atomic<u32>>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -17,28 +18,29 @@ fn apply(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    if !has_work(workgroup, groups) {
+    let task = task_of(workgroup, groups, lane);
+    if !task.there {
         return;
     }
-    let member = params.first_member + workgroup.z;
-    let block = block_of(params.first_block + workgroup_number(workgroup, groups));
+    let member = task.member;
+    let block = task.block;
     let first = first_of(block, workgroup.z);
     let ratio = bitcast<f32>(atomicLoad(&work[scale_at(member, block.tensor)]));
-    var rate = hyper_word(member, block.group, 10u) * ratio;
-    var shrink = hyper_word(member, block.group, 11u);
-    if block.state4 == NO_STATE {
-        rate = hyper_word(member, block.group, 0u);
-        shrink = hyper_word(member, block.group, 1u);
-    }
-    let share = bitcast<f32>(step_word(member, 3u));
-    let zero = hidden_zero(member);
+    let both = fours(task.numbers_at, task.numbers_at + 8u, lane);
+    let alone = bitcast<vec4<f32>>(both[0]);
+    let scaled = bitcast<vec4<f32>>(both[1]);
+    let bare = block.state4 == NO_STATE;
+    let rate = select(scaled.z * ratio, alone.x, bare);
+    let shrink = select(scaled.w, alone.y, bare);
+    let share = bitcast<f32>(task.step.w);
+    let zero = hidden_zero(task);
     var worst = 0u;
     var w = vec4<f32>();
     var d = vec4<f32>();
     for (var i = lane; i < block.len4; i += WORKGROUP) {
-        let p = parameters[first + i];
-        let next = p - shrink * p - rate * directions[first + i];
-        parameters[first + i] = next;
+        let p = reals(parameters[first + i]);
+        let next = p - shrink * p - rate * reals(directions[first + i]);
+        parameters[first + i] = held(next);
         keep_average(first + i, next, share);
         worst = max(worst, largest(sizes(next)));
         if TELEMETRY {

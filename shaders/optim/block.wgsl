@@ -1,6 +1,6 @@
 // What the kernels over blocks share. A block is up to 4096 elements of one tensor, and one workgroup's work, whose invocations
 // take vec4s side by side; z is the member. The work buffer has 8 words a block and then a scale a tensor, for each member.
-// Uses: lib/control.wgsl, lib/grid.wgsl, and the kernel's `params` and `work`.  The host's side: src/optim/layout.rs
+// Uses: lib/control.wgsl, lib/grid.wgsl, optim/lanes.wgsl (fours), and the kernel's `params` and `work`.  Host: src/optim/layout.rs
 
 const FROZEN = 255u;
 const NO_STATE = 0xffffffffu;
@@ -19,6 +19,11 @@ struct Params {
     work_stride: u32,
     scales_at: u32,
     tensors: u32,
+    // words of the control buffer: first of the blocks and of the step table, between slots and between members of the latter
+    blocks_at: u32,
+    steps_at: u32,
+    slot_words: u32,
+    step_words: u32,
 }
 
 struct Block {
@@ -30,24 +35,30 @@ struct Block {
     state4: u32,
 }
 
-fn block_of(number: u32) -> Block {
-    let at = control[6] + 4u * number;
-    let segment = control[at + 2u];
-    return Block(number, control[at], control[at + 1u], segment & 0x00ffffffu, segment >> 24u, control[at + 3u]);
+// A workgroup's work.
+struct Task {
+    // whether there is any: a block that is not frozen, of a member that is updated; one that diverged stays as it was
+    there: bool,
+    member: u32,
+    block: Block,
+    // the member's words of the step table (lib/control.wgsl), and where the numbers of the block's group begin
+    step: vec4<u32>,
+    numbers_at: u32,
 }
 
-// Whether the member is updated at this step; one that diverged stays as it was.
-fn updated_now(member: u32) -> bool {
-    return (step_word(member, 0u) & 1u) == 1u;
-}
-
-// Whether a workgroup has something to do: a block that is not frozen, of a member that is updated.
-fn has_work(workgroup: vec3<u32>, groups: vec3<u32>) -> bool {
+// Of the words that it needs none is loaded for one lane what another has loaded: that is most of a small tensor's time.
+fn task_of(workgroup: vec3<u32>, groups: vec3<u32>, lane: u32) -> Task {
+    let member = params.first_member + workgroup.z;
     let n = workgroup_number(workgroup, groups);
-    if n >= params.blocks || !updated_now(params.first_member + workgroup.z) {
-        return false;
-    }
-    return block_of(params.first_block + n).group != FROZEN;
+    // A folded grid has some workgroups more than there are blocks.
+    let number = params.first_block + min(n, params.blocks - 1u);
+    let at = params.steps_at + control_slot() * params.slot_words + member * params.step_words;
+    let both = fours(params.blocks_at + 4u * number, at, lane);
+    let words = both[0];
+    let step = both[1];
+    let block = Block(number, words.x, words.y, words.z & 0x00ffffffu, words.z >> 24u, words.w);
+    let there = n < params.blocks && (step.x & 1u) == 1u && block.group != FROZEN;
+    return Task(there, member, block, step, at + 4u + 12u * block.group);
 }
 
 // First vec4 of a block in the bound buffers, of the z-th of their members.
@@ -70,8 +81,8 @@ fn sizes(x: vec4<f32>) -> vec4<u32> {
 }
 
 // 0, which no compiler knows: bit 1 of the flags. For `stored`, and out of the loops: behind a store it would be loaded anew.
-fn hidden_zero(member: u32) -> u32 {
-    return step_word(member, 0u) & 2u;
+fn hidden_zero(task: Task) -> u32 {
+    return task.step.x & 2u;
 }
 
 // x as it lies in memory. A driver may take (p + x) − p for x, and what p's last bit made of x would not be seen.
@@ -83,6 +94,7 @@ fn largest(x: vec4<u32>) -> u32 {
     return max(max(x.x, x.y), max(x.z, x.w));
 }
 
-fn not_finite(sizes: vec4<u32>) -> u32 {
-    return dot(select(vec4(0u), vec4(1u), sizes >= vec4(0x7f800000u)), vec4(1u));
+// 1 for each that is no number.
+fn not_finite(sizes: vec4<u32>) -> vec4<u32> {
+    return select(vec4(0u), vec4(1u), sizes >= vec4(0x7f800000u));
 }

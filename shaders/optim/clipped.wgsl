@@ -1,12 +1,13 @@
 // Gradients clipped in their place, before something other than optim/update.wgsl looks at them: each by its tensor's scale,
 // or cut to the step's bound.
-// Uses: optim/element.wgsl (cut), optim/block.wgsl, lib/control.wgsl, lib/grid.wgsl.  Twin: src/device/cpu/update.rs
+// Uses: optim/element.wgsl (cut), optim/block.wgsl, optim/totals.wgsl, optim/lanes.wgsl, optim/loads.wgsl,
+// lib/control.wgsl, lib/grid.wgsl.  Twin: src/device/cpu/update.rs
 
 override SCALED: bool = false;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> control: array<u32>;
-@group(0) @binding(2) var<storage, read_write> gradients: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> gradients: array<Reals>;
 @group(0) @binding(3) var<storage, read_write> work: array<u32>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -15,20 +16,21 @@ fn clipped(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    if !has_work(workgroup, groups) {
+    let task = task_of(workgroup, groups, lane);
+    if !task.there {
         return;
     }
-    let member = params.first_member + workgroup.z;
-    let block = block_of(params.first_block + workgroup_number(workgroup, groups));
+    let member = task.member;
+    let block = task.block;
     let first = first_of(block, workgroup.z);
     let scale = bitcast<f32>(work[scale_at(member, block.tensor)]);
-    let bound = bitcast<f32>(step_word(member, 2u));
+    let bound = bitcast<f32>(task.step.z);
     for (var i = lane; i < block.len4; i += WORKGROUP) {
-        let g = gradients[first + i];
+        let g = reals(gradients[first + i]);
         if SCALED {
-            gradients[first + i] = scale * g;
+            gradients[first + i] = held(scale * g);
         } else {
-            gradients[first + i] = cut(g, bound);
+            gradients[first + i] = held(cut(g, bound));
         }
     }
 }

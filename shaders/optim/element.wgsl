@@ -3,7 +3,7 @@
 //   fn rule(h: array<f32, 12>, g: vec4<f32>, p: vec4<f32>, s: State) -> Updated
 //
 // with the arithmetic of `Rule::update` in src/optim/, on four elements at once; states it lacks are 0 and ignored.
-// Uses: lib/control.wgsl
+// Uses: optim/block.wgsl
 
 struct State {
     a: vec4<f32>,
@@ -16,13 +16,13 @@ struct Updated {
     s: State,
 }
 
-fn hyper_of(member: u32, group: u32) -> array<f32, 12> {
-    return array(
-        hyper_word(member, group, 0u), hyper_word(member, group, 1u), hyper_word(member, group, 2u),
-        hyper_word(member, group, 3u), hyper_word(member, group, 4u), hyper_word(member, group, 5u),
-        hyper_word(member, group, 6u), hyper_word(member, group, 7u), hyper_word(member, group, 8u),
-        hyper_word(member, group, 9u), hyper_word(member, group, 10u), hyper_word(member, group, 11u),
-    );
+fn hyper_of(task: Task, lane: u32) -> array<f32, 12> {
+    let at = task.numbers_at;
+    let eight = fours(at, at + 4u, lane);
+    let a = bitcast<vec4<f32>>(eight[0]);
+    let b = bitcast<vec4<f32>>(eight[1]);
+    let c = bitcast<vec4<f32>>(fours(at + 8u, at + 8u, lane)[0]);
+    return array(a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w, c.x, c.y, c.z, c.w);
 }
 
 // A NaN stays one: neither comparison holds.

@@ -1,5 +1,5 @@
 // From the blocks to the tensors: the scales that clip gradients by their norm, trust ratios, and telemetry.
-// Uses: optim/totals.wgsl, lib/control.wgsl, lib/grid.wgsl.  Twin: src/device/cpu/update.rs
+// Uses: optim/totals.wgsl, optim/lanes.wgsl, lib/control.wgsl, lib/grid.wgsl.  Twin: src/device/cpu/update.rs
 
 struct Params {
     // words of a member in the work buffer, and of the blocks before its scales

@@ -1,6 +1,7 @@
-// One step of a rule for every tensor of the model in one pass. `load_state`, `store_state`, `salt_of` and `keep_average`, with
+// One step of a rule for every tensor of the model in one pass. `load_state`, `store_state`, `salts_of` and `keep_average`, with
 // the bindings of states and average, are written by src/optim/link.rs.
-// Uses: optim/element.wgsl, optim/block.wgsl, optim/totals.wgsl, the rule's file, lib/control.wgsl, lib/grid.wgsl.  Twin: src/device/cpu/update.rs
+// Uses: optim/element.wgsl, optim/block.wgsl, optim/totals.wgsl, optim/lanes.wgsl, optim/loads.wgsl, the rule's file,
+// lib/control.wgsl, lib/grid.wgsl.  Twin: src/device/cpu/update.rs
 
 // Whether the gradient is scaled by its tensor's scale and cut to the step's bound: clipping.
 override SCALED: bool = false;
@@ -16,8 +17,8 @@ override TRUST: bool = false;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> control: array<u32>;
-@group(0) @binding(2) var<storage, read_write> gradients: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> parameters: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> gradients: array<Reals>;
+@group(0) @binding(3) var<storage, read_write> parameters: array<Reals>;
 @group(0) @binding(4) var<storage, read_write> work: array<atomic<u32>>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -26,12 +27,13 @@ fn update(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    if !has_work(workgroup, groups) {
+    let task = task_of(workgroup, groups, lane);
+    if !task.there {
         return;
     }
-    let member = params.first_member + workgroup.z;
-    let block = block_of(params.first_block + workgroup_number(workgroup, groups));
-    let h = hyper_of(member, block.group);
+    let member = task.member;
+    let block = task.block;
+    let h = hyper_of(task, lane);
     let bare = BARE && block.state4 == NO_STATE;
     let first = first_of(block, workgroup.z);
     let state_first = workgroup.z * params.state_stride4 + block.state4 - params.state_first4;
@@ -39,19 +41,19 @@ fn update(
     if SCALED {
         scale = bitcast<f32>(atomicLoad(&work[scale_at(member, block.tensor)]));
     }
-    let bound = bitcast<f32>(step_word(member, 2u));
-    let share = bitcast<f32>(step_word(member, 3u));
-    let salt = salt_of(member);
-    let zero = hidden_zero(member);
+    let bound = bitcast<f32>(task.step.z);
+    let share = bitcast<f32>(task.step.w);
+    let salts = salts_of(member, lane);
+    let zero = hidden_zero(task);
     var worst_g = 0u;
     var worst_p = 0u;
     var w = vec4<f32>();
     var gg = vec4<f32>();
     var d = vec4<f32>();
-    var bad = 0u;
+    var bad = vec4<u32>();
     for (var i = lane; i < block.len4; i += WORKGROUP) {
         let at = first + i;
-        let raw = gradients[at];
+        let raw = reals(gradients[at]);
         var g = raw;
         if SCALED {
             g = scale * g;
@@ -59,26 +61,26 @@ fn update(
         if CUT {
             g = cut(g, bound);
         }
-        let p = parameters[at];
+        let p = reals(parameters[at]);
         var next = p;
         if bare {
             // With a trust ratio it is the second half that takes the step.
             next = select(p - h[1] * p - h[0] * g, g, TRUST);
         } else {
             let made = rule(h, g, p, load_state(state_first + i));
-            store_state(state_first + i, made.s, salt, block.first4 + i);
+            store_state(state_first + i, made.s, salts, block.first4 + i);
             next = made.p;
         }
         let size_g = sizes(raw);
         worst_g = max(worst_g, largest(size_g));
         worst_p = max(worst_p, largest(sizes(next)));
         if TRUST {
-            gradients[at] = next;
+            gradients[at] = held(next);
             let shrunk = p - h[11] * p;
             w += shrunk * shrunk;
             d += next * next;
         } else {
-            parameters[at] = next;
+            parameters[at] = held(next);
             keep_average(at, next, share);
         }
         if TELEMETRY {
@@ -88,7 +90,7 @@ fn update(
                 d += change * change;
             }
             gg += raw * raw;
-            bad += not_finite(size_g);
+            bad += select(vec4<u32>(), not_finite(size_g), TRUST);
         }
     }
     if !KNOWN && worst_g >= 0x7f800000u {
@@ -97,9 +99,15 @@ fn update(
     if worst_p >= 0x7f800000u {
         atomicMin(&work[work_at(member, block.number, 6u)], control_step());
     }
+    if TELEMETRY && !TRUST && worst_g >= 0x7f800000u {
+        // In the loop above the count would cost each step what few ever need.
+        for (var i = lane; i < block.len4; i += WORKGROUP) {
+            bad += not_finite(sizes(reals(gradients[first + i])));
+        }
+    }
     if TELEMETRY || TRUST {
         let one = vec4(1.0);
-        let all = joined(lane, Totals(vec4(dot(w, one), dot(gg, one), dot(d, one), f32(bad)), worst_g));
+        let all = joined(lane, Totals(vec4(dot(w, one), dot(gg, one), dot(d, one), f32(dot(bad, vec4(1u)))), worst_g));
         if lane == 0u {
             leave(member, block, all);
         }

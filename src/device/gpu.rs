@@ -194,6 +194,7 @@ impl Gpu {
             invocations: limits.max_compute_invocations_per_workgroup,
             storage_buffers: limits.max_storage_buffers_per_shader_stage,
             subgroup: self.subgroup(),
+            wide: self.shared.device.features().contains(wgpu::Features::SHADER_INT64),
         }
     }
 

@@ -244,6 +244,10 @@ impl Span {
             ("work_stride", self.tables.work_words().into()),
             ("scales_at", (WORK_WORDS * self.tables.blocks).into()),
             ("tensors", self.tables.tensors.into()),
+            ("blocks_at", self.tables.blocks_at().into()),
+            ("steps_at", self.tables.steps_at().into()),
+            ("slot_words", self.tables.slot_words().into()),
+            ("step_words", (STEP_WORDS + HYPER_WORDS * self.tables.groups).into()),
         ]
     }
 }

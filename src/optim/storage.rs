@@ -14,7 +14,8 @@ use crate::rng::threefry;
 /// The mean of squares of a gradient of 1e-4 is 1e-8, which is 0 in f16: Adam would then divide by ε alone, so training refuses f16 for states
 /// that a rule divides by. With bf16 a mean with
 /// β = 0.999 would stand still if it were rounded to the nearest, since each step changes it by less than half of its last bit;
-/// the random rounding, by Threefry of (seed, step, state, element), is right on average and has the same bits each time.
+/// the random rounding, by the element's place mixed with Threefry of (seed, step, state), is right on average and has the same bits
+/// each time.
 /// The cpu device holds the same numbers in f32 or f64, so that both devices can be compared; it saves no memory.
 ///
 /// # Examples
@@ -96,11 +97,19 @@ impl Storage {
                 if bits & 0x7f80_0000 == 0x7f80_0000 {
                     return f64::from(f32::from_bits(bits & 0xffff_0000));
                 }
-                let counter = [(element / 4) as u32, step.wrapping_mul(4).wrapping_add(state as u32)];
-                let word = threefry(seed, counter)[element % 4 / 2];
+                let word = mixed((element / 2) as u32, threefry(seed, [step, state as u32]));
                 let noise = if element.is_multiple_of(2) { word & 0xffff } else { word >> 16 };
                 f64::from(f32::from_bits(bits.wrapping_add(noise) & 0xffff_0000))
             }
         }
     }
+}
+
+/// Random bits of a place: rounds of Wellons' `lowbias32`, with two words of salt. A rounding needs no more, and is made for every
+/// state of every element of every step.
+fn mixed(place: u32, [first, second]: [u32; 2]) -> u32 {
+    let x = place ^ first;
+    let x = (x ^ x >> 16).wrapping_mul(0x21f0_aaad);
+    let x = (x ^ x >> 15).wrapping_add(second).wrapping_mul(0xd35a_2d97);
+    x ^ x >> 15
 }

@@ -6,7 +6,8 @@ use naga::back::{glsl, hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::proc::BoundsCheckPolicies;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use thalweg::optim::{
-    BLOCK, Block, CONTROL_HEADER, FROZEN, HYPER_WORDS, SECOND, STEP_WORDS, Span, Storage, Tables, link, link_apply,
+    BLOCK, Block, CONTROL_HEADER, FROZEN, HYPER_WORDS, Lanes, SECOND, STEP_WORDS, Span, Storage, Tables, link,
+    link_apply, link_tensors,
 };
 
 use crate::every_form;
@@ -24,7 +25,9 @@ fn sources() -> BTreeMap<String, Form> {
             for average in [false, true] {
                 let kept = average && !rule.trust_ratio();
                 let form = (rule.states().len(), storage != Storage::F32, kept);
-                all.insert(link(rule, storage, average).unwrap(), form);
+                for &lanes in Lanes::ALL {
+                    all.insert(link(rule, storage, average, lanes).unwrap(), form);
+                }
             }
         }
     }
@@ -37,10 +40,20 @@ fn parse(source: &str) -> naga::Module {
 
 #[test]
 fn every_kernel_validates_and_translates() {
-    let second = [link_apply(false), link_apply(true)].map(|source| (source, "apply"));
+    let second = Lanes::ALL.iter().flat_map(|&lanes| {
+        let apply = [false, true].map(|average| (link_apply(average, lanes), "apply"));
+        let tensors = ["clip_all", "clip_each", "trust", "telemetry"].map(|entry| (link_tensors(lanes), entry));
+        apply.into_iter().chain(tensors)
+    });
     for (source, entry) in sources().into_keys().map(|source| (source, "update")).chain(second) {
         let module = parse(&source);
-        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16_IN_FLOAT32);
+        // Where lanes are a subgroup the device has them and wide integers; the others need no more than WebGPU.
+        let subgroup = source.contains("subgroupBroadcast(");
+        let special = Capabilities::SUBGROUP | Capabilities::SHADER_INT64;
+        let more = if subgroup { special } else { Capabilities::empty() };
+        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16_IN_FLOAT32 | more);
+        validator.subgroup_stages(naga::valid::ShaderStages::COMPUTE);
+        validator.subgroup_operations(naga::valid::SubgroupOperationSet::all());
         let info = validator.validate(&module).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&source)));
         for workgroup in [1.0, 64.0, 256.0] {
             let constants = [("WORKGROUP".to_owned(), workgroup)].into_iter().collect();
@@ -54,6 +67,10 @@ fn every_kernel_validates_and_translates() {
             let (mut out, options) = (String::new(), hlsl::Options::default());
             let pipeline = hlsl::PipelineOptions::default();
             hlsl::Writer::new(&mut out, &options, &pipeline).write(&module, &info, None).unwrap();
+            if subgroup {
+                // GLSL has no such integers without an extension, and is no language of ours.
+                continue;
+            }
             let pipeline = glsl::PipelineOptions {
                 shader_stage: naga::ShaderStage::Compute,
                 entry_point: entry.into(),
@@ -114,7 +131,7 @@ fn bindings_and_parameters_are_where_the_host_puts_them() {
         }
         let bits: Vec<u32> = words.iter().map(|(_, word)| word.bits()).collect();
         // Blocks of 4096, 960 (5056 padded), 64 and 64 elements; the third has no states.
-        assert_eq!(bits, [1, 3, 1024, 1296, 1024, 1280, 0, 35, 32, 3]);
+        assert_eq!(bits, [1, 3, 1024, 1296, 1024, 1280, 0, 35, 32, 3, 14, 34, 84, 28]);
         assert_eq!((spans.len(), spans[1].len, spans[1].state_len), (2, 1088, 1024));
     }
 }

@@ -42,12 +42,16 @@ pub(in crate::device) fn measure(gpu: &Gpu) -> Result<Roof, DeviceError> {
 }
 
 /// The copy over `elements`, for the suite that holds every launch to its shader.
-fn stream(elements: usize, limit: u32, tiling: Tiling) -> Launch {
+fn stream(elements: usize, limit: u32, tiling: Tiling, wide: bool) -> Launch {
     // A software adapter is fastest with one vector of lanes a workgroup, and long ways for each.
     let (lanes, each) = if tiling == Tiling::Register { (8, 1024) } else { (64, 64) };
     let [x, y] = fold((elements / 4).div_ceil(each), limit);
+    let source = match tiling {
+        Tiling::Register if wide => wgsl!("device/stream", "lib/grid", "lib/four_wide"),
+        _ => wgsl!("device/stream", "lib/grid", "lib/four"),
+    };
     Launch {
-        kernel: Kernel::new("stream", wgsl!("device/stream", "lib/grid"), "stream")
+        kernel: Kernel::new("stream", source, "stream")
             .constant("WORKGROUP", f64::from(lanes))
             .constant("EACH", each as f64),
         params: vec![("len4", (elements / 4).into())],
@@ -71,14 +75,14 @@ fn peak(entry: &'static str, vectors: usize, invocations: usize, rounds: usize, 
 
 /// Both kinds, for the suite.
 pub(super) fn launches() -> Vec<Launch> {
-    vec![stream(ALIGN, 1, Tiling::Workgroup), peak("narrow", 2, 64, 1, 1), peak("wide", 8, 64, 1, 1)]
+    vec![stream(ALIGN, 1, Tiling::Workgroup, false), peak("narrow", 2, 64, 1, 1), peak("wide", 8, 64, 1, 1)]
 }
 
 fn copied(gpu: &Gpu, elements: usize) -> Result<f64, DeviceError> {
     // No word is another's neighbour's: an odd factor, from Knuth's multiplicative hashing.
     let words: Vec<u32> = (0..elements as u32).map(|i| i.wrapping_mul(2_654_435_761)).collect();
-    let prepared =
-        gpu.prepare(stream(elements, gpu.max_groups(), gpu.tiling()).into(), &[Column::Index(&words)], elements)?;
+    let launch = stream(elements, gpu.max_groups(), gpu.tiling(), gpu.abilities().wide);
+    let prepared = gpu.prepare(launch.into(), &[Column::Index(&words)], elements)?;
     prepared.run(1)?;
     let found = prepared.read(Operand::Output)?;
     if let Some(at) = (0..elements).find(|&i| found.get(i) != Some(&words[i])) {

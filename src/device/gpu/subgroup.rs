@@ -7,11 +7,13 @@ use crate::kernel::{Binding, Kernel, Launch, Operand, wgsl};
 /// The size of subgroups that kernels with their operations are written for.
 const LANES: u32 = 8;
 
-/// What to ask of an adapter: subgroup operations, if each subgroup has that size.
+/// What to ask of an adapter: subgroup operations, if each subgroup has that size, and then the integers of 64 bits that
+/// some of those kernels load by.
 pub(super) fn features(adapter: &wgpu::Adapter) -> wgpu::Features {
     let info = adapter.get_info();
     let fixed = info.subgroup_min_size == LANES && info.subgroup_max_size == LANES;
-    if fixed { adapter.features() & wgpu::Features::SUBGROUP } else { wgpu::Features::empty() }
+    let all = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_INT64;
+    if fixed { adapter.features() & all } else { wgpu::Features::empty() }
 }
 
 impl Gpu {

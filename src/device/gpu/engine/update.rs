@@ -7,8 +7,11 @@ use super::GpuEngine;
 use crate::device::engine::{Call, Telemetry};
 use crate::error::DeviceError;
 use crate::graph::NodeId;
-use crate::kernel::{Kernel, Tiling, fold, wgsl};
-use crate::optim::{ACTIVE, Block, Clip, FROZEN, NO_FLAG, Span, Storage, WORK_WORDS, link, link_apply, link_tensors};
+use crate::kernel::{Kernel, fold, wgsl};
+use crate::optim::{
+    ACTIVE, Block, Clip, FROZEN, Lanes, NO_FLAG, Span, Storage, WORK_WORDS, link, link_apply, link_gradients,
+    link_tensors,
+};
 
 /// Words of telemetry a tensor.
 pub(super) const TOLD: usize = 8;
@@ -21,11 +24,9 @@ pub(super) struct Lists {
 }
 
 impl GpuEngine {
-    /// Invocations over a block. A software adapter pays for what each of its vectors does before the first element, and for
-    /// barriers: one vector takes the block from end to end. A card wants as many as there are; a tensor's blocks are few, and
-    /// their norms are added up by 64.
-    fn lanes(&self) -> usize {
-        if self.gpu.tiling() == Tiling::Register { 8 } else { 256 }
+    /// The workgroup that takes a block.
+    fn lanes(&self) -> Lanes {
+        Lanes::of(self.gpu.tiling(), &self.gpu.abilities())
     }
 
     pub(super) fn flat(&self, buffer: &Buffer) -> Bound {
@@ -43,7 +44,7 @@ impl GpuEngine {
         control: &Bound,
     ) -> Result<(), DeviceError> {
         let members = self.setup.seeds.len() as u32;
-        let kernel = kernel.clone().constant("WORKGROUP", self.lanes() as f64);
+        let kernel = kernel.clone().constant("WORKGROUP", self.lanes().count() as f64);
         let work = Bound::whole(self.work.clone());
         let flats: Vec<(Access, Bound)> = buffers.iter().map(|(access, b)| (*access, self.flat(b))).collect();
         let words = self.setup.state_bytes();
@@ -102,8 +103,10 @@ impl GpuEngine {
         let [x, y] = fold(tensors, self.gpu.max_groups());
         let groups = [x, y, self.setup.seeds.len() as u32];
         let from = all.len();
-        let lanes = self.lanes().min(64);
-        let kernel = Kernel::new("tensors", link_tensors(), entry).constant("WORKGROUP", lanes as f64);
+        // A tensor's blocks are few.
+        let lanes = self.lanes();
+        let kernel = Kernel { source: link_tensors(lanes).into(), ..Kernel::new("tensors", "", entry) }
+            .constant("WORKGROUP", lanes.count().min(64) as f64);
         all.add(&self.gpu, kernel, &params, &shown, groups, 1)?;
         all.moves(from, 4 * self.setup.seeds.len() * self.tables.work_words());
         Ok(())
@@ -144,8 +147,8 @@ impl GpuEngine {
     /// The norms of the gradients, where something asks for them, and the scales that clip them.
     fn clip(&self, all: &mut Drafts, norms: bool, control: &Bound) -> Result<(), DeviceError> {
         if norms || self.scaled() {
-            let source = wgsl!("optim/norms", "optim/block", "optim/totals", "lib/control", "lib/grid");
-            let kernel = Kernel::new("norms", source, "norms");
+            let source = link_gradients("norms", self.lanes()).into();
+            let kernel = Kernel { source, ..Kernel::new("norms", "", "norms") };
             self.over_blocks(all, &kernel, &[(Access::Read, &self.gradients)], false, control)?;
         }
         match self.setup.update.clip {
@@ -161,8 +164,9 @@ impl GpuEngine {
         if self.setup.update.clip.is_none() {
             return Ok(());
         }
-        let source = wgsl!("optim/clipped", "optim/element", "optim/block", "lib/control", "lib/grid");
-        let kernel = Kernel::new("clipped", source, "clipped").constant("SCALED", f64::from(u8::from(self.scaled())));
+        let source = link_gradients("clipped", self.lanes()).into();
+        let kernel = Kernel { source, ..Kernel::new("clipped", "", "clipped") }
+            .constant("SCALED", f64::from(u8::from(self.scaled())));
         self.over_blocks(all, &kernel, &[(Access::Write, &self.gradients)], false, control)
     }
 
@@ -175,7 +179,8 @@ impl GpuEngine {
         if !turned {
             self.clip(&mut all, told && !update.bare.is_empty(), control)?;
         }
-        let source = link(rule, update.storage, update.average).expect("check_setup refuses rules of more states");
+        let source =
+            link(rule, update.storage, update.average, self.lanes()).expect("check_setup refuses rules of more states");
         let trust = rule.trust_ratio();
         let kernel = Kernel { source: source.into(), ..Kernel::new(rule.name(), "", "update") }
             .constant("SCALED", f64::from(u8::from(scaled)))
@@ -188,8 +193,11 @@ impl GpuEngine {
         self.over_blocks(&mut all, &kernel, &flats, true, control)?;
         if trust {
             self.over_tensors(&mut all, "trust", control)?;
-            let kernel = Kernel { source: link_apply(update.average).into(), ..Kernel::new(rule.name(), "", "apply") }
-                .constant("TELEMETRY", f64::from(u8::from(told)));
+            let kernel = Kernel {
+                source: link_apply(update.average, self.lanes()).into(),
+                ..Kernel::new(rule.name(), "", "apply")
+            }
+            .constant("TELEMETRY", f64::from(u8::from(told)));
             let flats = [(Access::Read, &self.gradients), (Access::Write, &self.parameters)];
             self.over_blocks(&mut all, &kernel, &flats, false, control)?;
         }

@@ -1,0 +1,2 @@
+// Four words as they are loaded and stored.
+alias Four = vec4<u32>;
