@@ -91,3 +91,89 @@ fn a_tuned_run_is_resumed_and_judged_with_the_same_bits() {
     let last = went_on.all("epoch").pop().expect("an epoch");
     assert_eq!(judged.all("eval")[0]["loss"], last["val_loss"]);
 }
+
+#[test]
+fn a_run_tunes_once_and_the_next_finds_its_choices() {
+    let folder = folder();
+    if adapters(folder.path()).is_empty() {
+        return;
+    }
+    let (here, file) = (folder.path(), folder.path().join("cache").join("tuning.json"));
+    let train = |to: &str| tuned(here, &["train", "tiny.toml", "--device", "gpu", "--out", to]);
+    let first = train("first");
+    let about = format!("kept in {}", file.display());
+    let line = first.out.lines().find(|line| line.starts_with("tuned:")).unwrap_or_else(|| panic!("{}", first.out));
+    assert!(line.contains(&about), "{line}");
+    let kept = std::fs::read(&file).expect("what was found is kept");
+    let json: Value = serde_json::from_slice(&kept).expect("the file is JSON");
+    let classes = json["adapters"][0]["classes"].as_object().expect("classes by their names");
+    assert!(!classes.is_empty() && classes.values().all(|class| class["variant"].is_string()), "{classes:?}");
+    // As many as the line says, and as the run has.
+    assert!(line.contains(&format!("{} kinds", classes.len())), "{line}");
+    let shown = good(here, &["tune", "tiny.toml", "--device", "gpu", "--seconds", "0", "--json"]);
+    assert_eq!(shown.all("done")[0]["classes"], classes.len());
+
+    let second = train("second");
+    assert!(!second.out.contains("tuned:"), "{}", second.out);
+    assert!(kept == std::fs::read(&file).expect("the file stays"), "a run that found nothing out wrote the file");
+    let model = |run: &str| std::fs::read(here.join(run).join("model.safetensors")).expect("a run keeps its model");
+    assert!(model("first") == model("second"));
+}
+
+#[test]
+fn a_bad_cache_costs_a_run_its_choices_alone() {
+    let folder = folder();
+    if adapters(folder.path()).is_empty() {
+        return;
+    }
+    let here = folder.path();
+    let file = here.join("cache").join("tuning.json");
+    std::fs::create_dir_all(here.join("cache")).expect("a folder");
+    std::fs::write(&file, "{\"format\": 1, \"adap").expect("a file");
+    let train = |to: &str| tuned(here, &["train", "tiny.toml", "--device", "gpu", "--out", to]);
+    let broken = train("broken");
+    let named = |said: &Said, name: &str| said.err.lines().any(|l| l.starts_with("note:") && l.contains(name));
+    assert!(named(&broken, "tuning.json") && broken.err.contains("rebuilt"), "{}", broken.err);
+    let kept: Value = serde_json::from_slice(&std::fs::read(&file).expect("a file")).expect("it is rebuilt");
+    assert!(kept["adapters"][0]["classes"].as_object().is_some_and(|classes| !classes.is_empty()), "{kept}");
+    let after = train("after");
+    assert!(!named(&after, "tuning.json") && !after.out.contains("tuned:"), "{}{}", after.out, after.err);
+
+    // A file where the folder should be.
+    let points = std::fs::read(here.join("points.csv")).expect("the data");
+    let mut nowhere = command(here, &["train", "tiny.toml", "--device", "gpu", "--out", "nowhere"]);
+    nowhere.env("THALWEG_TUNING", "20").env("THALWEG_CACHE", here.join("points.csv"));
+    let nowhere = Said::new(&nowhere.output().expect("the command is built"));
+    assert_eq!(nowhere.code, Some(0), "{}{}", nowhere.out, nowhere.err);
+    assert!(named(&nowhere, "points.csv") && nowhere.err.contains("THALWEG_CACHE"), "{}", nowhere.err);
+    assert!(here.join("nowhere").join("model.safetensors").exists());
+    assert!(points == std::fs::read(here.join("points.csv")).expect("the data stay"));
+}
+
+#[test]
+fn two_that_tune_at_once_lose_nothing() {
+    let folder = folder();
+    if adapters(folder.path()).is_empty() {
+        return;
+    }
+    let start = |batch: &str| {
+        let set = format!("train.batch_size={batch}");
+        let mut command = command(folder.path(), &["tune", "tiny.toml", "--device", "gpu", "--json", "--set", &set]);
+        let piped = std::process::Stdio::piped;
+        command.stdout(piped()).stderr(piped()).spawn().expect("the command is built")
+    };
+    let both = [start("3"), start("16")];
+    let classes = both.map(|child| {
+        let said = Said::new(&child.wait_with_output().expect("it ends"));
+        assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+        let names = said.all("class").into_iter().map(|class| class["class"].as_str().expect("a name").to_owned());
+        names.collect::<Vec<_>>()
+    });
+    assert!(classes[0] != classes[1]);
+    let file = std::fs::read(folder.path().join("cache").join("tuning.json")).expect("it is kept");
+    let file: Value = serde_json::from_slice(&file).expect("the file is JSON");
+    let kept = file["adapters"][0]["classes"].as_object().expect("classes by their names");
+    for class in classes.iter().flatten() {
+        assert!(kept.contains_key(class), "{class} is lost: {kept:?}");
+    }
+}
