@@ -6,7 +6,7 @@ use crate::kernel::{Plan, Tiling, Variants, fold};
 /// A kernel with the size of its tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// `product_register.wgsl`: 8 × 4 an invocation.
+    /// `product_register.wgsl`: 8 × 4 an invocation, 1 × 4 or 4 × 4 where there are not more rows.
     Register,
     /// `product_subgroup.wgsl`: so many rows × 16 columns by a subgroup of 8; 16 rows × so many columns where those are few.
     Subgroup { rows: usize },
@@ -105,7 +105,7 @@ impl Way {
         let size = &product.size;
         let cover = |rows: usize, columns: usize| size[M].div_ceil(rows) * size[N].div_ceil(columns);
         match self {
-            Self::Register => cover(8, 4),
+            Self::Register => cover(rows(product), 4),
             Self::Subgroup { rows } if self.narrow(product) => cover(16, rows),
             Self::Subgroup { rows } => cover(rows, 16),
             Self::Tile { side } => cover(4 * side, 4 * side),
@@ -134,7 +134,11 @@ impl Way {
         let [a, b, _] = &product.strides;
         let narrow = self.narrow(product);
         match self {
-            Self::Register => vec![("WORKGROUP", LANES as f64)],
+            Self::Register => vec![
+                ("WORKGROUP", LANES as f64),
+                ("ROWS", rows(product) as f64),
+                ("SINGLE", flag(product.size[N] <= 1)),
+            ],
             Self::Subgroup { rows } => {
                 vec![("ROWS", rows as f64), ("ACCUMULATE", flag(accumulate)), ("NARROW", flag(narrow))]
             }
@@ -176,6 +180,15 @@ const CREW: usize = 256;
 /// How many rows or columns C has, whichever is less.
 fn fewest(product: &Product) -> usize {
     product.size[M].min(product.size[N])
+}
+
+/// How many rows an invocation of the register kernel has.
+fn rows(product: &Product) -> usize {
+    match product.size[M] {
+        0..=1 => 1,
+        2..=4 => 4,
+        _ => 8,
+    }
 }
 
 /// How many places of the long axis a workgroup of the vector kernel has, and whether its lanes follow K: they do where the operand
@@ -238,6 +251,8 @@ mod tests {
     #[test]
     fn tiles_cover_a_product() {
         let count = |m, n, k, layout, way: Way| way.tiles(&product(m, n, k, layout));
+        assert_eq!([1, 4, 5].map(|m| count(m, 33, 9, [false; 2], Way::Register)), [9; 3]);
+        assert_eq!(count(9, 1, 9, [false; 2], Way::Register), 2);
         assert_eq!(count(1, 33, 9, [false; 2], Way::Subgroup { rows: 1 }), 3);
         assert_eq!(count(33, 1, 9, [false; 2], Way::Subgroup { rows: 1 }), 3);
         assert_eq!(count(33, 3, 9, [false; 2], Way::Subgroup { rows: 4 }), 3);
