@@ -48,7 +48,7 @@ pub struct Options {
     pub max_elements: Option<usize>,
     /// Most workgroups along one axis of a dispatch, below the adapter's own limit: large tensors are folded sooner.
     pub max_groups: Option<u32>,
-    /// Most bytes this device may allocate. Opening it takes some 2 KiB for a moment, to try out its subgroup operations.
+    /// Most bytes this device may allocate. Opening it takes about 1 KiB for a moment, to try out its subgroup operations.
     pub memory_limit: Option<u64>,
     /// Which product kernels to use; by default what suits the kind of adapter.
     pub tiling: Option<Tiling>,
