@@ -1,5 +1,6 @@
 //! Every op and loss that offers a large case, in bytes of its floor (each operand once) a second, and in floating-point
-//! operations where it counts them; products of 64×128×128, 256³ and 1024³, convolutions and norms of layers that are trained.
+//! operations where it counts them; products of 64×128×128, 256³, 1024³ and of a matrix with a vector, convolutions and norms of
+//! layers that are trained.
 //! Beside each its twin in f32, which the CPU device runs.
 //!
 //! Each result is held to the f64 twin within the op's own bound before it is timed.
@@ -60,7 +61,8 @@ fn products() -> Vec<(String, Case)> {
         let inputs = vec![operand([rows, inner]), operand([columns, inner])];
         (label.clone(), Case { op: op.clone(), label, inputs, smooth: true, bench: true, coarse: None })
     };
-    [[64, 128, 128], [256; 3], [1024; 3]].into_iter().map(of).collect()
+    // Of one row and of one column: a single example, a single output.
+    [[64, 128, 128], [256; 3], [1024; 3], [1, 1024, 1024], [1024, 1024, 1]].into_iter().map(of).collect()
 }
 
 /// Convolutions of 3×3 with padding 1 at batch 64, forward and both gradients: the two layers of a small network on MNIST, one of
@@ -174,9 +176,8 @@ fn plan(gpu: &Gpu, case: &Case) -> Plan {
     let place = |shape: &thalweg::Shape| Place { shape: shape.clone(), stride: 0 };
     let metas: Vec<Meta> = case.inputs.iter().map(CaseInput::meta).collect();
     let output = case.op.output(&metas).expect("the case's shapes fit");
-    let mut plan = Plan::new(case.inputs.iter().map(|i| place(&i.shape)).collect(), place(&output.shape), 1);
-    plan.tiling = gpu.tiling();
-    plan
+    let inputs = case.inputs.iter().map(|i| place(&i.shape)).collect();
+    gpu.plan(case.op.as_ref(), inputs, place(&output.shape), 1)
 }
 
 /// Bytes if each operand is touched once, and floating-point operations. Of a gather's table the rows that it takes are touched,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use thalweg::Shape;
 use thalweg::data::Values;
-use thalweg::device::gpu::Choices;
+use thalweg::device::gpu::{Choices, Owner};
 use thalweg::train::checkpoint::{
     AVERAGE, Checkpoint, CheckpointError, Counter, HISTORY, MODEL, Misshaped, Mistyped, OPTIMIZER, Tensor,
     append_history, kernels, model_step, read_weights, rewind_history, write_atomic,
@@ -66,7 +66,12 @@ fn checkpoint(double: bool, step: u64) -> Checkpoint {
         precision: if double { "f64" } else { "f32" }.into(),
         device: "an adapter".into(),
         kernels: Choices {
-            adapter: "an adapter".into(),
+            owner: Owner {
+                adapter: "an adapter".into(),
+                backend: "vulkan".into(),
+                driver: "a driver 1.2".into(),
+                thalweg: "0.1".into(),
+            },
             variants: BTreeMap::from([("matmul nn 1x64".into(), "tile-32".into())]),
         },
         scalars: BTreeMap::from([("best_val_loss".into(), 0.1 + 0.2), ("worst".into(), f64::INFINITY)]),

@@ -57,10 +57,13 @@ fn everywhere(name: &str, run: impl Fn(&Gpu) -> Result<(), Failed> + Clone + Sen
 fn each_way(name: &str, run: impl Fn(&Gpu) -> Result<(), Failed> + Clone + Send + 'static) -> Vec<Trial> {
     let ways = [
         (Tiling::Register, true, "register-8x4"),
+        (Tiling::Register, true, "subgroup-1x16"),
+        (Tiling::Register, true, "subgroup-4x16"),
         (Tiling::Register, false, "subgroup-8x16"),
         (Tiling::Workgroup, false, "tile-64"),
         (Tiling::Workgroup, true, "tile-64-double"),
         (Tiling::Workgroup, false, "tile-128-double"),
+        (Tiling::Workgroup, true, "vector"),
     ];
     let each = |(tiling, checked, variant): (Tiling, bool, &'static str)| {
         let run = run.clone();

@@ -52,8 +52,18 @@ fn launches() -> Vec<(String, Launch)> {
 }
 
 /// The ways to launch a product that groups take over.
-const PRODUCTS: [&str; 7] =
-    ["register-8x4", "subgroup-8x16", "subgroup-16x16", "tile-32", "tile-64", "tile-64-double", "tile-128-double"];
+const PRODUCTS: [&str; 10] = [
+    "register-8x4",
+    "subgroup-1x16",
+    "subgroup-4x16",
+    "subgroup-8x16",
+    "subgroup-16x16",
+    "tile-32",
+    "tile-64",
+    "tile-64-double",
+    "tile-128-double",
+    "vector",
+];
 
 /// The launches of an op and its derivative, where some are computed together.
 fn joint(case: &Case, tiling: Tiling, variant: Option<&'static str>) -> Vec<Launch> {

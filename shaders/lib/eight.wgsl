@@ -1,5 +1,5 @@
-// ROWS rows × 16 columns of a product by a subgroup of 8 lanes, two columns a lane, eight steps at a time. A load is dear where
-// an adapter does it lane by lane, a broadcast is cheap: the lanes share the eight factors of a row out between them.
+// ROWS rows (1, 4, 8 or 16) × 16 columns of a product by a subgroup of 8 lanes, two columns a lane, eight steps at a time. A load
+// is dear where an adapter does it lane by lane, a broadcast is cheap: the lanes share the eight factors of a row out between them.
 // From the kernel's file: `factor(r, at)`, row r's factor for this lane's step; `put(r, at, sum)`, which stores row r.
 
 override ROWS: u32 = 16u;
@@ -46,13 +46,17 @@ fn eight(start: vec2<f32>, x: f32, w: Eight) -> vec2<f32> {
 
 fn add_eight(sums: ptr<function, Sums>, at: vec4<u32>, w: Eight) {
     (*sums).s0 = eight((*sums).s0, factor(0u, at), w);
-    (*sums).s1 = eight((*sums).s1, factor(1u, at), w);
-    (*sums).s2 = eight((*sums).s2, factor(2u, at), w);
-    (*sums).s3 = eight((*sums).s3, factor(3u, at), w);
-    (*sums).s4 = eight((*sums).s4, factor(4u, at), w);
-    (*sums).s5 = eight((*sums).s5, factor(5u, at), w);
-    (*sums).s6 = eight((*sums).s6, factor(6u, at), w);
-    (*sums).s7 = eight((*sums).s7, factor(7u, at), w);
+    if ROWS > 1u {
+        (*sums).s1 = eight((*sums).s1, factor(1u, at), w);
+        (*sums).s2 = eight((*sums).s2, factor(2u, at), w);
+        (*sums).s3 = eight((*sums).s3, factor(3u, at), w);
+    }
+    if ROWS > 4u {
+        (*sums).s4 = eight((*sums).s4, factor(4u, at), w);
+        (*sums).s5 = eight((*sums).s5, factor(5u, at), w);
+        (*sums).s6 = eight((*sums).s6, factor(6u, at), w);
+        (*sums).s7 = eight((*sums).s7, factor(7u, at), w);
+    }
     if ROWS == 16u {
         (*sums).s8 = eight((*sums).s8, factor(8u, at), w);
         (*sums).s9 = eight((*sums).s9, factor(9u, at), w);
@@ -74,13 +78,17 @@ fn put_below(r: u32, left: u32, at: vec4<u32>, sum: vec2<f32>) {
 // Stores the rows that are left.
 fn put_all(sums: Sums, left: u32, at: vec4<u32>) {
     put_below(0u, left, at, sums.s0);
-    put_below(1u, left, at, sums.s1);
-    put_below(2u, left, at, sums.s2);
-    put_below(3u, left, at, sums.s3);
-    put_below(4u, left, at, sums.s4);
-    put_below(5u, left, at, sums.s5);
-    put_below(6u, left, at, sums.s6);
-    put_below(7u, left, at, sums.s7);
+    if ROWS > 1u {
+        put_below(1u, left, at, sums.s1);
+        put_below(2u, left, at, sums.s2);
+        put_below(3u, left, at, sums.s3);
+    }
+    if ROWS > 4u {
+        put_below(4u, left, at, sums.s4);
+        put_below(5u, left, at, sums.s5);
+        put_below(6u, left, at, sums.s6);
+        put_below(7u, left, at, sums.s7);
+    }
     if ROWS == 16u {
         put_below(8u, left, at, sums.s8);
         put_below(9u, left, at, sums.s9);

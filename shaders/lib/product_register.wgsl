@@ -1,8 +1,12 @@
-// C = op(A) op(B) (+ C), in registers alone: 8 rows × 4 columns an invocation, one running sum an element.
-// For software adapters. `a`, `b`, `c`, `params`, `finish` and `past` come from the kernel's file.
+// C = op(A) op(B) (+ C), in registers alone: ROWS rows (8, or 1 or 4 where C has no more) × 4 columns an invocation, one running sum
+// an element. For software adapters. `a`, `b`, `c`, `params`, `finish` and `past` come from the kernel's file.
 // Uses: lib/grid.wgsl
 //
 // Rows and columns past the edge read the last one and store nothing, so the loop has no branch.
+
+override ROWS: u32 = 8u;
+// Whether C has one column.
+override SINGLE: bool = false;
 
 fn store_row(row: u32, column: u32, member: u32, base: u32, sum: vec4<f32>) {
     if row < params.m {
@@ -31,7 +35,7 @@ fn product(
 ) {
     let across = max((params.n + 3u) / 4u, 1u);
     let tile = linear_index(id, groups);
-    let row = tile / across * 8u;
+    let row = tile / across * ROWS;
     let column = tile % across * 4u;
     let member = id.z / params.batch;
     let item = id.z % params.batch;
@@ -63,15 +67,22 @@ fn product(
         for (var k = 0u; k < params.k; k++) {
             let ka = k * params.a_column;
             let kb = k * params.b_row;
-            let w = vec4(b[b0 + kb], b[b1 + kb], b[b2 + kb], b[b3 + kb]);
+            var w = vec4(b[b0 + kb], 0.0, 0.0, 0.0);
+            if !SINGLE {
+                w = vec4(w.x, b[b1 + kb], b[b2 + kb], b[b3 + kb]);
+            }
             s0 += a[a0 + ka] * w;
-            s1 += a[a1 + ka] * w;
-            s2 += a[a2 + ka] * w;
-            s3 += a[a3 + ka] * w;
-            s4 += a[a4 + ka] * w;
-            s5 += a[a5 + ka] * w;
-            s6 += a[a6 + ka] * w;
-            s7 += a[a7 + ka] * w;
+            if ROWS > 1u {
+                s1 += a[a1 + ka] * w;
+                s2 += a[a2 + ka] * w;
+                s3 += a[a3 + ka] * w;
+            }
+            if ROWS > 4u {
+                s4 += a[a4 + ka] * w;
+                s5 += a[a5 + ka] * w;
+                s6 += a[a6 + ka] * w;
+                s7 += a[a7 + ka] * w;
+            }
         }
         let base = member * params.c_member + item * params.c_batch;
         store_row(row, column, member, base, s0);
@@ -83,6 +94,6 @@ fn product(
         store_row(row + 6u, column, member, base, s6);
         store_row(row + 7u, column, member, base, s7);
     } else {
-        past(tile - (params.m + 7u) / 8u * across, member);
+        past(tile - (params.m + ROWS - 1u) / ROWS * across, member);
     }
 }

@@ -1,5 +1,5 @@
 // C = op(A) op(B): strides say what is transposed. f64 twin: src/op/matmul.rs.
-// z = member · batch + item.  Uses: lib/product_register.wgsl with lib/grid.wgsl, or lib/product_workgroup.wgsl
+// z = member · batch + item.  Uses: one of lib/product_*.wgsl, with what that uses
 
 struct Params {
     m: u32,

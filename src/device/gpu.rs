@@ -21,7 +21,7 @@ pub use engine::step_launches;
 pub use evaluate::{Evaluation, evaluate};
 pub(super) use forward::GpuForward;
 pub use prepared::Prepared;
-pub use tuning::{Choices, ClassReport, ClassTiming, Origin, Tuning, TuningReport};
+pub use tuning::{Choices, ClassReport, ClassTiming, Origin, Owner, Tuning, TuningReport};
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
@@ -48,7 +48,7 @@ pub struct Options {
     pub max_elements: Option<usize>,
     /// Most workgroups along one axis of a dispatch, below the adapter's own limit: large tensors are folded sooner.
     pub max_groups: Option<u32>,
-    /// Most bytes this device may allocate.
+    /// Most bytes this device may allocate. Opening it takes about 1 KiB for a moment, to try out its subgroup operations.
     pub memory_limit: Option<u64>,
     /// Which product kernels to use; by default what suits the kind of adapter.
     pub tiling: Option<Tiling>,
@@ -76,8 +76,8 @@ struct Shared {
     tuner: Mutex<tuning::Tuner>,
     allocated: Arc<AtomicU64>,
     trouble: Arc<Mutex<Option<Trouble>>>,
-    /// The size that every subgroup has, once asked for.
-    subgroup: OnceLock<Option<u32>>,
+    /// The size that every subgroup has, if they stood their test.
+    subgroup: OnceLock<u32>,
 }
 
 /// What the driver said outside of any call.
@@ -98,7 +98,7 @@ impl Gpu {
     ///
     /// # Errors
     ///
-    /// [`DeviceError::Unusable`] if the driver refuses to open it.
+    /// [`DeviceError::Unusable`] if the driver refuses to open it; a device that has no memory, is lost or hangs already.
     pub fn automatic(options: Options) -> Result<Option<Self>, DeviceError> {
         let mut found = adapter::enumerate();
         adapter::automatic(&found).map(|i| Self::open(&found.swap_remove(i), options)).transpose()
@@ -108,7 +108,7 @@ impl Gpu {
     ///
     /// # Errors
     ///
-    /// [`DeviceError::NoAdapter`], [`DeviceError::Unusable`].
+    /// [`DeviceError::NoAdapter`]; as [`automatic`](Self::automatic).
     pub fn best(options: Options) -> Result<Self, DeviceError> {
         let found = adapter::enumerate();
         Self::open(found.first().ok_or(DeviceError::NoAdapter)?, options)
@@ -118,7 +118,7 @@ impl Gpu {
     ///
     /// # Errors
     ///
-    /// [`DeviceError::UnknownAdapter`] with the names there are, [`DeviceError::Unusable`].
+    /// [`DeviceError::UnknownAdapter`] with the names there are; as [`automatic`](Self::automatic).
     pub fn named(wanted: &str, options: Options) -> Result<Self, DeviceError> {
         Self::open(&adapter::named(adapter::enumerate(), wanted)?, options)
     }
@@ -166,7 +166,9 @@ impl Gpu {
             trouble,
             subgroup: OnceLock::new(),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        let gpu = Self { shared: Arc::new(shared) };
+        gpu.try_subgroups()?;
+        Ok(gpu)
     }
 
     /// The adapter.
@@ -193,7 +195,7 @@ impl Gpu {
             workgroup_memory: limits.max_compute_workgroup_storage_size,
             invocations: limits.max_compute_invocations_per_workgroup,
             storage_buffers: limits.max_storage_buffers_per_shader_stage,
-            subgroup: self.subgroup(),
+            subgroup: self.shared.subgroup.get().copied(),
             wide: self.shared.device.features().contains(wgpu::Features::SHADER_INT64),
         }
     }

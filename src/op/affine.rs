@@ -1,6 +1,6 @@
 //! A dense layer's forward pass in one launch: product, bias, activation.
 
-use super::matmul::product::{Finish, Product, product};
+use super::matmul::product::{Finish, Product, Sources, product};
 use super::matmul::SUM;
 use super::rounding::round;
 use super::unary::{Activation, Function, UnaryGradient, map};
@@ -46,7 +46,7 @@ pub struct Affine {
 }
 
 /// The product kernels that end in a function.
-fn sources(activation: Activation) -> [&'static str; 4] {
+fn sources(activation: Activation) -> Sources {
     match activation.function() {
         Some(Function::Relu) => product!("op/affine", "op/relu"),
         Some(Function::LeakyRelu { .. }) => product!("op/affine", "op/leaky_relu"),
@@ -230,7 +230,9 @@ pub fn cases() -> Vec<Case> {
         cases.push(Case::new(format!("{activation} without bias"), op).real([7, 5], any).real([3, 5], any));
     }
     let op = Affine::default();
-    for (rows, out, width) in [(1, 1, 1), (64, 128, 64), (3, 67, 129), (0, 3, 2), (3, 0, 2), (3, 2, 0)] {
+    for (rows, out, width) in
+        [(1, 1, 1), (64, 128, 64), (3, 67, 129), (1, 37, 70), (67, 1, 130), (35, 4, 65), (0, 3, 2), (3, 0, 2), (3, 2, 0)]
+    {
         let case = Case::new(format!("{rows}×{out}×{width}"), op);
         cases.push(case.real([rows, width], any).real([out, width], any).real([out], any));
     }

@@ -38,10 +38,14 @@ use crate::shape::Shape;
 /// # On the GPU
 ///
 /// `shaders/op/matmul.wgsl`, one launch; more where an operand exceeds one binding (cut along rows, columns or K).
-/// On cards a single product (no batch) with K ≥ 2048 and fewer than 64 tiles of 32 × 32, as weights' gradients are, is cut
-/// along K into 8 parts, or 32 where the tiles are fewer than 8; `shaders/op/reduce.wgsl` adds the parts up in a fixed order, the
-/// same bits each time. The rule is by reckoning, not timed on a card; the tuner may choose `split-K-8`, `split-K-32` or a product
-/// in one piece where K > 1024 and the tiles are few.
+/// With at most 4 rows or columns (a matrix times a vector, one row at inference, a layer of few outputs) a card runs `vector`
+/// (`shaders/lib/product_vector.wgsl`): 4 to 64 lanes share out the K of each place of the long axis, so that the large operand is
+/// read once, by neighbouring lanes from neighbouring words, and a fixed tree adds their sums up. Tiles would be idle but for a
+/// corner there, and too few to fill a card. A software adapter runs tiles of 1, 4 or 8 by 16.
+/// On cards a single product (no batch) with K ≥ 2048 and fewer than 64 workgroups, as weights' gradients are, is cut
+/// along K into 8 parts, or 32 where the workgroups are fewer than 8; `shaders/op/reduce.wgsl` adds the parts up in a fixed order,
+/// the same bits each time. The tuner may choose `split-K-8`, `split-K-32` or a product in one piece where K > 1024 and
+/// the tiles of 32 × 32 are few. What cards do by default is by reckoning, not timed on one.
 /// Tolerance: γ_{K+1} |A||B| elementwise (`tests/kernels.rs`), which holds for any order of summation.
 ///
 /// # Source
@@ -245,7 +249,10 @@ pub fn cases() -> Vec<Case> {
     for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {
         let op = Matmul { transpose_a: ta, transpose_b: tb, sum_batch: false };
         let name = ["n", "t"][usize::from(ta)].to_owned() + ["n", "t"][usize::from(tb)];
-        for (m, n, k) in [(1, 1, 1), (7, 5, 3), (64, 64, 64), (65, 63, 17), (37, 129, 101), (3, 4, 0), (0, 4, 3), (4, 0, 3)] {
+        let plain = [(1, 1, 1), (7, 5, 3), (64, 64, 64), (65, 63, 17), (37, 129, 101), (130, 129, 33), (3, 4, 0), (0, 4, 3), (4, 0, 3)];
+        // Few rows or columns: kernels of their own, which sum along K or along the other axis, with steps left over and without.
+        let few = [(1, 37, 70), (1, 16, 256), (4, 35, 129), (3, 67, 300), (37, 1, 70), (35, 4, 129), (67, 2, 300), (1, 5, 0), (41, 7, 19)];
+        for (m, n, k) in plain.into_iter().chain(few) {
             let case = Case::new(format!("{name} {m}×{n}×{k}"), op);
             cases.push(case.real(pair(m, k, ta), any).real(pair(k, n, tb), any));
         }
@@ -255,6 +262,8 @@ pub fn cases() -> Vec<Case> {
         {
             let case = Case::new(format!("{name} {label}"), op);
             cases.push(case.real(batched(la, pair(9, 6, ta)), any).real(batched(lb, pair(6, 7, tb)), any));
+            let case = Case::new(format!("{name} {label}, few rows"), op);
+            cases.push(case.real(batched(la, pair(2, 35, ta)), any).real(batched(lb, pair(35, 19, tb)), any));
         }
         let n = if ta || tb { 256 } else { 512 };
         cases.push(Case::new(format!("{name} {n}×{n}×{n}"), op).real([n, n], any).real([n, n], any).edge().benched());

@@ -1,10 +1,11 @@
 //! `thalweg tune`, and what the other commands make of THALWEG_TUNING.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::command::{Said, adapters, command, folder, good, refused};
+use super::command::{Said, adapters, command, folder, good, refused, write};
 
 #[test]
 fn the_cpu_device_has_nothing_to_tune() {
@@ -90,4 +91,121 @@ fn a_tuned_run_is_resumed_and_judged_with_the_same_bits() {
     let judged = tuned(here, &["eval", "parts", "csv:points.csv", "--device", "gpu", "--json"]);
     let last = went_on.all("epoch").pop().expect("an epoch");
     assert_eq!(judged.all("eval")[0]["loss"], last["val_loss"]);
+}
+
+/// A run of few classes, so that time for them is there on the slowest machine.
+const ONE_LAYER: &str = "\
+[data]
+source = \"csv:points.csv\"
+
+[model]
+layers = [{ type = \"linear\", out = 2 }]
+
+[train]
+epochs = 1
+batch_size = 4
+";
+
+/// A command with time for all its classes.
+fn ample(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = command(folder, arguments);
+    command.env("THALWEG_TUNING", "600");
+    command
+}
+
+fn trained(folder: &Path, to: &str) -> Said {
+    let arguments = ["train", "one.toml", "--device", "gpu", "--out", to];
+    let said = Said::new(&ample(folder, &arguments).output().expect("the command is built"));
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    said
+}
+
+#[test]
+fn a_run_tunes_once_and_the_next_finds_its_choices() {
+    let folder = folder();
+    if adapters(folder.path()).is_empty() {
+        return;
+    }
+    write(&folder, "one.toml", ONE_LAYER);
+    let (here, file) = (folder.path(), folder.path().join("cache").join("tuning.json"));
+    let first = trained(here, "first");
+    let about = format!("kept in {}", file.display());
+    let line = first.out.lines().find(|line| line.starts_with("tuned:")).unwrap_or_else(|| panic!("{}", first.out));
+    assert!(line.contains(&about), "{line}");
+    let kept = std::fs::read(&file).expect("what was found is kept");
+    let json: Value = serde_json::from_slice(&kept).expect("the file is JSON");
+    let classes = json["adapters"][0]["classes"].as_object().expect("classes by their names");
+    assert!(!classes.is_empty() && classes.values().all(|class| class["variant"].is_string()), "{classes:?}");
+    // As many as the line says, and as the run has.
+    assert!(line.contains(&format!("{} kinds", classes.len())), "{line}");
+    let shown = good(here, &["tune", "one.toml", "--device", "gpu", "--seconds", "0", "--json"]);
+    assert_eq!(shown.all("done")[0]["classes"], classes.len());
+
+    let second = trained(here, "second");
+    assert!(!second.out.contains("tuned:"), "{}", second.out);
+    assert!(kept == std::fs::read(&file).expect("the file stays"), "a run that found nothing out wrote the file");
+    let model = |run: &str| std::fs::read(here.join(run).join("model.safetensors")).expect("a run keeps its model");
+    assert!(model("first") == model("second"));
+}
+
+#[test]
+fn a_bad_cache_costs_a_run_its_choices_alone() {
+    let folder = folder();
+    if adapters(folder.path()).is_empty() {
+        return;
+    }
+    write(&folder, "one.toml", ONE_LAYER);
+    let here = folder.path();
+    let file = here.join("cache").join("tuning.json");
+    std::fs::create_dir_all(here.join("cache")).expect("a folder");
+    std::fs::write(&file, "{\"format\": 1, \"adap").expect("a file");
+    let broken = trained(here, "broken");
+    let named = |said: &Said, name: &str| said.err.lines().any(|l| l.starts_with("note:") && l.contains(name));
+    assert!(named(&broken, "tuning.json") && broken.err.contains("rebuilt"), "{}", broken.err);
+    let kept: Value = serde_json::from_slice(&std::fs::read(&file).expect("a file")).expect("it is rebuilt");
+    assert!(kept["adapters"][0]["classes"].as_object().is_some_and(|classes| !classes.is_empty()), "{kept}");
+    let after = trained(here, "after");
+    assert!(!named(&after, "tuning.json") && !after.out.contains("tuned:"), "{}{}", after.out, after.err);
+
+    // A file where the folder should be.
+    let points = std::fs::read(here.join("points.csv")).expect("the data");
+    let mut nowhere = ample(here, &["train", "one.toml", "--device", "gpu", "--out", "nowhere"]);
+    nowhere.env("THALWEG_CACHE", here.join("points.csv"));
+    let nowhere = Said::new(&nowhere.output().expect("the command is built"));
+    assert_eq!(nowhere.code, Some(0), "{}{}", nowhere.out, nowhere.err);
+    assert!(named(&nowhere, "points.csv") && nowhere.err.contains("THALWEG_CACHE"), "{}", nowhere.err);
+    assert!(here.join("nowhere").join("model.safetensors").exists());
+    assert!(points == std::fs::read(here.join("points.csv")).expect("the data stay"));
+}
+
+#[test]
+fn two_that_tune_at_once_lose_nothing() {
+    let folder = folder();
+    if adapters(folder.path()).is_empty() {
+        return;
+    }
+    write(&folder, "one.toml", ONE_LAYER);
+    let start = |batch: &str| {
+        let set = format!("train.batch_size={batch}");
+        let arguments = ["tune", "one.toml", "--device", "gpu", "--seconds", "600", "--json", "--set", &set];
+        command(folder.path(), &arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command is built")
+    };
+    let both = [start("3"), start("16")];
+    let classes = both.map(|child| {
+        let said = Said::new(&child.wait_with_output().expect("it ends"));
+        assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+        let names = said.all("class").into_iter().map(|class| class["class"].as_str().expect("a name").to_owned());
+        names.collect::<Vec<_>>()
+    });
+    assert!(classes[0] != classes[1]);
+    let file = std::fs::read(folder.path().join("cache").join("tuning.json")).expect("it is kept");
+    let file: Value = serde_json::from_slice(&file).expect("the file is JSON");
+    let kept = file["adapters"][0]["classes"].as_object().expect("classes by their names");
+    for class in classes.iter().flatten() {
+        assert!(kept.contains_key(class), "{class} is lost: {kept:?}");
+    }
 }

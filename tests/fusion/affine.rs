@@ -46,6 +46,25 @@ pub fn trials() -> Vec<Trial> {
         expect(&names(gpu, &g, &wanted)?, &["affine", "matmul with sums", "matmul with slope", "matmul with sums"])?;
         [1, 3].into_iter().try_for_each(|members| hold(gpu, &g, &wanted, &any, members))
     }));
+    // Slopes and sums of products with few rows or columns: few examples, inputs, hidden units, outputs.
+    trials.extend(each_way("few rows or columns", move |gpu| {
+        for (rows, widths) in [
+            (1, [35, 70, 33]),
+            (3, [70, 35, 33]),
+            (37, [65, 1, 7]),
+            (35, [5, 4, 70]),
+            (70, [1, 33, 3]),
+            (300, [3, 65, 1]),
+        ] {
+            let (g, wanted) = layers(Activation::Relu, &[rows], widths)?;
+            expect(
+                &names(gpu, &g, &wanted)?,
+                &["affine", "matmul with sums", "matmul with slope", "matmul with sums"],
+            )?;
+            [1, 3].into_iter().try_for_each(|members| hold(gpu, &g, &wanted, &any, members))?;
+        }
+        Ok(())
+    }));
     trials.extend(each_way("too many examples for one sum", move |gpu| {
         let (g, wanted) = layers(Activation::Relu, &[513], [3, 4, 2])?;
         let found = names(gpu, &g, &wanted)?;

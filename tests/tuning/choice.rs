@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
 use thalweg::device::gpu::{Options, Origin, Tuning};
+use thalweg::error::DeviceError;
 
 use super::support::{open as plain, trial};
 use super::toys::{AMPLE, CLASS, Twice, graph, open, run};
@@ -17,6 +18,7 @@ pub fn trials() -> Vec<Trial> {
         trial("a class that the budget cuts short is not begun again at each run", cut_short),
         trial("the library chooses nothing by itself", off),
         trial("a variant that is named is taken", named),
+        trial("a device without memory for the subgroups' test is not opened as one without subgroups", too_poor),
     ]
 }
 
@@ -130,4 +132,14 @@ fn named() -> Result<(), Failed> {
     other.tune(&g, &[y])?;
     assert_eq!(other.choices().variants[CLASS], "default");
     Ok(())
+}
+
+fn too_poor() -> Result<(), Failed> {
+    let subgroup = plain(Options::default())?.abilities().subgroup;
+    let poor = plain(Options { memory_limit: Some(100), ..Options::default() });
+    match (subgroup, poor) {
+        (Some(_), Err(DeviceError::OutOfMemory { limit, .. })) if limit.contains("100") => Ok(()),
+        (None, Ok(gpu)) if gpu.abilities().subgroup.is_none() => Ok(()),
+        other => Err(format!("{other:?}").into()),
+    }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use libtest_mimic::{Failed, Trial};
 use thalweg::data::{Source, Split};
-use thalweg::device::gpu::{Gpu, Origin, Tuning};
+use thalweg::device::gpu::{Choices, Gpu, Origin, Owner, Tuning};
 use thalweg::error::GraphError;
 use thalweg::graph::{Arg, BoundArg, Context, Meta, Op, Tape};
 use thalweg::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Variants};
@@ -154,13 +154,27 @@ fn other_variants() -> Result<(), Failed> {
     run(&open(cache.path(), Tuning::Cached)?, 1, None, folder.path())?;
     let (_, retuned) = run(&open(none.path(), Tuning::Cached)?, 2, Some(folder.path()), folder.path())?;
     assert!(retuned);
-    // Another adapter's choices are not taken over.
+    // Those of another adapter, driver or version are not taken over, nor those of a file that does not say all of it.
+    let changes: [fn(&mut Owner) -> &mut String; 4] =
+        [|owner| &mut owner.adapter, |owner| &mut owner.backend, |owner| &mut owner.driver, |owner| &mut owner.thalweg];
+    for field in changes {
+        for other in ["another", ""] {
+            let mut kernels = checkpoint::kernels(folder.path());
+            *field(&mut kernels.owner) = other.into();
+            kernels.variants.insert(CLASS.into(), "right".into());
+            assert_eq!(adopted(none.path(), &kernels)?, "default", "{:?}", kernels.owner);
+        }
+    }
     let mut kernels = checkpoint::kernels(folder.path());
-    kernels.adapter = "another".into();
     kernels.variants.insert(CLASS.into(), "right".into());
-    let gpu = open(none.path(), Tuning::Cached)?;
-    gpu.adopt(&kernels);
-    trainer(&gpu, 1)?;
-    assert_eq!(gpu.choices().variants[CLASS], "default");
+    assert_eq!(adopted(none.path(), &kernels)?, "right");
     Ok(())
+}
+
+/// The variant with which a run is made after these were adopted.
+fn adopted(cache: &Path, kernels: &Choices) -> Result<String, Failed> {
+    let gpu = open(cache, Tuning::Cached)?;
+    gpu.adopt(kernels);
+    trainer(&gpu, 1)?;
+    Ok(gpu.choices().variants[CLASS].clone())
 }

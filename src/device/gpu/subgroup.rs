@@ -17,14 +17,15 @@ pub(super) fn features(adapter: &wgpu::Adapter) -> wgpu::Features {
 }
 
 impl Gpu {
-    /// The size of a subgroup, if the device has the operations and they stand a test: kernels count on a workgroup of 8 being
-    /// one whole subgroup, which no interface promises.
-    pub(super) fn subgroup(&self) -> Option<u32> {
-        let shared = &self.shared;
-        *shared.subgroup.get_or_init(|| {
-            let there = shared.device.features().contains(wgpu::Features::SUBGROUP);
-            (there && self.broadcasts().unwrap_or(false)).then_some(LANES)
-        })
+    /// Notes the size of a subgroup, if the device has the operations and they stand a test: kernels count on a workgroup of 8
+    /// being one whole subgroup, which no interface promises. A wrong result and a kernel that the compiler refuses mean that there
+    /// are none. A device that is lost, hangs or has no memory says nothing about subgroups: that is an error, since with other
+    /// kernels than it had yesterday a run would go on with other bits, and nobody told.
+    pub(super) fn try_subgroups(&self) -> Result<(), DeviceError> {
+        if self.shared.device.features().contains(wgpu::Features::SUBGROUP) && stood(self.broadcasts())? {
+            self.shared.subgroup.get_or_init(|| LANES);
+        }
+        Ok(())
     }
 
     /// Whether each of 8 lanes hears each other's value.
@@ -42,5 +43,35 @@ impl Gpu {
         // The kernel's own sum: lane l of group g hears 100·g + l' from each l', weighted by l' + 1.
         let heard = |group: u32| (0..LANES).map(|lane| (100 * group + lane) * (lane + 1)).sum::<u32>();
         Ok((0..3 * LANES).all(|i| found.get(i as usize) == Some(&heard(i / LANES))))
+    }
+}
+
+/// Whether subgroups may be used after such a test.
+fn stood(test: Result<bool, DeviceError>) -> Result<bool, DeviceError> {
+    match test {
+        Err(DeviceError::Kernel { .. }) => Ok(false),
+        said => said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_wrong_result_or_a_refused_kernel_means_no_subgroups() {
+        let memory = DeviceError::OutOfMemory {
+            adapter: "a".into(),
+            what: "output".into(),
+            needed: 256,
+            allocated: 0,
+            limit: "the limit set for it is 100 bytes".into(),
+        };
+        let hang = DeviceError::Hang { adapter: "a".into(), seconds: 60 };
+        let refused = DeviceError::Kernel { kernel: "subgroup_check".into(), message: "no".into() };
+        assert_eq!([stood(Ok(true)), stood(Ok(false)), stood(Err(refused))], [Ok(true), Ok(false), Ok(false)]);
+        for error in [memory, hang] {
+            assert_eq!(stood(Err(error.clone())), Err(error));
+        }
     }
 }

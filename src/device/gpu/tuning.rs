@@ -14,6 +14,12 @@
 //! time) and once of odd ones beside them, and every element must lie within [`Op::bound`](crate::graph::Op::bound) of the
 //! f64 twin, and nothing behind the output may be written. A variant that fails, or that the compiler refuses, is not timed.
 //!
+//! A group of nodes that one launch computes ([`Fused`](crate::graph::Fused)) takes the variant of the op that it is
+//! [like](crate::graph::Fused::like), and that op's plain launches are what was checked and timed. The group's kernel has the
+//! same loop and other lines in its store; to check it here would need the group found again over shortened operands, and twins
+//! and bounds carried through its nodes, for what the suite holds to the twins on each adapter it runs on, every variant of every
+//! group (`tests/fusion.rs`). A driver that compiles only those lines wrongly is found by the suite there, not here.
+//!
 //! **The timing.** All variants of a class in turn, round after round, the least time of each; one that is not 3 % faster
 //! than the default does not replace it. What takes above some 50 ms is timed over shorter operands.
 //!
@@ -23,7 +29,9 @@ mod choices;
 mod choose;
 mod file;
 mod offer;
+mod owner;
 mod trial;
+mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -35,8 +43,8 @@ use serde::Serialize;
 pub use self::choices::Choices;
 use self::choose::{Outcome, choose};
 pub use self::file::ClassTiming;
-use self::file::Owner;
 use self::offer::Offer;
+pub use self::owner::Owner;
 use super::Gpu;
 use crate::error::{DeviceError, TuningError};
 use crate::graph::{DynOp, Graph, NodeId};
@@ -362,8 +370,7 @@ impl Gpu {
         let tuner = self.tuner();
         let variants: BTreeMap<_, _> =
             classes.iter().filter_map(|class| Some((class.clone(), tuner.met.get(class)?.variant.clone()))).collect();
-        let adapter = if variants.is_empty() { String::new() } else { self.name() };
-        Choices { adapter, variants }
+        if variants.is_empty() { Choices::default() } else { Choices { owner: Owner::new(self.adapter()), variants } }
     }
 
     /// The variants in force: those of every class met so far.
@@ -372,11 +379,12 @@ impl Gpu {
         self.choices_of(&met)
     }
 
-    /// Takes over the variants of a run, for classes that were not met yet. Those made on another adapter count for nothing,
-    /// and so do names that nobody offers. They hold for all that is compiled while the adapter is open, whoever asks: whoever wants
+    /// Takes over the variants of a run, for classes that were not met yet. Those made on another adapter, with another driver or by
+    /// another version of the library count for nothing, as they would in the file: nobody has checked them here. Neither do names
+    /// that nobody offers. They hold for all that is compiled while the adapter is open, whoever asks: whoever wants
     /// two runs to know nothing of each other opens it twice.
     pub fn adopt(&self, choices: &Choices) {
-        if choices.adapter == self.name() {
+        if choices.owner == Owner::new(self.adapter()) {
             self.tuner().adopted.extend(choices.variants.clone());
         }
     }

@@ -23,11 +23,13 @@ pub(crate) struct Product {
     pub strides: [[usize; 4]; 3],
 }
 
+/// The sources of a product that [`product!`] makes, one for each kernel.
+pub(crate) type Sources = [&'static str; 5];
+
 /// What a kernel adds to a product: its own source, fields and bindings after B and before C.
 pub(crate) struct Finish<'a> {
     pub op: &'static str,
-    /// The sources that [`product!`] makes.
-    pub sources: [&'static str; 4],
+    pub sources: Sources,
     pub constants: Vec<(&'static str, f64)>,
     /// Binding of a row vector as long as C's rows, and its stride between members.
     pub bias: Option<(Operand, usize)>,
@@ -166,10 +168,11 @@ impl Product {
             bindings.push(Binding::Read(Window { operand, offset: block.start[N], len: n }));
         }
         bindings.push(Binding::Write(window(target.0, &c)));
-        let way = Way::of(plan, &block.size);
-        let [x, y] = way.groups(&block.size, finish.past, plan);
+        let part = Self { size: block.size, strides: self.strides };
+        let way = Way::of(&part, plan);
+        let [x, y] = way.groups(&part, finish.past, plan);
         let mut kernel = Kernel::new(finish.op, finish.sources[way.source()], "product");
-        kernel.constants = way.constants(&self.strides, block.start[K] > 0);
+        kernel.constants = way.constants(&part, block.start[K] > 0);
         kernel.constants.extend(finish.constants.iter().copied());
         let groups = [x, y, batch as u32 * plan.members];
         Launch { kernel, params, bindings, groups, flops: 2 * (batch * m) as u64 * n as u64 * k as u64 }
@@ -186,7 +189,7 @@ pub(super) fn span(strides: &[usize; 4], size: &[usize; 4]) -> usize {
 }
 
 /// The sources of a product whose own file is named, with the parts it links: by registers, by workgroups, by
-/// subgroups, by workgroups with their memory twice over.
+/// subgroups, by workgroups with their memory twice over, and of few rows or columns.
 macro_rules! product {
     ($kernel:literal $(, $part:literal)* $(,)?) => {
         [
@@ -194,10 +197,11 @@ macro_rules! product {
             wgsl!($kernel, "lib/product_workgroup", "lib/product_edge" $(, $part)*),
             wgsl!($kernel, "lib/product_subgroup", "lib/eight", "lib/grid" $(, $part)*),
             wgsl!($kernel, "lib/product_double", "lib/product_edge" $(, $part)*),
+            wgsl!($kernel, "lib/product_vector", "lib/product_edge" $(, $part)*),
         ]
     };
 }
 pub(crate) use product;
 
 /// The sources of a product with nothing after it.
-pub(crate) const PLAIN: [&str; 4] = product!("op/matmul");
+pub(crate) const PLAIN: Sources = product!("op/matmul");

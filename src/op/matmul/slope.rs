@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::product::{Finish, product};
+use super::product::{Finish, Sources, product};
 use super::{Matmul, split};
 use crate::error::GraphError;
 use crate::graph::{Fused, NodeId, Scene};
@@ -10,7 +10,7 @@ use crate::kernel::{Binding, Launches, Operand, Plan, wgsl};
 use crate::op::unary::{Function, UnaryGradient};
 
 /// The kernels with a function's slope in their store; `None` where the slope is not had from the output.
-fn sources(function: Function) -> Option<[&'static str; 4]> {
+fn sources(function: Function) -> Option<Sources> {
     Some(match function {
         Function::Relu => product!("op/matmul_slope", "op/relu"),
         Function::LeakyRelu { .. } => product!("op/matmul_slope", "op/leaky_relu"),

@@ -18,23 +18,20 @@ const TALL: usize = 2048;
 /// Fewer workgroups than this leave most of a card idle.
 const FEW: usize = 64;
 
-/// The tile that gives most workgroups.
-const SMALLEST: Way = Way::Tile { side: 8 };
-
 /// The names that a plan may choose from. What is rounded in a product's class is rounded here, so that a class has all or none.
 pub(super) fn names(product: &Product, plan: &Plan) -> impl Iterator<Item = &'static str> {
     ALL.into_iter().filter(|&(_, parts)| suits(product, plan, parts)).map(|(name, _)| name)
 }
 
 /// Into how many parts a plan has K cut; `None` for a product in one piece. By itself it is cut where K is at least [`TALL`] and
-/// the smallest tiles are fewer than [`FEW`]. The members do not count, as long as the grid
+/// the kernel that gives most workgroups has fewer than [`FEW`]. The members do not count, as long as the grid
 /// holds the parts of all: one is computed as it would be alone.
 pub(super) fn parts(product: &Product, plan: &Plan) -> Option<usize> {
     let named = ALL.iter().find(|(name, _)| plan.variant == Some(name));
     let parts = match named {
         Some(&(_, parts)) => parts,
-        None if Way::named(plan).is_some() || product.size[K] < TALL => return None,
-        None => match SMALLEST.tiles(&product.size) {
+        None if Way::named(product, plan).is_some() || product.size[K] < TALL => return None,
+        None => match Way::smallest(product).tiles(product) {
             0..8 => 32,
             8..FEW => 8,
             _ => return None,
@@ -46,9 +43,9 @@ pub(super) fn parts(product: &Product, plan: &Plan) -> Option<usize> {
 /// Whether an adapter can do it, and may be glad to.
 fn suits(product: &Product, plan: &Plan, parts: usize) -> bool {
     let [batch, m, n, k] = product.size;
-    let rounded = product.size.map(usize::next_power_of_two);
+    let rounded = Product { size: product.size.map(usize::next_power_of_two), strides: product.strides };
     let largest = (0..2).map(|x| span(&product.strides[x], &product.size)).fold(parts * m * n, usize::max);
-    let worth = batch == 1 && m * n > 0 && k > TALL / 2 && SMALLEST.tiles(&rounded) <= 4 * FEW;
+    let worth = batch == 1 && m * n > 0 && k > TALL / 2 && Way::Tile { side: 8 }.tiles(&rounded) <= 4 * FEW;
     let fits = largest <= plan.max_elements && parts * plan.members as usize <= plan.max_groups as usize;
     plan.tiling == Tiling::Workgroup && worth && fits
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::product::{Finish, product};
+use super::product::{Finish, Sources, product};
 use super::{Matmul, SUM};
 use crate::error::GraphError;
 use crate::graph::{Fused, NodeId, Scene};
@@ -13,7 +13,7 @@ use crate::op::sum_to::SumTo;
 /// [`SumTo`] counts on. Products that are cut along K ([`split`](super::split)) have more.
 const MOST: usize = 512;
 
-const SOURCES: [&str; 4] = product!("op/matmul_sums");
+const SOURCES: Sources = product!("op/matmul_sums");
 
 /// Pairs of `dzᵀ x` and `Σ dz` over the same dz.
 pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::owner::Owner;
+
 /// The variants in force on an adapter, for a run to keep: whoever goes on with it [adopts](super::super::Gpu::adopt) them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Choices {
-    /// The adapter's name.
-    pub adapter: String,
+    /// What they were made with. A file of a version that kept the adapter alone has the rest empty, and is not adopted.
+    #[serde(flatten)]
+    pub owner: Owner,
     /// The variant of each class that was met; `default` where the op's own is.
     pub variants: BTreeMap<String, String>,
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::device::gpu::AdapterReport;
+use super::owner::Owner;
+use super::turn::Turn;
 use crate::error::TuningError;
 
 /// The file's name in its folder.
@@ -50,26 +51,6 @@ impl ClassTiming {
     /// Whether another budget should not change it.
     fn is_final(&self) -> bool {
         self.cut_after.is_none()
-    }
-}
-
-/// Whose choices a part of the file holds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Owner {
-    adapter: String,
-    backend: String,
-    driver: String,
-    thalweg: String,
-}
-
-impl Owner {
-    pub(super) fn new(report: &AdapterReport) -> Self {
-        Self {
-            adapter: report.name.clone(),
-            backend: report.backend.clone(),
-            driver: report.driver.clone(),
-            thalweg: env!("CARGO_PKG_VERSION").into(),
-        }
     }
 }
 
@@ -147,8 +128,10 @@ pub(super) fn load(path: &Path, owner: &Owner) -> Result<Classes, TuningError> {
     Ok(std::mem::take(File::read(path)?.of(owner)))
 }
 
-/// Adds what was found to what the file holds by now: a choice that another process has kept meanwhile stands.
+/// Adds what was found to what the file holds by now: a choice that another process has kept meanwhile stands, and so do those of
+/// other classes. One process at a time.
 pub(super) fn add(path: &Path, owner: &Owner, found: &Classes) -> Result<(), TuningError> {
+    let _mine = Turn::take(path);
     let mut file = match File::read(path) {
         Err(TuningError::Damaged { .. }) => File::empty(),
         read => read?,
@@ -163,16 +146,19 @@ pub(super) fn add(path: &Path, owner: &Owner, found: &Classes) -> Result<(), Tun
     file.write(path)
 }
 
-/// Takes an owner's choices out of the file.
+/// Takes an owner's choices out of the file. One process at a time.
 pub(super) fn forget(path: &Path, owner: &Owner) -> Result<(), TuningError> {
+    // Where there is nothing to forget, nothing is made.
+    if !path.exists() {
+        return Ok(());
+    }
+    let _mine = Turn::take(path);
     let mut file = match File::read(path) {
         Err(TuningError::Damaged { .. }) => File::empty(),
         read => read?,
     };
-    let before = file.adapters.len();
     file.adapters.retain(|section| section.owner != *owner);
-    // Where there is nothing to forget, nothing is made.
-    if before == file.adapters.len() && !path.exists() { Ok(()) } else { file.write(path) }
+    file.write(path)
 }
 
 /// Where the file lies by default: the folder `THALWEG_CACHE` names, or `thalweg` in the system's folder of caches.
@@ -247,6 +233,28 @@ mod tests {
         assert_eq!(kept(&path), "second");
         add(&path, &me, &one("c", timing("fourth", "changed", None))).unwrap();
         assert_eq!(kept(&path), "fourth");
+    }
+
+    /// Handles of one process exclude each other as those of several do: the turn is a file.
+    #[test]
+    fn many_at_once_lose_nothing_and_see_no_half_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NAME);
+        const EACH: usize = 12;
+        std::thread::scope(|scope| {
+            let add = |me: usize| {
+                let path = &path;
+                move || {
+                    for n in 0..EACH {
+                        add(path, &owner("1"), &one(&format!("{me} {n}"), timing("fast", "k", None))).unwrap();
+                        load(path, &owner("1")).unwrap();
+                    }
+                }
+            };
+            (0..4).for_each(|me| drop(scope.spawn(add(me))));
+        });
+        assert_eq!(load(&path, &owner("1")).unwrap().len(), 4 * EACH);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a stray file");
     }
 
     #[test]
