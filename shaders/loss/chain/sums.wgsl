@@ -28,15 +28,15 @@ fn biases(index: u32, member: u32) {
 fn means(lane: u32, member: u32) {
     let first = member * params.values_stride;
     var loss = 0.0;
-    var right = 0.0;
+    var good = 0.0;
     for (var row = lane; row < params.rows; row += LANES_OF_SUMS) {
         loss += values[first + LOSSES + row];
         if RIGHT {
-            right += values[first + HITS + row];
+            good += values[first + HITS + row];
         }
     }
     lost[lane] = loss;
-    hits[lane] = right;
+    hits[lane] = good;
     for (var half = LANES_OF_SUMS / 2u; half > 0u; half /= 2u) {
         workgroupBarrier();
         if lane < half {
@@ -46,6 +46,6 @@ fn means(lane: u32, member: u32) {
     }
     if lane == 0u {
         y[member * params.y_stride] = params.factor * lost[0];
-        share[member * params.share_stride] = params.factor * hits[0];
+        right[member * params.right_stride] = params.factor * hits[0];
     }
 }

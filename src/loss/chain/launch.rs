@@ -3,7 +3,7 @@
 use super::MOST;
 use super::layout::Layout;
 use super::source;
-use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Tiling, Word, padded, wgsl};
+use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Place, Plan, Tiling, Word, padded, wgsl};
 use crate::op::unary::Function;
 
 /// Columns of a layer, at most: the workgroup kernel has an invocation for each.
@@ -63,92 +63,90 @@ pub(super) fn launches(
         Tiling::Register => return None,
         Tiling::Workgroup => false,
     };
-    let count = layout.layers.len();
-    let outputs: Vec<_> = std::iter::once(&plan.output).chain(&plan.beside).collect();
-    let large = plan.inputs.iter().chain(outputs.iter().copied()).any(|place| place.elements() > plan.max_elements);
+    let places = plan.inputs.iter().chain([&plan.output]).chain(&plan.beside);
+    let longest = places.map(Place::elements).max().unwrap_or(0).max(layout.len);
     let narrow = layout.widest() <= WIDEST && layout.layers.iter().all(|l| l.inputs * l.outputs > 0);
-    let bound = 4 + 2 * count <= plan.abilities.storage_buffers as usize;
-    if large || layout.len > plan.max_elements || !narrow || !bound || layout.rows > ROWS {
+    let bound = 4 + 2 * layout.layers.len() <= plan.abilities.storage_buffers as usize;
+    if longest > plan.max_elements || !narrow || !bound || layout.rows > ROWS {
         return None;
     }
-    let at = usize::from(!by_subgroup);
-    let kernel = |name: &'static str, entry: &'static str, text: &str, more: &str| {
-        let bend = if entry == "rows" { bend(function)? } else { "" };
-        Some(Kernel {
-            name: name.into(),
-            source: [text, "\n", bend, more].concat().into(),
-            entry,
-            constants: Vec::new(),
-        })
-    };
-    let mut all = Launches { scratch: vec![layout.len], list: Vec::new() };
-    let operand = |n: usize| if n == 0 { Operand::Output } else { Operand::Beside(n - 1) };
-    let factor = || ("factor", ((1.0 / layout.rows as f64) as f32).into());
-    let values_stride = || ("values_stride", padded(layout.len).into());
+    let chain = Chain { layout, plan, by_subgroup };
+    let scratch = if layout.accuracy { vec![layout.len] } else { vec![layout.len, 1] };
+    let list = vec![chain.rows(function, sources)?, chain.sums()];
+    let most = list.iter().map(|launch| launch.groups[0]).max();
+    (most <= Some(plan.max_groups)).then_some(Launches { scratch, list })
+}
 
-    let mut params: Vec<(&'static str, Word)> = vec![
-        ("rows", layout.rows.into()),
-        factor(),
-        ("x_stride", plan.inputs[0].stride.into()),
-        ("t_stride", plan.inputs[1].stride.into()),
-        ("dy_stride", plan.inputs[2].stride.into()),
-        values_stride(),
-    ];
-    let read = |n: usize| Binding::read(Operand::Input(n), plan.inputs[n].elements());
-    let mut bindings = vec![read(0), read(1), read(2), Binding::write(Operand::Scratch(0), layout.len)];
-    for l in 0..count {
-        for part in 0..2 {
-            let n = 3 + 2 * l + part;
-            params.push((STRIDES[l][part], plan.inputs[n].stride.into()));
+/// The gradients of the layers, the loss, the accuracy.
+fn output(n: usize) -> Operand {
+    if n == 0 { Operand::Output } else { Operand::Beside(n - 1) }
+}
+
+struct Chain<'a> {
+    layout: &'a Layout,
+    plan: &'a Plan,
+    by_subgroup: bool,
+}
+
+impl Chain<'_> {
+    /// Fields that both kernels have.
+    fn fields(&self) -> Vec<(&'static str, Word)> {
+        let Layout { rows, len, .. } = *self.layout;
+        let factor = (1.0 / rows as f64) as f32;
+        vec![("rows", rows.into()), ("factor", factor.into()), ("values_stride", padded(len).into())]
+    }
+
+    fn rows(&self, function: Option<Function>, sources: &[&str; 2]) -> Option<Launch> {
+        let (layout, inputs) = (self.layout, &self.plan.inputs);
+        let read = |n: usize| Binding::read(Operand::Input(n), inputs[n].elements());
+        let mut params = self.fields();
+        params.extend(
+            ["x_stride", "t_stride", "dy_stride"].into_iter().zip(inputs).map(|(name, x)| (name, x.stride.into())),
+        );
+        let mut bindings = vec![read(0), read(1), read(2), Binding::write(Operand::Scratch(0), layout.len)];
+        let names = STRIDES.iter().flat_map(|names| &names[..2]);
+        for ((n, place), name) in inputs.iter().enumerate().skip(3).zip(names) {
+            params.push((name, place.stride.into()));
             bindings.push(read(n));
         }
+        let text = source::rows(layout, &params);
+        let kernel = Kernel {
+            name: "dense chain: rows".into(),
+            source: [sources[usize::from(!self.by_subgroup)], "\n", bend(function)?, &text].concat().into(),
+            entry: "rows",
+            constants: function.map_or_else(Vec::new, Function::constants),
+        };
+        let blocks = layout.padded / if self.by_subgroup { 16 } else { 4 };
+        let groups = [blocks as u32, 1, self.plan.members];
+        Some(Launch { kernel, params, bindings, groups, flops: layout.flops()[0] })
     }
-    let names: Vec<&str> = params.iter().map(|p| p.0).collect();
-    let [there_and_back, gradients] = layout.flops();
-    let mut rows = kernel("dense chain: rows", "rows", sources[at], &source::rows(layout, &names))?;
-    rows.constants = function.map_or_else(Vec::new, Function::constants);
-    let groups = [(layout.padded / if by_subgroup { 16 } else { 4 }) as u32, 1, plan.members];
-    all.list.push(Launch { kernel: rows, params, bindings, groups, flops: there_and_back });
 
-    let accuracy = outputs.get(2 * count + 1);
-    let right = match accuracy {
-        Some(_) => operand(2 * count + 1),
-        None => {
-            all.scratch.push(1);
-            Operand::Scratch(1)
+    fn sums(&self) -> Launch {
+        let (layout, plan) = (self.layout, self.plan);
+        let outputs: Vec<&Place> = std::iter::once(&plan.output).chain(&plan.beside).collect();
+        let loss = 2 * layout.layers.len();
+        // Without an accuracy its place is scratch.
+        let (right, right_stride) = match outputs.get(loss + 1) {
+            Some(place) => (output(loss + 1), place.stride),
+            None => (Operand::Scratch(1), padded(1)),
+        };
+        let mut params = self.fields();
+        params.extend([("y_stride", outputs[loss].stride.into()), ("right_stride", right_stride.into())]);
+        let values = Binding::read(Operand::Scratch(0), layout.len);
+        let mut bindings = vec![values, Binding::write(output(loss), 1), Binding::write(right, 1)];
+        let names = STRIDES.iter().flat_map(|names| &names[2..]);
+        for ((n, place), name) in outputs[..loss].iter().enumerate().zip(names) {
+            params.push((name, place.stride.into()));
+            bindings.push(Binding::write(output(n), place.elements()));
         }
-    };
-    let mut params: Vec<(&'static str, Word)> = vec![
-        ("rows", layout.rows.into()),
-        factor(),
-        values_stride(),
-        ("y_stride", outputs[2 * count].stride.into()),
-        ("share_stride", accuracy.map_or(padded(1), |place| place.stride).into()),
-    ];
-    let mut bindings = vec![
-        Binding::read(Operand::Scratch(0), layout.len),
-        Binding::write(operand(2 * count), 1),
-        Binding::write(right, 1),
-    ];
-    for l in 0..count {
-        for part in 0..2 {
-            let n = 2 * l + part;
-            params.push((STRIDES[l][2 + part], outputs[n].stride.into()));
-            bindings.push(Binding::write(operand(n), outputs[n].elements()));
-        }
+        let (text, groups) = source::sums(layout, &params, if self.by_subgroup { 8 } else { 64 });
+        let kernel = Kernel {
+            name: "dense chain: sums".into(),
+            source: [SUMS[usize::from(!self.by_subgroup)], &text].concat().into(),
+            entry: "sums",
+            constants: Vec::new(),
+        };
+        let groups = [groups as u32, 1, plan.members];
+        Launch { kernel, params, bindings, groups, flops: layout.flops()[1] }
     }
-    let names: Vec<&str> = params.iter().map(|p| p.0).collect();
-    let (text, groups) = source::sums(layout, &names, if by_subgroup { 8 } else { 64 });
-    if groups > plan.max_groups as usize || layout.padded > plan.max_groups as usize {
-        return None;
-    }
-    let sums = kernel("dense chain: sums", "sums", SUMS[at], &text)?;
-    all.list.push(Launch {
-        kernel: sums,
-        params,
-        bindings,
-        groups: [groups as u32, 1, plan.members],
-        flops: gradients,
-    });
-    Some(all)
 }

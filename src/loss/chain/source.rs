@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::layout::Layout;
+use crate::kernel::Word;
 
 /// Elements of a weight's gradient that a workgroup takes along each axis.
 const TILE: usize = 16;
@@ -23,10 +24,10 @@ fn switch(text: &mut String, head: &str, cases: &[String], otherwise: &str) {
 }
 
 /// A uniform block with these fields.
-fn params(text: &mut String, names: &[&str]) {
+fn params(text: &mut String, fields: &[(&str, Word)]) {
     text.push_str("\nstruct Params {\n");
-    for name in names {
-        let ty = if *name == "factor" { "f32" } else { "u32" };
+    for (name, word) in fields {
+        let ty = if let Word::F32(_) = word { "f32" } else { "u32" };
         let _ = writeln!(text, "    {name}: {ty},");
     }
     text.push_str("}\n\n@group(0) @binding(0) var<uniform> params: Params;\n");
@@ -37,7 +38,7 @@ fn storage(text: &mut String, binding: usize, access: &str, name: &str, of: &str
 }
 
 /// What `rows` links beside the files in `shaders/loss/chain/`.
-pub(super) fn rows(layout: &Layout, fields: &[&str]) -> String {
+pub(super) fn rows(layout: &Layout, fields: &[(&str, Word)]) -> String {
     let mut text = String::from("\n// ---- written by src/loss/chain/source.rs\n");
     let count = layout.layers.len();
     let scores = layout.values[count];
@@ -104,7 +105,7 @@ fn stages(layout: &Layout) -> Vec<(usize, String)> {
 }
 
 /// What `sums` links beside the files in `shaders/loss/chain/`, and its workgroups by `lanes` invocations.
-pub(super) fn sums(layout: &Layout, fields: &[&str], lanes: usize) -> (String, usize) {
+pub(super) fn sums(layout: &Layout, fields: &[(&str, Word)], lanes: usize) -> (String, usize) {
     let mut text = String::from("\n// ---- written by src/loss/chain/source.rs\n");
     let (mut parts, mut columns) = (String::new(), String::new());
     let (mut tiles, mut column) = (0, 0);
@@ -144,7 +145,7 @@ pub(super) fn sums(layout: &Layout, fields: &[&str], lanes: usize) -> (String, u
     params(&mut text, fields);
     storage(&mut text, 1, "read", "values", "f32");
     storage(&mut text, 2, "read_write", "y", "f32");
-    storage(&mut text, 3, "read_write", "share", "f32");
+    storage(&mut text, 3, "read_write", "right", "f32");
     for l in 0..layout.layers.len() {
         storage(&mut text, 4 + 2 * l, "read_write", &format!("dw{l}"), "f32");
         storage(&mut text, 5 + 2 * l, "read_write", &format!("db{l}"), "f32");
