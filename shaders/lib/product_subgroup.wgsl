@@ -1,5 +1,5 @@
 // C = op(A) op(B) (+ C), by subgroups of 8: ROWS rows × 16 columns a workgroup, two columns a lane, eight steps of K at a time.
-// For software adapters. `a`, `b`, `c`, `params`, `finish` and `past` come from the kernel's file.
+// For software adapters. `a`, `b`, `c`, `params`, `begin`, `finish` and `past` come from the kernel's file.
 // Uses: lib/eight.wgsl, lib/grid.wgsl
 //
 // Rows and columns past the edge read the last one and store nothing; steps past the end are 0.
@@ -62,5 +62,6 @@ fn product(
         add_eight(&sums, vec4(a_base, row, k + lane, 0u), w);
     }
     let base = member * params.c_member + item * params.c_batch;
+    begin(member);
     put_all(sums, params.m - row, vec4(base, row, column, member));
 }

@@ -1,10 +1,13 @@
 //! The derivative of [`Conv2d`] with respect to its images.
 
+use std::sync::Arc;
+
 use super::{Conv2d, Conv2dWeightGradient, Geometry, Way, fits, variants};
 use crate::error::GraphError;
-use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
+use crate::graph::{Arg, BoundArg, Context, Fused, Meta, NodeId, Op, Scene, Tape};
 use crate::kernel::{Binding, Launch, Launches, Operand, Plan, Variants, Window, wgsl};
 use crate::op::operand;
+use crate::op::pass::{Chain, Draws, PLAIN, link};
 use crate::op::rounding::bilinear;
 use crate::op::window::images;
 use crate::scalar::Scalar;
@@ -46,38 +49,9 @@ impl Conv2dInputGradient {
         let (w, [items, ..], [height, width]) = (axes(w), axes(dy), self.size);
         Geometry::known(&self.conv, [items, w[1] * self.conv.groups, height, width], w)
     }
-}
 
-impl Op for Conv2dInputGradient {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
-        let [w, dy] = operand::exactly(NAME, inputs)?;
-        let (w, dy) = (operand::real(NAME, "w", w)?, operand::real(NAME, "dy", dy)?);
-        let geometry = self.geometry(w, dy)?;
-        Ok(Meta::real([geometry.items, geometry.groups * geometry.inner, self.size[0], self.size[1]]))
-    }
-
-    fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], dx: &mut [T], _: &Context) {
-        let geometry = self.known(inputs[0].shape(), inputs[1].shape());
-        geometry.input_gradient(inputs[0].real(), inputs[1].real(), dx);
-    }
-
-    /// Linear in both: convolved with it, and gathered from it.
-    fn gradient(&self, tape: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
-        let (w, dy, upstream) = (tape.input(0), tape.input(1), tape.upstream());
-        let (need_w, need_dy) = (tape.needs(0), tape.needs(1));
-        let graph = tape.graph();
-        let kernel = [graph.shape(w)[2], graph.shape(w)[3]];
-        let by_weight = Conv2dWeightGradient { conv: self.conv, kernel };
-        let of_w = if need_w { Some(graph.apply(by_weight, &[upstream, dy])?) } else { None };
-        let of_dy = if need_dy { Some(graph.apply(self.conv, &[upstream, w])?) } else { None };
-        Ok(vec![of_w, of_dy])
-    }
-
-    fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
+    /// The launches, whose kernels want a part that says how a value goes on.
+    fn incomplete(&self, plan: &Plan) -> Result<Launches, GraphError> {
         let geometry = self.geometry(&plan.inputs[0].shape, &plan.inputs[1].shape)?;
         let ([dx, dy], weights) = (geometry.widths(), geometry.weights());
         fits(NAME, plan, weights)?;
@@ -115,6 +89,42 @@ impl Op for Conv2dInputGradient {
         let runs = plan.runs(NAME, geometry.items, &[dx, dy])?;
         Ok(runs.into_iter().filter(|run| run.1 * dx > 0).map(launch).collect::<Vec<_>>().into())
     }
+}
+
+impl Op for Conv2dInputGradient {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn output(&self, inputs: &[Meta]) -> Result<Meta, GraphError> {
+        let [w, dy] = operand::exactly(NAME, inputs)?;
+        let (w, dy) = (operand::real(NAME, "w", w)?, operand::real(NAME, "dy", dy)?);
+        let geometry = self.geometry(w, dy)?;
+        Ok(Meta::real([geometry.items, geometry.groups * geometry.inner, self.size[0], self.size[1]]))
+    }
+
+    fn twin<T: Scalar>(&self, inputs: &[Arg<'_, T>], dx: &mut [T], _: &Context) {
+        let geometry = self.known(inputs[0].shape(), inputs[1].shape());
+        geometry.input_gradient(inputs[0].real(), inputs[1].real(), dx);
+    }
+
+    /// Linear in both: convolved with it, and gathered from it.
+    fn gradient(&self, tape: &mut Tape<'_>) -> Result<Vec<Option<NodeId>>, GraphError> {
+        let (w, dy, upstream) = (tape.input(0), tape.input(1), tape.upstream());
+        let (need_w, need_dy) = (tape.needs(0), tape.needs(1));
+        let graph = tape.graph();
+        let kernel = [graph.shape(w)[2], graph.shape(w)[3]];
+        let by_weight = Conv2dWeightGradient { conv: self.conv, kernel };
+        let of_w = if need_w { Some(graph.apply(by_weight, &[upstream, dy])?) } else { None };
+        let of_dy = if need_dy { Some(graph.apply(self.conv, &[upstream, w])?) } else { None };
+        Ok(vec![of_w, of_dy])
+    }
+
+    fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
+        let mut all = self.incomplete(plan)?;
+        all.list.iter_mut().for_each(|launch| link(&mut launch.kernel, PLAIN));
+        Ok(all)
+    }
 
     fn variants(&self, plan: &Plan) -> Variants {
         let geometry = self.geometry(&plan.inputs[0].shape, &plan.inputs[1].shape);
@@ -128,4 +138,26 @@ impl Op for Conv2dInputGradient {
         let products = geometry.outer * geometry.taps();
         bilinear(products, values, errors, error, |w, dy, dx| geometry.input_gradient(w, dy, dx));
     }
+}
+
+/// Gradients of images that nothing reads but element-wise nodes of the backward pass, in one launch with them.
+pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {
+    let group = |(value, gradient): (NodeId, &Conv2dInputGradient)| {
+        let (gradient, chain) = (*gradient, Chain::behind(scene, value, Draws::Cannot)?);
+        let inputs = [scene.graph().node(value).inputs(), &chain.inputs].concat();
+        let outputs = vec![chain.end];
+        let launches = move |plan: &Plan| -> Result<Option<Launches>, GraphError> {
+            if !chain.fits(plan, 2) {
+                return Ok(None);
+            }
+            let mut all = gradient.incomplete(plan)?;
+            // Parts of a batch read parts of what the chain reads.
+            let [launch] = &mut all.list[..] else { return Ok(None) };
+            launch.kernel.name = format!("{NAME} {}", chain.name()).into();
+            chain.complete(launch, plan, 2);
+            Ok(Some(all))
+        };
+        Some(Fused { name: NAME, inputs, outputs, like: Some(value), launches: Arc::new(launches) })
+    };
+    scene.all::<Conv2dInputGradient>().filter_map(group).collect()
 }
