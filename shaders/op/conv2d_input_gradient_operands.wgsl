@@ -22,6 +22,9 @@ struct Params {
     dx_stride: u32,
 }
 
+// Between members' rates, for parts that read one.
+override RATE_STRIDE: u32 = 0u;
+
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<f32>;

@@ -3,7 +3,7 @@
 use libtest_mimic::{Failed, Trial};
 use thalweg::Graph;
 use thalweg::device::gpu::Gpu;
-use thalweg::graph::{Kind, NodeId};
+use thalweg::graph::{Kind, Meta, NodeId};
 use thalweg::op::Fill;
 use thalweg::op::unary::Activation;
 
@@ -25,7 +25,7 @@ fn net(activation: Activation, p: f64, rows: &[usize], widths: [usize; 3]) -> Re
     let hidden = g.affine(x, w, Some(b), activation)?;
     let dropped = g.dropout(hidden, "p", p)?;
     let y = g.affine(dropped, v, Some(c), Activation::Identity)?;
-    let upstream = g.input("upstream", g.shape(y).clone())?;
+    let upstream = g.member_input("upstream", Meta::real(g.shape(y).clone()))?;
     let gradients = g.gradients(y, upstream, &[w, b, v, c])?;
     Ok(Net { graph: g, hidden, dropped, wanted: gradients.into_iter().flatten().collect() })
 }
@@ -48,9 +48,12 @@ pub fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for activation in Activation::ALL {
         let run = move |gpu: &Gpu| {
-            for (rows, widths, p) in
-                [(vec![1], [1, 1, 1], 0.5), (vec![19], [7, 33, 5], 0.3), (vec![2, 3], [5, 65, 3], 0.0), (vec![9], [3, 17, 4], 1.0)]
-            {
+            for (rows, widths, p) in [
+                (vec![1], [1, 1, 1], 0.5),
+                (vec![19], [7, 33, 5], 0.3),
+                (vec![2, 3], [5, 65, 3], 0.0),
+                (vec![9], [3, 17, 4], 1.0),
+            ] {
                 let net = net(activation, p, &rows, widths)?;
                 held(gpu, &net.graph, &net.wanted)?;
                 let expected = match activation {
@@ -75,11 +78,17 @@ pub fn trials() -> Vec<Trial> {
     trials.extend(everywhere("a layer that somebody else reads is stored", |gpu| {
         let net = net(Activation::Relu, 0.5, &[6], [5, 9, 4])?;
         let wanted = [&net.wanted[..], &[net.hidden]].concat();
-        expect(&names(gpu, &net.graph, &wanted)?, &[&["affine", "dropout", "matmul with dropout and slope"], &SUMS[..]].concat())?;
+        expect(
+            &names(gpu, &net.graph, &wanted)?,
+            &[&["affine", "dropout", "matmul with dropout and slope"], &SUMS[..]].concat(),
+        )?;
         held(gpu, &net.graph, &wanted)?;
         // The dropout itself is stored anyway.
         let wanted = [&net.wanted[..], &[net.dropped]].concat();
-        expect(&names(gpu, &net.graph, &wanted)?, &[&["affine with dropout", "matmul with dropout and slope"], &SUMS[..]].concat())?;
+        expect(
+            &names(gpu, &net.graph, &wanted)?,
+            &[&["affine with dropout", "matmul with dropout and slope"], &SUMS[..]].concat(),
+        )?;
         held(gpu, &net.graph, &wanted)
     }));
     trials.extend(everywhere("a gradient between dropout and layer that is asked for is stored", |gpu| {

@@ -1,8 +1,6 @@
 // A gradient goes on through a dropout: the same words are drawn again. Twin: src/op/dropout.rs.
-// `element` and `params`, with `first_member` and `stream`, come from the kernel's file.
+// `element`, `RATE_STRIDE` and `params`, with `first_member` and `stream`, come from the kernel's file.
 // Uses: lib/fate.wgsl, lib/threefry.wgsl, lib/control.wgsl
-
-override RATE_STRIDE: u32 = 0u;
 
 @group(0) @binding(4) var<storage, read> rate: array<f32>;
 @group(0) @binding(5) var<storage, read> control: array<u32>;

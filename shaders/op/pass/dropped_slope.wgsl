@@ -1,9 +1,7 @@
 // A gradient goes on through a dropout, whose words are drawn again, and the activation before it: times f′(s). s lies as the result
 // does. Twins: src/op/dropout.rs, src/op/unary.rs.
-// `element` and `params`, with `first_member` and `stream`, come from the kernel's file.
+// `element`, `RATE_STRIDE` and `params`, with `first_member` and `stream`, come from the kernel's file.
 // Uses: lib/fate.wgsl, lib/threefry.wgsl, lib/control.wgsl, op/<function>.wgsl for `df`
-
-override RATE_STRIDE: u32 = 0u;
 
 @group(0) @binding(4) var<storage, read> rate: array<f32>;
 @group(0) @binding(5) var<storage, read> control: array<u32>;

@@ -1,8 +1,6 @@
 // A gradient goes on through a dropout and the relu before it: over 1 − p, times relu′. s, which lies as the result does, is what the
 // dropout left: above 0 exactly where the relu's output is above 0 and was kept, so that nothing need be drawn again.
-// Twins: src/op/dropout.rs, src/op/unary.rs.  Uses: op/relu.wgsl for `df`
-
-override RATE_STRIDE: u32 = 0u;
+// `RATE_STRIDE` comes from the kernel's file. Twins: src/op/dropout.rs, src/op/unary.rs.  Uses: op/relu.wgsl for `df`
 
 @group(0) @binding(4) var<storage, read> s: array<f32>;
 @group(0) @binding(5) var<storage, read> rate: array<f32>;
