@@ -23,10 +23,10 @@ struct Params {
     last: u32,
     first_member: u32,
     stream: u32,
+    rate_stride: u32,
 }
 
 override BIAS: bool = true;
-override RATE_STRIDE: u32 = 0u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -37,7 +37,7 @@ override RATE_STRIDE: u32 = 0u;
 @group(0) @binding(6) var<storage, read> control: array<u32>;
 
 fn begin(member: u32) {
-    draw_from(rate[member * RATE_STRIDE], control_seed(params.first_member + member), params.stream);
+    draw_from(rate[member * params.rate_stride], control_seed(params.first_member + member), params.stream);
 }
 
 fn finish(sum: f32, column: u32, member: u32, place: u32) -> f32 {

@@ -20,10 +20,9 @@ struct Params {
     w_stride: u32,
     dy_stride: u32,
     dx_stride: u32,
+    // For a part that reads a rate.
+    rate_stride: u32,
 }
-
-// Between members' rates, for parts that read one.
-override RATE_STRIDE: u32 = 0u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;

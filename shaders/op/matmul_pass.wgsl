@@ -21,10 +21,8 @@ struct Params {
     accumulate: u32,
     first_member: u32,
     stream: u32,
+    rate_stride: u32,
 }
-
-// Between members' rates, for parts that read one. Here, because naga 30 drops the place of what is declared behind an array's length.
-override RATE_STRIDE: u32 = 0u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;

@@ -6,7 +6,7 @@
 use super::dropout::Dropout;
 use super::unary::{Function, UnaryGradient};
 use crate::graph::{Accumulate, NodeId, Scene};
-use crate::kernel::{Binding, Kernel, Launch, Operand, Plan, wgsl};
+use crate::kernel::{Binding, Kernel, Launch, Operand, Plan, Word, wgsl};
 
 /// The part of a kernel whose values are stored as they are.
 pub(crate) const PLAIN: &str = wgsl!("op/pass/plain");
@@ -112,24 +112,28 @@ impl Chain {
         const KEPT: &str = wgsl!("op/pass/kept_slope", "op/relu");
         const DROPPED: &str = wgsl!("op/pass/dropped", "lib/fate", "lib/threefry", "lib/control");
         const DROPPED_SLOPE: &str = wgsl!("op/pass/dropped_slope", "lib/fate", "lib/threefry", "lib/control");
-        let stream = |launch: &mut Launch, dropout: Dropout| {
-            let word = launch.params.iter_mut().find(|(name, _)| *name == "stream");
-            word.expect("a kernel that draws has a stream").1 = dropout.stream.into();
+        let mut set = |name: &str, value: Word| {
+            let word = launch.params.iter_mut().find(|(own, _)| *own == name);
+            word.expect("kernels have the words of what they can do").1 = value;
         };
         let (parts, function, rate) = match self.pass {
             Pass::Slope(function) => (wgsl!("op/pass/slope"), Some(function), None),
             Pass::Kept => (KEPT, None, Some(1)),
             Pass::Dropped(dropout) => {
-                stream(launch, dropout);
+                set("stream", dropout.stream.into());
                 (DROPPED, None, Some(0))
             }
             Pass::DroppedSlope(dropout, function) => {
-                stream(launch, dropout);
+                set("stream", dropout.stream.into());
                 (DROPPED_SLOPE, Some(function), Some(0))
             }
             Pass::Joined => (wgsl!("op/pass/joined"), None, None),
             Pass::JoinedSlope(function) => (wgsl!("op/pass/joined_slope"), Some(function), None),
         };
+        if let Some(n) = rate {
+            set("rate_stride", plan.inputs[first + n].stride.into());
+        }
+        let drawn = matches!(self.pass, Pass::Dropped(_) | Pass::DroppedSlope(..));
         link(&mut launch.kernel, parts);
         if let Some(function) = function {
             link(&mut launch.kernel, function.part());
@@ -137,11 +141,8 @@ impl Chain {
         }
         for n in 0..self.inputs.len() {
             launch.bindings.push(Binding::read(Operand::Input(first + n), plan.inputs[first + n].elements()));
-            if rate == Some(n) {
-                launch.kernel.constants.push(("RATE_STRIDE", plan.inputs[first + n].stride as f64));
-                if matches!(self.pass, Pass::Dropped(_) | Pass::DroppedSlope(..)) {
-                    launch.bindings.push(Binding::Control);
-                }
+            if drawn && rate == Some(n) {
+                launch.bindings.push(Binding::Control);
             }
         }
     }

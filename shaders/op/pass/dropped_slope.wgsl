@@ -1,6 +1,6 @@
 // A gradient goes on through a dropout, whose words are drawn again, and the activation before it: times f′(s). s lies as the result
 // does. Twins: src/op/dropout.rs, src/op/unary.rs.
-// `element`, `RATE_STRIDE` and `params`, with `first_member` and `stream`, come from the kernel's file.
+// `element` and `params`, with `rate_stride`, `first_member` and `stream`, come from the kernel's file.
 // Uses: lib/fate.wgsl, lib/threefry.wgsl, lib/control.wgsl, op/<function>.wgsl for `df`
 
 @group(0) @binding(4) var<storage, read> rate: array<f32>;
@@ -8,7 +8,7 @@
 @group(0) @binding(6) var<storage, read> s: array<f32>;
 
 fn begin(member: u32) {
-    draw_from(rate[member * RATE_STRIDE], control_seed(params.first_member + member), params.stream);
+    draw_from(rate[member * params.rate_stride], control_seed(params.first_member + member), params.stream);
 }
 
 fn pass_on(value: f32, place: u32, member: u32) -> f32 {

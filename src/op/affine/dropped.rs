@@ -32,10 +32,13 @@ pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {
             // A product in parts is finished by the last of them, which knows its own elements only.
             let [launch] = &mut all.list[..] else { return Ok(None) };
             launch.kernel.name = "affine with dropout".into();
-            launch.kernel.constants.push(("RATE_STRIDE", rate.stride as f64));
             link(&mut launch.kernel, affine.activation.function().map_or(wgsl!("op/identity"), Function::part));
             link(&mut launch.kernel, DRAWN);
-            launch.params.extend([("first_member", 0u32.into()), ("stream", dropout.stream.into())]);
+            launch.params.extend([
+                ("first_member", 0u32.into()),
+                ("stream", dropout.stream.into()),
+                ("rate_stride", rate.stride.into()),
+            ]);
             launch.bindings.extend([Binding::read(Operand::Input(own.len()), 1), Binding::Control]);
             Ok(Some(all))
         };

@@ -73,6 +73,7 @@ impl Conv2dInputGradient {
                 ("w_stride", plan.inputs[0].stride.into()),
                 ("dy_stride", plan.inputs[1].stride.into()),
                 ("dx_stride", plan.output.stride.into()),
+                ("rate_stride", 0u32.into()),
             ]);
             Launch {
                 kernel,

@@ -35,7 +35,7 @@ pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {
             let mut all = product.launches(&finish)?;
             let [launch] = &mut all.list[..] else { return Ok(None) };
             launch.kernel.name = format!("matmul {}", chain.name()).into();
-            launch.params.extend([("first_member", 0u32.into()), ("stream", 0u32.into())]);
+            launch.params.extend(["first_member", "stream", "rate_stride"].map(|name| (name, 0u32.into())));
             chain.complete(launch, plan, 2);
             Ok(Some(all))
         };
