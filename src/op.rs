@@ -5,6 +5,7 @@
 
 pub(crate) mod cores;
 pub mod operand;
+pub(crate) mod pass;
 mod room;
 pub mod rounding;
 pub(crate) mod window;
@@ -139,6 +140,12 @@ ops!(
 pub const FUSIONS: &[Fusion] = &[
     Fusion { name: "matmul with slope", find: matmul::slope::find },
     Fusion { name: "matmul with sums", find: matmul::sums::find },
+    Fusion { name: "affine with dropout", find: affine::dropped::find },
+    Fusion { name: "conv2d_input_gradient with slope", find: conv2d::input_gradient::find },
+    Fusion { name: "max_pool2d_gradient with slope", find: unary::stored::poolings },
+    Fusion { name: "conv2d with activation", find: unary::stored::convolutions },
+    Fusion { name: "normalize with activation", find: unary::stored::normalisations },
+    Fusion { name: "add with activation", find: unary::stored::sums },
 ];
 
 fn accumulate_cases() -> Vec<Case> {

@@ -6,6 +6,10 @@ mod support;
 mod affine;
 #[path = "fusion/chain.rs"]
 mod chain;
+#[path = "fusion/convolution.rs"]
+mod convolution;
+#[path = "fusion/dropout.rs"]
+mod dropout;
 #[path = "fusion/loss.rs"]
 mod loss;
 #[path = "fusion/order.rs"]
@@ -30,6 +34,8 @@ fn main() {
     let mut trials = Vec::new();
     trials.extend(affine::trials());
     trials.extend(chain::trials());
+    trials.extend(convolution::trials());
+    trials.extend(dropout::trials());
     trials.extend(loss::trials());
     trials.extend(order::trials());
     trials.extend(training::trials());
@@ -65,7 +71,16 @@ fn each_way(name: &str, run: impl Fn(&Gpu) -> Result<(), Failed> + Clone + Send 
         (Tiling::Workgroup, false, "tile-128-double"),
         (Tiling::Workgroup, true, "vector"),
     ];
-    let each = |(tiling, checked, variant): (Tiling, bool, &'static str)| {
+    each_of(name, &ways, run)
+}
+
+/// The adapter under each tiling and as it launches these variants, checked or not.
+fn each_of(
+    name: &str,
+    ways: &[(Tiling, bool, &'static str)],
+    run: impl Fn(&Gpu) -> Result<(), Failed> + Clone + Send + 'static,
+) -> Vec<Trial> {
+    let each = |&(tiling, checked, variant): &(Tiling, bool, &'static str)| {
         let run = run.clone();
         support::variant(format!("{name}, {variant}"), variant, move || {
             static OPEN: LazyLock<Mutex<HashMap<&'static str, Gpu>>> = LazyLock::new(Mutex::default);
@@ -75,7 +90,7 @@ fn each_way(name: &str, run: impl Fn(&Gpu) -> Result<(), Failed> + Clone + Send 
             run(&gpu)
         })
     };
-    everywhere(name, run.clone()).into_iter().chain(ways.into_iter().map(each)).collect()
+    everywhere(name, run.clone()).into_iter().chain(ways.iter().map(each)).collect()
 }
 
 /// What a source is fed: numbers, or indices below this many.

@@ -1,6 +1,9 @@
 //! Every launch of every op, without an adapter: its WGSL validates and translates, and agrees with the launch that the
 //! host describes: entry, overrides, uniform fields, bindings, limits.
 
+#[path = "shaders/networks.rs"]
+mod networks;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
@@ -46,6 +49,14 @@ fn launches() -> Vec<(String, Launch)> {
                     all.extend(launches.map(|launch| (name.clone(), launch)));
                 }
             }
+        }
+    }
+    for tiling in [Tiling::Register, Tiling::Workgroup] {
+        all.extend(networks::chains(tiling).into_iter().map(|(name, launch)| (format!("{name}, {tiling:?}"), launch)));
+        for variant in [None].into_iter().chain(PRODUCTS.map(Some)).chain([Some("register")]) {
+            let way = variant.unwrap_or("by itself");
+            let launches = networks::launches(tiling, variant);
+            all.extend(launches.into_iter().map(|(name, launch)| (format!("{name}, {tiling:?} {way}"), launch)));
         }
     }
     all

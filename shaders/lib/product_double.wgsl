@@ -1,6 +1,6 @@
 // C = op(A) op(B) (+ C), staged in workgroup memory twice over: a tile of 8·SIDE × 8·SIDE a workgroup of SIDE² invocations, each
 // with 8 × 8 results as four blocks of 4 × 4; SIDE/2 steps of K at a time. While one half of the memory is multiplied, the other
-// is filled, so that one barrier a step is enough. `params` and `past` come from the kernel's file.  Uses: lib/product_edge.wgsl
+// is filled, so that one barrier a step is enough. `params`, `begin` and `past` come from the kernel's file.  Uses: lib/product_edge.wgsl
 //
 // The lanes of a load follow the axis that is contiguous in memory (A_ALONG_K, B_ALONG_K). Fours of rows lie at their number xor
 // the step, which keeps the stores of a transposed load out of one bank.
@@ -111,6 +111,7 @@ fn product(
     let row = top + 4u * y;
     let column = left + 4u * x;
     let base = member * params.c_member + item * params.c_batch;
+    begin(member);
     store_row(row, column, member, base, s0, t0);
     store_row(row + 1u, column, member, base, s1, t1);
     store_row(row + 2u, column, member, base, s2, t2);

@@ -1,5 +1,5 @@
 // C = op(A) op(B) (+ C), in registers alone: ROWS rows (8, or 1 or 4 where C has no more) × 4 columns an invocation, one running sum
-// an element. For software adapters. `a`, `b`, `c`, `params`, `finish` and `past` come from the kernel's file.
+// an element. For software adapters. `a`, `b`, `c`, `params`, `begin`, `finish` and `past` come from the kernel's file.
 // Uses: lib/grid.wgsl
 //
 // Rows and columns past the edge read the last one and store nothing, so the loop has no branch.
@@ -85,6 +85,7 @@ fn product(
             }
         }
         let base = member * params.c_member + item * params.c_batch;
+        begin(member);
         store_row(row, column, member, base, s0);
         store_row(row + 1u, column, member, base, s1);
         store_row(row + 2u, column, member, base, s2);

@@ -1,5 +1,5 @@
 // C = op(A) op(B) (+ C), by subgroups of 8: ROWS rows × 16 columns a workgroup, two columns a lane, eight steps of K at a time.
-// For software adapters. `a`, `b`, `c`, `params`, `finish` and `past` come from the kernel's file.
+// For software adapters. `a`, `b`, `c`, `params`, `begin`, `finish` and `past` come from the kernel's file.
 // Uses: lib/eight.wgsl, lib/grid.wgsl
 //
 // Where C has few columns (NARROW), rows and columns change places, and A and B: 16 rows × ROWS columns, two rows a lane.
@@ -82,5 +82,6 @@ fn product(
         let w = Eight(load_four(w0, k), load_four(w0, k + 4u), load_four(w1, k), load_four(w1, k + 4u));
         add_eight(&sums, vec4(from_few, row, k + lane, 0u), w);
     }
+    begin(member);
     put_all(sums, rows - row, vec4(member * params.c_member + item * params.c_batch, row, column, member));
 }

@@ -1,5 +1,5 @@
 // C = op(A) op(B) (+ C), staged in workgroup memory: a tile of 4·SIDE × 4·SIDE a workgroup of SIDE² invocations, each
-// with 4 rows × 4 columns; SIDE steps of K at a time. `params` and `past` come from the kernel's file.
+// with 4 rows × 4 columns; SIDE steps of K at a time. `params`, `begin` and `past` come from the kernel's file.
 // Uses: lib/product_edge.wgsl
 //
 // The lanes of a load follow the axis that is contiguous in memory (A_ALONG_K, B_ALONG_K). A column of padding keeps the
@@ -66,6 +66,7 @@ fn product(
     let row = top + 4u * slow;
     let column = left + 4u * fast;
     let base = member * params.c_member + item * params.c_batch;
+    begin(member);
     store_row(row, column, member, base, s0);
     store_row(row + 1u, column, member, base, s1);
     store_row(row + 2u, column, member, base, s2);

@@ -30,6 +30,8 @@ override BIAS: bool = true;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
 
+fn begin(member: u32) {}
+
 // A product cut along K is finished by its last part alone.
 fn finish(sum: f32, column: u32, member: u32, place: u32) -> f32 {
     if params.last == 0u {

@@ -1,5 +1,5 @@
 // y[n, o, i, j] = b[o] + Σ w[o, c, u, v] · x[n, c, i·s + u·d − p, j·s + v·d − p]: cross-correlation, Dumoulin & Visin 2016.
-// f64 twin: src/op/conv2d.rs.  Uses: op/conv2d_operands.wgsl, lib/grid.wgsl
+// f64 twin: src/op/conv2d.rs.  Uses: op/conv2d_operands.wgsl, lib/grid.wgsl, op/<activation>.wgsl for `f`, in the store
 // An implicit product: one invocation has 4 or 8 filters × 4 consecutive places of one image and group in registers and reads the
 // image where the patches lie. `inner`, `outer`: channels of x and y in a group. Those past the edge repeat the last one.
 // All invocations of a workgroup have the same filters, so that their weights are read once; `tiles` is N·⌈Ho·Wo/4⌉.
@@ -13,10 +13,10 @@ fn store(o: u32, at: u32, left: u32, bias_at: u32, sum: vec4<f32>) {
         if BIAS {
             out += bias[bias_at];
         }
-        y[at] = out.x;
-        if left > 1u { y[at + 1u] = out.y; }
-        if left > 2u { y[at + 2u] = out.z; }
-        if left > 3u { y[at + 3u] = out.w; }
+        y[at] = f(out.x);
+        if left > 1u { y[at + 1u] = f(out.y); }
+        if left > 2u { y[at + 2u] = f(out.z); }
+        if left > 3u { y[at + 3u] = f(out.w); }
     }
 }
 

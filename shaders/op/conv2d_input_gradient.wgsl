@@ -1,19 +1,19 @@
 // dx[n, c, h, w] = Σ w[o, c, u, v] · dy[n, o, i, j] over the places with h = i·s + u·d − p, w alike.
-// f64 twin: src/op/conv2d/input_gradient.rs.  Uses: op/conv2d_input_gradient_operands.wgsl, lib/grid.wgsl
+// f64 twin: src/op/conv2d/input_gradient.rs.  Uses: op/conv2d_input_gradient_operands.wgsl, lib/grid.wgsl, one of op/pass/
 // One invocation has 4 or 8 channels × 4 consecutive pixels of one image and group in registers and gathers what arrives: no
 // atomics. `inner`, `outer`: channels of x and y in a group. Those past the edge repeat the last one.
 // All invocations of a workgroup have the same channels, so that their weights are read once; `tiles` is N·⌈H·W/4⌉.
 
 override CHANNELS: u32 = 8u;
 
-fn store(c: u32, base: u32, pixel: u32, sum: vec4<f32>) {
+fn store(c: u32, base: u32, pixel: u32, member: u32, sum: vec4<f32>) {
     let plane = params.h * params.w;
     if c < params.inner {
         let at = base + c * plane + pixel;
-        dx[at] = sum.x;
-        if pixel + 1u < plane { dx[at + 1u] = sum.y; }
-        if pixel + 2u < plane { dx[at + 2u] = sum.z; }
-        if pixel + 3u < plane { dx[at + 3u] = sum.w; }
+        dx[at] = pass_on(sum.x, at, member);
+        if pixel + 1u < plane { dx[at + 1u] = pass_on(sum.y, at + 1u, member); }
+        if pixel + 2u < plane { dx[at + 2u] = pass_on(sum.z, at + 2u, member); }
+        if pixel + 3u < plane { dx[at + 3u] = pass_on(sum.w, at + 3u, member); }
     }
 }
 
@@ -86,14 +86,16 @@ fn conv2d_input_gradient(
         }
     }
     let base = workgroup.z * params.dx_stride + image * params.inner * plane;
-    store(c, base, pixel, s0);
-    store(c + 1u, base, pixel, s1);
-    store(c + 2u, base, pixel, s2);
-    store(c + 3u, base, pixel, s3);
+    let member = workgroup.z;
+    begin(member);
+    store(c, base, pixel, member, s0);
+    store(c + 1u, base, pixel, member, s1);
+    store(c + 2u, base, pixel, member, s2);
+    store(c + 3u, base, pixel, member, s3);
     if CHANNELS == 8u {
-        store(c + 4u, base, pixel, s4);
-        store(c + 5u, base, pixel, s5);
-        store(c + 6u, base, pixel, s6);
-        store(c + 7u, base, pixel, s7);
+        store(c + 4u, base, pixel, member, s4);
+        store(c + 5u, base, pixel, member, s5);
+        store(c + 6u, base, pixel, member, s6);
+        store(c + 7u, base, pixel, member, s7);
     }
 }

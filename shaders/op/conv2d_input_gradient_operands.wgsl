@@ -20,6 +20,8 @@ struct Params {
     w_stride: u32,
     dy_stride: u32,
     dx_stride: u32,
+    // For a part that reads a rate.
+    rate_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,6 +1,7 @@
 // dx[n, c, h, w] = Σ w[o, c, u, v] · dy[n, o, i, j] over the places with h = i·s + u·d − p, w alike, by subgroups of 8: ROWS
 // channels × 16 pixels a workgroup, two pixels a lane, eight (o, u, v) at a time. `tiles` is N·H·W. For software adapters.
-// f64 twin: src/op/conv2d/input_gradient.rs.  Uses: op/conv2d_input_gradient_operands.wgsl, lib/patch.wgsl, lib/eight.wgsl, lib/grid.wgsl
+// f64 twin: src/op/conv2d/input_gradient.rs.
+// Uses: op/conv2d_input_gradient_operands.wgsl, lib/patch.wgsl, lib/eight.wgsl, lib/grid.wgsl, one of op/pass/
 
 // Whether both strides are 1.
 override UNIT: bool = false;
@@ -24,11 +25,13 @@ fn factor(r: u32, at: vec4<u32>) -> f32 {
     return select(0.0, weight[at.x + min(r, at.y) * params.kh * params.kw], at.z == 1u);
 }
 
-// `at` is the first channel's value at the two pixels, the number of the first pixel.
+// `at` is the first channel's value at the two pixels, the number of the first pixel, the member.
 fn put(r: u32, at: vec4<u32>, sum: vec2<f32>) {
     let plane = params.h * params.w;
-    if at.z < params.tiles { dx[at.x + r * plane] = sum.x; }
-    if at.z + 8u < params.tiles { dx[at.y + r * plane] = sum.y; }
+    let first = at.x + r * plane;
+    let second = at.y + r * plane;
+    if at.z < params.tiles { dx[first] = pass_on(sum.x, first, at.w); }
+    if at.z + 8u < params.tiles { dx[second] = pass_on(sum.y, second, at.w); }
 }
 
 // The pixel of this number, as `seen` takes it, and where the group's pixels of that place begin.
@@ -74,5 +77,6 @@ fn conv2d_input_gradient(
         tap = advance(tap, step, radix);
     }
     let out = vec2(at.w, on.w) + c * params.h * params.w;
-    put_all(sums, last + 1u, vec4(out, number, 0u));
+    begin(workgroup.z);
+    put_all(sums, last + 1u, vec4(out, number, workgroup.z));
 }

@@ -1,6 +1,7 @@
 // y[n, o, i, j] = b[o] + Σ w[o, c, u, v] · x[n, c, i·s + u·d − p, j·s + v·d − p], by subgroups of 8: ROWS filters × 16 places
 // a workgroup, two places a lane, eight taps at a time. `tiles` is N·Ho·Wo, all places. For software adapters.
-// f64 twin: src/op/conv2d.rs.  Uses: op/conv2d_operands.wgsl, lib/patch.wgsl, lib/eight.wgsl, lib/grid.wgsl
+// f64 twin: src/op/conv2d.rs.
+// Uses: op/conv2d_operands.wgsl, lib/patch.wgsl, lib/eight.wgsl, lib/grid.wgsl, op/<activation>.wgsl for `f`, in the store
 
 // Places and taps are (row, column, where); those above and left of the image wrap around and are outside as well.
 fn seen(at: vec3<u32>, to: vec3<u32>) -> f32 {
@@ -22,8 +23,8 @@ fn put(r: u32, at: vec4<u32>, sum: vec2<f32>) {
     if BIAS {
         out += bias[at.w + r];
     }
-    if at.z < params.tiles { y[at.x + r * area] = out.x; }
-    if at.z + 8u < params.tiles { y[at.y + r * area] = out.y; }
+    if at.z < params.tiles { y[at.x + r * area] = f(out.x); }
+    if at.z + 8u < params.tiles { y[at.y + r * area] = f(out.y); }
 }
 
 // The place of this number, as `seen` takes it, and where the group's outputs for it begin.

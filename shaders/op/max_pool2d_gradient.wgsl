@@ -1,5 +1,6 @@
 // dx = Σ dy over the windows that the pixel wins: it is their largest, the first of equals. One invocation a pixel, which looks for
-// the winner of each window it lies in: no atomics.  f64 twin: src/op/max_pool2d/gradient.rs.  Uses: lib/grid.wgsl, lib/nan.wgsl
+// the winner of each window it lies in: no atomics.  f64 twin: src/op/max_pool2d/gradient.rs.
+// Uses: lib/grid.wgsl, lib/nan.wgsl, op/<activation>.wgsl for `df`: where x came out of one, the gradient goes on through it
 
 struct Params {
     len: u32,
@@ -72,5 +73,5 @@ fn max_pool2d_gradient(
             }
         }
     }
-    dx[id.z * params.dx_stride + i] = total;
+    dx[id.z * params.dx_stride + i] = total * df(x[pixel]);
 }

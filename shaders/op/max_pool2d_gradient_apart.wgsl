@@ -1,7 +1,8 @@
 // dx = dy at each window's winner: its largest pixel, the first of equals; 0 elsewhere. For windows that do not overlap.
 // One invocation CELLS neighbouring cells of an image, each a window and the pixels up to the next; a plane has down lines of
 // across invocations. No pixel lies in two cells: no atomics, and no search twice.
-// f64 twin: src/op/max_pool2d/gradient.rs.  Uses: lib/grid.wgsl, lib/nan.wgsl
+// f64 twin: src/op/max_pool2d/gradient.rs.
+// Uses: lib/grid.wgsl, lib/nan.wgsl, op/<activation>.wgsl for `df`: where x came out of one, the gradient goes on through it
 
 struct Params {
     len: u32,
@@ -70,6 +71,7 @@ fn max_pool2d_gradient_apart(
                     }
                 }
             }
+            heard *= df(best);
         }
         for (var r = 0u; r < SH; r++) {
             for (var c = 0u; c < SW; c++) {

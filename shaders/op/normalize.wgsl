@@ -1,6 +1,6 @@
 // y = (x − mean) / √(variance + epsilon) · weight + bias. f64 twin: src/op/normalize.rs.
 // Element i has the statistics of set i / set_inner % sets and the parameters i / per % count; SAME where these are one.
-// One invocation RUN elements, of one set and one parameter.  Uses: lib/grid.wgsl
+// One invocation RUN elements, of one set and one parameter.  Uses: lib/grid.wgsl, op/<activation>.wgsl for `f`, in the store
 
 override SAME: bool = false;
 override RUN: u32 = 1u;
@@ -48,6 +48,6 @@ fn normalize_by(
     let b = bias[id.z * params.bias_stride + parameter];
     for (var i = start; i < min(start + RUN, params.len); i++) {
         let hat = (x[id.z * params.x_stride + i] - mean) * rstd;
-        y[id.z * params.y_stride + i] = hat * w + b;
+        y[id.z * params.y_stride + i] = f(hat * w + b);
     }
 }

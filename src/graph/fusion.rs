@@ -55,6 +55,7 @@ pub struct Scene<'a> {
     graph: &'a Graph,
     wanted: Vec<bool>,
     free: Vec<bool>,
+    read: Vec<bool>,
     readers: Vec<Vec<NodeId>>,
 }
 
@@ -68,7 +69,8 @@ impl<'a> Scene<'a> {
         }
         let mut is_wanted = vec![false; live.len()];
         wanted.iter().for_each(|id| is_wanted[id.0] = true);
-        Self { graph, wanted: is_wanted, free: live, readers }
+        let read = vec![false; live.len()];
+        Self { graph, wanted: is_wanted, free: live, read, readers }
     }
 
     /// The graph.
@@ -84,6 +86,11 @@ impl<'a> Scene<'a> {
     /// Whether a node's value is asked for from outside the graph.
     pub fn wanted(&self, id: NodeId) -> bool {
         self.wanted[id.0]
+    }
+
+    /// Whether a group that stands reads a node.
+    pub fn read(&self, id: NodeId) -> bool {
+        self.read[id.0]
     }
 
     /// The needed nodes that read a node, once for each time they do.
@@ -108,8 +115,13 @@ impl<'a> Scene<'a> {
     /// Notes that these units remain: what a group computes, and what nobody needs any more because of it, is taken.
     pub fn keep(&mut self, units: &[Unit]) {
         self.free.fill(false);
-        let alone = units.iter().filter(|unit| unit.fused.is_none());
-        alone.flat_map(|unit| &unit.outputs).for_each(|id| self.free[id.0] = true);
+        self.read.fill(false);
+        for unit in units {
+            match unit.fused {
+                Some(_) => unit.inputs.iter().for_each(|id| self.read[id.0] = true),
+                None => unit.outputs.iter().for_each(|id| self.free[id.0] = true),
+            }
+        }
     }
 }
 

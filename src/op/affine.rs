@@ -1,5 +1,7 @@
 //! A dense layer's forward pass in one launch: product, bias, activation.
 
+pub(super) mod dropped;
+
 use super::matmul::product::{Finish, Product, Sources, product};
 use super::matmul::SUM;
 use super::rounding::round;
@@ -73,6 +75,19 @@ fn preactivation<T: Scalar>(inputs: &[Arg<'_, T>], z: &mut [T]) {
     }
 }
 
+impl Affine {
+    /// The launches with the product kernels of these sources.
+    fn launched(&self, plan: &Plan, sources: Sources) -> Result<Launches, GraphError> {
+        let mut constants = self.activation.function().map_or_else(Vec::new, Function::constants);
+        // Without a bias its binding holds the weights, which nothing then reads.
+        let bias = plan.inputs.get(2).map(|b| (Operand::Input(2), b.stride));
+        constants.push(("BIAS", f64::from(u8::from(bias.is_some()))));
+        let bias = Some(bias.unwrap_or((Operand::Input(1), 0)));
+        let finish = Finish { op: "affine", sources, constants, bias, past: 0, plan };
+        shape_of(&plan.inputs[0].shape, &plan.inputs[1].shape).launches(&finish)
+    }
+}
+
 impl Op for Affine {
     fn name(&self) -> &'static str {
         "affine"
@@ -137,13 +152,7 @@ impl Op for Affine {
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
-        let mut constants = self.activation.function().map_or_else(Vec::new, Function::constants);
-        // Without a bias its binding holds the weights, which nothing then reads.
-        let bias = plan.inputs.get(2).map(|b| (Operand::Input(2), b.stride));
-        constants.push(("BIAS", f64::from(u8::from(bias.is_some()))));
-        let bias = Some(bias.unwrap_or((Operand::Input(1), 0)));
-        let finish = Finish { op: "affine", sources: sources(self.activation), constants, bias, past: 0, plan };
-        shape_of(&plan.inputs[0].shape, &plan.inputs[1].shape).launches(&finish)
+        self.launched(plan, sources(self.activation))
     }
 
     fn variants(&self, plan: &Plan) -> Variants {

@@ -1,6 +1,7 @@
 //! Arithmetic on two operands, broadcast as numpy does.
 
 pub(crate) mod strides;
+mod then;
 
 use strides::{RANK, axes, common, walk, words};
 

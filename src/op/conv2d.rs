@@ -1,7 +1,7 @@
 //! Convolution of images.
 
 mod geometry;
-mod input_gradient;
+pub(super) mod input_gradient;
 mod way;
 mod weight_gradient;
 
@@ -10,7 +10,9 @@ pub use input_gradient::Conv2dInputGradient;
 use way::{Way, variants};
 pub use weight_gradient::Conv2dWeightGradient;
 
+use super::pass::store;
 use super::rounding::{bilinear, round};
+use super::unary::Function;
 use super::{Case, Fill, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
@@ -71,6 +73,49 @@ impl Conv2d {
     fn geometry<T>(&self, inputs: &[Arg<'_, T>]) -> Geometry {
         Geometry::of("conv2d", self, inputs[0].shape(), inputs[1].shape()).unwrap_or_else(|e| unreachable!("{e}"))
     }
+
+    /// The launches, with a function in their store.
+    pub(super) fn launched(&self, plan: &Plan, function: Option<Function>) -> Result<Launches, GraphError> {
+        let geometry = Geometry::of("conv2d", self, &plan.inputs[0].shape, &plan.inputs[1].shape)?;
+        let ([x, y], weights) = (geometry.widths(), geometry.weights());
+        fits("conv2d", plan, weights)?;
+        // Without a bias its binding holds the weights, which nothing then reads.
+        let bias = plan.inputs.get(2).map(|place| (Operand::Input(2), place.stride, place.elements()));
+        let (bias, bias_stride, bias_len) = bias.unwrap_or((Operand::Input(1), 0, weights));
+        let way = Way::of(plan, geometry.outer);
+        let sources = [
+            wgsl!("op/conv2d", "op/conv2d_operands", "lib/grid"),
+            wgsl!("op/conv2d_subgroup", "op/conv2d_operands", "lib/patch", "lib/eight", "lib/grid"),
+        ];
+        let launch = |(first, items): (usize, usize)| {
+            let tiles = way.tiles(items, geometry.area());
+            let mut params = geometry.params();
+            params.extend([
+                ("tiles", tiles.into()),
+                ("x_stride", plan.inputs[0].stride.into()),
+                ("w_stride", plan.inputs[1].stride.into()),
+                ("bias_stride", bias_stride.into()),
+                ("y_stride", plan.output.stride.into()),
+            ]);
+            let mut kernel = way.kernel("conv2d", sources, "FILTERS", geometry.outer);
+            kernel = kernel.constant("BIAS", f64::from(u8::from(plan.inputs.len() == 3)));
+            store(&mut kernel, function);
+            Launch {
+                kernel,
+                params,
+                bindings: vec![
+                    Binding::Read(Window { operand: Operand::Input(0), offset: first * x, len: items * x }),
+                    Binding::read(Operand::Input(1), weights),
+                    Binding::read(bias, bias_len),
+                    Binding::Write(Window { operand: Operand::Output, offset: first * y, len: items * y }),
+                ],
+                groups: way.groups(plan, tiles, geometry.groups * geometry.outer.div_ceil(way.rows(geometry.outer))),
+                flops: Geometry { items, ..geometry }.flops(),
+            }
+        };
+        let runs = plan.runs("conv2d", geometry.items, &[x, y])?;
+        Ok(runs.into_iter().filter(|run| run.1 * y > 0).map(launch).collect::<Vec<_>>().into())
+    }
 }
 
 impl Op for Conv2d {
@@ -120,44 +165,7 @@ impl Op for Conv2d {
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
-        let geometry = Geometry::of("conv2d", self, &plan.inputs[0].shape, &plan.inputs[1].shape)?;
-        let ([x, y], weights) = (geometry.widths(), geometry.weights());
-        fits("conv2d", plan, weights)?;
-        // Without a bias its binding holds the weights, which nothing then reads.
-        let bias = plan.inputs.get(2).map(|place| (Operand::Input(2), place.stride, place.elements()));
-        let (bias, bias_stride, bias_len) = bias.unwrap_or((Operand::Input(1), 0, weights));
-        let way = Way::of(plan, geometry.outer);
-        let sources = [
-            wgsl!("op/conv2d", "op/conv2d_operands", "lib/grid"),
-            wgsl!("op/conv2d_subgroup", "op/conv2d_operands", "lib/patch", "lib/eight", "lib/grid"),
-        ];
-        let launch = |(first, items): (usize, usize)| {
-            let tiles = way.tiles(items, geometry.area());
-            let mut params = geometry.params();
-            params.extend([
-                ("tiles", tiles.into()),
-                ("x_stride", plan.inputs[0].stride.into()),
-                ("w_stride", plan.inputs[1].stride.into()),
-                ("bias_stride", bias_stride.into()),
-                ("y_stride", plan.output.stride.into()),
-            ]);
-            Launch {
-                kernel: way
-                    .kernel("conv2d", sources, "FILTERS", geometry.outer)
-                    .constant("BIAS", f64::from(u8::from(plan.inputs.len() == 3))),
-                params,
-                bindings: vec![
-                    Binding::Read(Window { operand: Operand::Input(0), offset: first * x, len: items * x }),
-                    Binding::read(Operand::Input(1), weights),
-                    Binding::read(bias, bias_len),
-                    Binding::Write(Window { operand: Operand::Output, offset: first * y, len: items * y }),
-                ],
-                groups: way.groups(plan, tiles, geometry.groups * geometry.outer.div_ceil(way.rows(geometry.outer))),
-                flops: Geometry { items, ..geometry }.flops(),
-            }
-        };
-        let runs = plan.runs("conv2d", geometry.items, &[x, y])?;
-        Ok(runs.into_iter().filter(|run| run.1 * y > 0).map(launch).collect::<Vec<_>>().into())
+        self.launched(plan, None)
     }
 
     fn variants(&self, plan: &Plan) -> Variants {

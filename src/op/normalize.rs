@@ -10,6 +10,8 @@ pub use statistics::StatisticsGradient;
 pub use sums::NormalizeSums;
 
 use super::moments::{By, Moments, Near, Over};
+use super::pass::store;
+use super::unary::Function;
 use super::{Case, Fill, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Kind, Meta, NodeId, Op, Tape};
@@ -87,6 +89,44 @@ impl Normalize {
         let theirs = op.as_any().downcast_ref::<Moments>();
         theirs.is_some_and(|theirs| theirs.over == self.over) && inputs.as_slice() == [x]
     }
+
+    /// The launches, with a function in their store.
+    pub(super) fn launched(&self, plan: &Plan, function: Option<Function>) -> Result<Launches, GraphError> {
+        let layout = self.over.of(&plan.output.shape);
+        let run = layout.run(plan.tiling);
+        let mut kernel = Kernel::new(NAME, wgsl!("op/normalize", "lib/grid"), "normalize_by")
+            .constant("SAME", f64::from(u8::from(layout.same())))
+            .constant("RUN", run as f64);
+        store(&mut kernel, function);
+        let launch = |(offset, len): (usize, usize)| Launch {
+            kernel: kernel.clone(),
+            params: vec![
+                ("len", len.into()),
+                ("first", offset.into()),
+                ("set_inner", layout.set_inner.into()),
+                ("sets", layout.sets.into()),
+                ("per", layout.per.into()),
+                ("count", layout.params.into()),
+                ("epsilon", (self.epsilon as f32).into()),
+                ("x_stride", plan.inputs[0].stride.into()),
+                ("moments_stride", plan.inputs[1].stride.into()),
+                ("weight_stride", plan.inputs[2].stride.into()),
+                ("bias_stride", plan.inputs[3].stride.into()),
+                ("y_stride", plan.output.stride.into()),
+            ],
+            bindings: vec![
+                Binding::Read(Window { operand: Operand::Input(0), offset, len }),
+                Binding::read(Operand::Input(1), 2 * layout.sets),
+                Binding::read(Operand::Input(2), layout.params),
+                Binding::read(Operand::Input(3), layout.params),
+                Binding::Write(Window { operand: Operand::Output, offset, len }),
+            ],
+            groups: plan.linear(len.div_ceil(run), 64),
+            flops: 0,
+        };
+        let runs = plan.runs(NAME, layout.elements, &[1])?;
+        Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
+    }
 }
 
 impl Op for Normalize {
@@ -147,38 +187,7 @@ impl Op for Normalize {
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
-        let layout = self.over.of(&plan.output.shape);
-        let run = layout.run(plan.tiling);
-        let launch = |(offset, len): (usize, usize)| Launch {
-            kernel: Kernel::new(NAME, wgsl!("op/normalize", "lib/grid"), "normalize_by")
-                .constant("SAME", f64::from(u8::from(layout.same())))
-                .constant("RUN", run as f64),
-            params: vec![
-                ("len", len.into()),
-                ("first", offset.into()),
-                ("set_inner", layout.set_inner.into()),
-                ("sets", layout.sets.into()),
-                ("per", layout.per.into()),
-                ("count", layout.params.into()),
-                ("epsilon", (self.epsilon as f32).into()),
-                ("x_stride", plan.inputs[0].stride.into()),
-                ("moments_stride", plan.inputs[1].stride.into()),
-                ("weight_stride", plan.inputs[2].stride.into()),
-                ("bias_stride", plan.inputs[3].stride.into()),
-                ("y_stride", plan.output.stride.into()),
-            ],
-            bindings: vec![
-                Binding::Read(Window { operand: Operand::Input(0), offset, len }),
-                Binding::read(Operand::Input(1), 2 * layout.sets),
-                Binding::read(Operand::Input(2), layout.params),
-                Binding::read(Operand::Input(3), layout.params),
-                Binding::Write(Window { operand: Operand::Output, offset, len }),
-            ],
-            groups: plan.linear(len.div_ceil(run), 64),
-            flops: 0,
-        };
-        let runs = plan.runs(NAME, layout.elements, &[1])?;
-        Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
+        self.launched(plan, None)
     }
 
     fn bound(&self, inputs: &[BoundArg<'_>], _: &[f64], error: &mut [f64]) {

@@ -4,6 +4,7 @@ mod accuracy;
 mod activation;
 mod curvature;
 mod function;
+pub(super) mod stored;
 
 pub use activation::Activation;
 pub use function::Function;

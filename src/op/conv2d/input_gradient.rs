@@ -1,10 +1,13 @@
 //! The derivative of [`Conv2d`] with respect to its images.
 
+use std::sync::Arc;
+
 use super::{Conv2d, Conv2dWeightGradient, Geometry, Way, fits, variants};
 use crate::error::GraphError;
-use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
+use crate::graph::{Arg, BoundArg, Context, Fused, Meta, NodeId, Op, Scene, Tape};
 use crate::kernel::{Binding, Launch, Launches, Operand, Plan, Variants, Window, wgsl};
 use crate::op::operand;
+use crate::op::pass::{Chain, Draws, PLAIN, link};
 use crate::op::rounding::bilinear;
 use crate::op::window::images;
 use crate::scalar::Scalar;
@@ -46,6 +49,47 @@ impl Conv2dInputGradient {
         let (w, [items, ..], [height, width]) = (axes(w), axes(dy), self.size);
         Geometry::known(&self.conv, [items, w[1] * self.conv.groups, height, width], w)
     }
+
+    /// The launches, whose kernels want a part that says how a value goes on.
+    fn incomplete(&self, plan: &Plan) -> Result<Launches, GraphError> {
+        let geometry = self.geometry(&plan.inputs[0].shape, &plan.inputs[1].shape)?;
+        let ([dx, dy], weights) = (geometry.widths(), geometry.weights());
+        fits(NAME, plan, weights)?;
+        let pixels = self.size[0] * self.size[1];
+        let way = Way::of(plan, geometry.inner);
+        let sources = [
+            wgsl!("op/conv2d_input_gradient", "op/conv2d_input_gradient_operands", "lib/grid"),
+            wgsl!("op/conv2d_input_gradient_subgroup", "op/conv2d_input_gradient_operands", "lib/patch", "lib/eight", "lib/grid"),
+        ];
+        let launch = |(first, items): (usize, usize)| {
+            let tiles = way.tiles(items, pixels);
+            let mut kernel = way.kernel(NAME, sources, "CHANNELS", geometry.inner);
+            if way != Way::Register {
+                kernel = kernel.constant("UNIT", f64::from(u8::from(self.conv.stride == [1, 1])));
+            }
+            let mut params = geometry.params();
+            params.extend([
+                ("tiles", tiles.into()),
+                ("w_stride", plan.inputs[0].stride.into()),
+                ("dy_stride", plan.inputs[1].stride.into()),
+                ("dx_stride", plan.output.stride.into()),
+                ("rate_stride", 0u32.into()),
+            ]);
+            Launch {
+                kernel,
+                params,
+                bindings: vec![
+                    Binding::read(Operand::Input(0), weights),
+                    Binding::Read(Window { operand: Operand::Input(1), offset: first * dy, len: items * dy }),
+                    Binding::Write(Window { operand: Operand::Output, offset: first * dx, len: items * dx }),
+                ],
+                groups: way.groups(plan, tiles, geometry.groups * geometry.inner.div_ceil(way.rows(geometry.inner))),
+                flops: Geometry { items, ..geometry }.flops(),
+            }
+        };
+        let runs = plan.runs(NAME, geometry.items, &[dx, dy])?;
+        Ok(runs.into_iter().filter(|run| run.1 * dx > 0).map(launch).collect::<Vec<_>>().into())
+    }
 }
 
 impl Op for Conv2dInputGradient {
@@ -78,42 +122,9 @@ impl Op for Conv2dInputGradient {
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
-        let geometry = self.geometry(&plan.inputs[0].shape, &plan.inputs[1].shape)?;
-        let ([dx, dy], weights) = (geometry.widths(), geometry.weights());
-        fits(NAME, plan, weights)?;
-        let pixels = self.size[0] * self.size[1];
-        let way = Way::of(plan, geometry.inner);
-        let sources = [
-            wgsl!("op/conv2d_input_gradient", "op/conv2d_input_gradient_operands", "lib/grid"),
-            wgsl!("op/conv2d_input_gradient_subgroup", "op/conv2d_input_gradient_operands", "lib/patch", "lib/eight", "lib/grid"),
-        ];
-        let launch = |(first, items): (usize, usize)| {
-            let tiles = way.tiles(items, pixels);
-            let mut kernel = way.kernel(NAME, sources, "CHANNELS", geometry.inner);
-            if way != Way::Register {
-                kernel = kernel.constant("UNIT", f64::from(u8::from(self.conv.stride == [1, 1])));
-            }
-            let mut params = geometry.params();
-            params.extend([
-                ("tiles", tiles.into()),
-                ("w_stride", plan.inputs[0].stride.into()),
-                ("dy_stride", plan.inputs[1].stride.into()),
-                ("dx_stride", plan.output.stride.into()),
-            ]);
-            Launch {
-                kernel,
-                params,
-                bindings: vec![
-                    Binding::read(Operand::Input(0), weights),
-                    Binding::Read(Window { operand: Operand::Input(1), offset: first * dy, len: items * dy }),
-                    Binding::Write(Window { operand: Operand::Output, offset: first * dx, len: items * dx }),
-                ],
-                groups: way.groups(plan, tiles, geometry.groups * geometry.inner.div_ceil(way.rows(geometry.inner))),
-                flops: Geometry { items, ..geometry }.flops(),
-            }
-        };
-        let runs = plan.runs(NAME, geometry.items, &[dx, dy])?;
-        Ok(runs.into_iter().filter(|run| run.1 * dx > 0).map(launch).collect::<Vec<_>>().into())
+        let mut all = self.incomplete(plan)?;
+        all.list.iter_mut().for_each(|launch| link(&mut launch.kernel, PLAIN));
+        Ok(all)
     }
 
     fn variants(&self, plan: &Plan) -> Variants {
@@ -128,4 +139,26 @@ impl Op for Conv2dInputGradient {
         let products = geometry.outer * geometry.taps();
         bilinear(products, values, errors, error, |w, dy, dx| geometry.input_gradient(w, dy, dx));
     }
+}
+
+/// Gradients of images that nothing reads but element-wise nodes of the backward pass, in one launch with them.
+pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {
+    let group = |(value, gradient): (NodeId, &Conv2dInputGradient)| {
+        let (gradient, chain) = (*gradient, Chain::behind(scene, value, Draws::Cannot)?);
+        let inputs = [scene.graph().node(value).inputs(), &chain.inputs].concat();
+        let outputs = vec![chain.end];
+        let launches = move |plan: &Plan| -> Result<Option<Launches>, GraphError> {
+            if !chain.fits(plan, 2) {
+                return Ok(None);
+            }
+            let mut all = gradient.incomplete(plan)?;
+            // Parts of a batch read parts of what the chain reads.
+            let [launch] = &mut all.list[..] else { return Ok(None) };
+            launch.kernel.name = format!("{NAME} {}", chain.name()).into();
+            chain.complete(launch, plan, 2);
+            Ok(Some(all))
+        };
+        Some(Fused { name: NAME, inputs, outputs, like: Some(value), launches: Arc::new(launches) })
+    };
+    scene.all::<Conv2dInputGradient>().filter_map(group).collect()
 }

@@ -1,4 +1,4 @@
-//! A gradient on its way through an activation: the product and the activation's slope in one launch.
+//! A gradient on its way through an activation, a dropout or both: the product and what follows it in one launch.
 
 use std::sync::Arc;
 
@@ -6,52 +6,40 @@ use super::product::{Finish, Sources, product};
 use super::{Matmul, split};
 use crate::error::GraphError;
 use crate::graph::{Fused, NodeId, Scene};
-use crate::kernel::{Binding, Launches, Operand, Plan, wgsl};
-use crate::op::unary::{Function, UnaryGradient};
+use crate::kernel::{Launches, Plan, wgsl};
+use crate::op::pass::{Chain, Draws};
 
-/// The kernels with a function's slope in their store; `None` where the slope is not had from the output.
-fn sources(function: Function) -> Option<Sources> {
-    Some(match function {
-        Function::Relu => product!("op/matmul_slope", "op/relu"),
-        Function::LeakyRelu { .. } => product!("op/matmul_slope", "op/leaky_relu"),
-        Function::Elu { .. } => product!("op/matmul_slope", "op/elu", "lib/expm1"),
-        Function::Tanh => product!("op/matmul_slope", "op/tanh", "lib/expm1"),
-        Function::Sigmoid => product!("op/matmul_slope", "op/sigmoid", "lib/sigmoid"),
-        Function::Softplus => product!("op/matmul_slope", "op/softplus", "lib/expm1"),
-        _ => return None,
-    })
-}
+/// Without the part that says how a value goes on.
+const SOURCES: Sources = product!("op/matmul_pass");
 
-/// Products that nothing reads but the slope of an activation: `dz = f′(y) ⊙ (dz' W')`. The product itself is never stored, and
-/// the slope is taken once for each element, where the products that read dz would take it once for each tile.
+/// Products that nothing reads but element-wise nodes of the backward pass: `dz = f′(y) ⊙ (dz' W')`. The product itself is never
+/// stored, and the slope is taken once for each element, where the products that read dz would take it once for each tile.
+/// Gradients of weights are left to their sums.
 pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {
-    let inputs = |id: NodeId| scene.graph().node(id).inputs();
-    let group = |(dz, gradient): (NodeId, &UnaryGradient)| {
-        let (s, dy) = (inputs(dz)[0], inputs(dz)[1]);
-        let matmul = *scene.as_op::<Matmul>(dy).filter(|_| scene.free(dy))?;
-        let (function, sources) = (gradient.function, sources(gradient.function)?);
-        if scene.readers(dy) != [dz] || scene.wanted(dy) {
-            return None;
-        }
+    let group = |(value, matmul): (NodeId, &Matmul)| {
+        let (matmul, chain) = (*matmul, Chain::behind(scene, value, Draws::Can)?);
+        let inputs = [scene.graph().node(value).inputs(), &chain.inputs].concat();
+        let outputs = vec![chain.end];
         let launches = move |plan: &Plan| -> Result<Option<Launches>, GraphError> {
-            // A place in C is one in s.
-            if plan.inputs[2].stride != plan.output.stride {
+            // A place in C is one in what the chain reads.
+            if !chain.fits(plan, 2) {
                 return Ok(None);
             }
             let product = matmul.product(&plan.inputs[0].shape, &plan.inputs[1].shape);
-            // Parts have no slope. Few tiles are few elements: a launch for their slope costs less than a card that idles.
+            // Parts go nowhere. Few tiles are few elements: a launch for their slope costs less than a card that idles.
             if split::parts(&product, plan).is_some() {
                 return Ok(None);
             }
-            let constants = function.constants();
-            let mut all = product.launches(&Finish { op: "matmul", sources, constants, bias: None, past: 0, plan })?;
+            let finish =
+                Finish { op: "matmul", sources: SOURCES, constants: Vec::new(), bias: None, past: 0, plan };
+            let mut all = product.launches(&finish)?;
             let [launch] = &mut all.list[..] else { return Ok(None) };
-            launch.kernel.name = "matmul with slope".into();
-            launch.bindings.insert(2, Binding::read(Operand::Input(2), plan.output.elements()));
+            launch.kernel.name = format!("matmul {}", chain.name()).into();
+            launch.params.extend(["first_member", "stream", "rate_stride"].map(|name| (name, 0u32.into())));
+            chain.complete(launch, plan, 2);
             Ok(Some(all))
         };
-        let inputs = vec![inputs(dy)[0], inputs(dy)[1], s];
-        Some(Fused { name: "matmul", inputs, outputs: vec![dz], like: Some(dy), launches: Arc::new(launches) })
+        Some(Fused { name: "matmul", inputs, outputs, like: Some(value), launches: Arc::new(launches) })
     };
-    scene.all::<UnaryGradient>().filter_map(group).collect()
+    scene.all::<Matmul>().filter(|(_, op)| !op.sum_batch).filter_map(group).collect()
 }

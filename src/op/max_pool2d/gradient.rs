@@ -6,7 +6,9 @@ use crate::graph::{Arg, BoundArg, Context, Meta, NodeId, Op, Tape};
 use crate::kernel::{Kernel, Launches, Operand, Plan, wgsl};
 use crate::op::cores::share;
 use crate::op::operand;
+use crate::op::pass::store;
 use crate::op::rounding::{TINY, gamma};
+use crate::op::unary::Function;
 use crate::scalar::Scalar;
 
 /// What each pixel hears from the windows that it wins.
@@ -54,6 +56,31 @@ fn tiles<T: Scalar>([h, w]: [usize; 2], x: &[T], dy: &[T], dx: &mut [T]) {
     }
 }
 
+impl MaxPool2dGradient {
+    /// The launches; where x came out of a function, with its slope in their store.
+    pub(in crate::op) fn launched(&self, plan: &Plan, function: Option<Function>) -> Result<Launches, GraphError> {
+        let x = &plan.inputs[0].shape;
+        let (window, places) = self.pool.window(NAME, x)?;
+        let size = [x[2], x[3]];
+        let walk = if let Some(apart) = Apart::new(&window, size, places) {
+            let source = wgsl!("op/max_pool2d_gradient_apart", "lib/grid", "lib/nan");
+            let mut kernel = Kernel::new(NAME, source, "max_pool2d_gradient_apart");
+            store(&mut kernel, function);
+            apart.walk(kernel, plan)
+        } else {
+            let mut kernel = Kernel::new(NAME, wgsl!("op/max_pool2d_gradient", "lib/grid", "lib/nan"), NAME);
+            store(&mut kernel, function);
+            Walk::each(kernel, &window, size, places, false)
+        };
+        let operands = [
+            ("x_stride", Operand::Input(0), false),
+            ("dy_stride", Operand::Input(1), true),
+            ("dx_stride", Operand::Output, false),
+        ];
+        walk.launches(plan, NAME, &operands)
+    }
+}
+
 impl Op for MaxPool2dGradient {
     fn name(&self) -> &'static str {
         NAME
@@ -86,22 +113,7 @@ impl Op for MaxPool2dGradient {
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
-        let x = &plan.inputs[0].shape;
-        let (window, places) = self.pool.window(NAME, x)?;
-        let size = [x[2], x[3]];
-        let walk = if let Some(apart) = Apart::new(&window, size, places) {
-            let source = wgsl!("op/max_pool2d_gradient_apart", "lib/grid", "lib/nan");
-            apart.walk(Kernel::new(NAME, source, "max_pool2d_gradient_apart"), plan)
-        } else {
-            let kernel = Kernel::new(NAME, wgsl!("op/max_pool2d_gradient", "lib/grid", "lib/nan"), NAME);
-            Walk::each(kernel, &window, size, places, false)
-        };
-        let operands = [
-            ("x_stride", Operand::Input(0), false),
-            ("dy_stride", Operand::Input(1), true),
-            ("dx_stride", Operand::Output, false),
-        ];
-        walk.launches(plan, NAME, &operands)
+        self.launched(plan, None)
     }
 
     /// Where another pixel is within reach of a window's winner, either may win. A pixel's sum has at most as many terms as

@@ -1,6 +1,7 @@
 //! Functions of one number: value and derivative. Their accuracy in f32 is in `accuracy.rs`.
 
 use crate::error::GraphError;
+use crate::kernel::wgsl;
 use crate::scalar::Scalar;
 
 /// A function of one number.
@@ -145,6 +146,25 @@ impl Function {
             return Ok(());
         }
         Err(GraphError::Range { op: self.name(), field, range: "in [0, ∞) and finite in f32", found: crate::error::number(value) })
+    }
+
+    /// Its shader: `f` and `df`, with what they link.
+    pub(crate) fn part(self) -> &'static str {
+        match self {
+            Self::Relu => wgsl!("op/relu"),
+            Self::LeakyRelu { .. } => wgsl!("op/leaky_relu"),
+            Self::Elu { .. } => wgsl!("op/elu", "lib/expm1"),
+            Self::Tanh => wgsl!("op/tanh", "lib/expm1"),
+            Self::Sigmoid => wgsl!("op/sigmoid", "lib/sigmoid"),
+            Self::Softplus => wgsl!("op/softplus", "lib/expm1"),
+            Self::Silu => wgsl!("op/silu", "lib/sigmoid"),
+            Self::Gelu => wgsl!("op/gelu", "lib/erf"),
+            Self::Abs => wgsl!("op/abs"),
+            Self::Exp => wgsl!("op/exp"),
+            Self::Ln => wgsl!("op/ln"),
+            Self::Sqrt => wgsl!("op/sqrt"),
+            Self::Square => wgsl!("op/square"),
+        }
     }
 
     /// The numbers that its shader takes.

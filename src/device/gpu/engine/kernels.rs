@@ -1,4 +1,4 @@
-//! The three kernels that are no op's: taking a minibatch, copying a gradient, recording a step.
+//! The kernels that are no op's: taking a minibatch, copying a gradient, recording a step.
 
 use super::super::buffer::Bound;
 use super::super::compile::Shown;
@@ -47,6 +47,28 @@ pub(super) fn minibatch(first: usize, len: usize, width: usize, first_row: usize
     }
 }
 
+/// Words of a row that an invocation of [`minibatch_whole`] copies, at most.
+const WORDS: usize = 4;
+
+/// A minibatch of `rows` rows of both columns, of these widths. Control, order, both columns, both minibatches; and how many
+/// invocations it takes.
+pub(super) fn minibatch_whole(rows: usize, [features, targets]: [usize; 2]) -> (Own<6>, usize) {
+    let across = [features, targets].map(|width| width.div_ceil(WORDS));
+    let source = wgsl!("device/minibatch_whole", "lib/grid", "lib/control");
+    let own = Own {
+        kernel: Kernel::new("minibatch", source, "minibatch"),
+        params: vec![
+            ("rows", rows.into()),
+            ("width", features.into()),
+            ("across", across[0].into()),
+            ("target_width", targets.into()),
+            ("target_across", across[1].into()),
+        ],
+        access: [Read, Read, Read, Read, Write, Write],
+    };
+    (own, rows * (across[0] + across[1]))
+}
+
 /// `len` elements of each member. From, to.
 pub(super) fn copy(len: usize, x_stride: usize, y_stride: usize) -> Own<2> {
     Own {
@@ -68,7 +90,8 @@ pub(super) fn record(members: usize, rows: usize, advance: bool, strides: [usize
     }
 }
 
-/// The three as launches, for the suite that holds every launch to its shader.
+/// All of them as launches, for the suite that holds every launch to its shader.
 pub(super) fn launches() -> Vec<Launch> {
-    vec![minibatch(0, 1, 1, 0, 1).launch(), copy(1, 0, 0).launch(), record(1, 1, true, [0; 4]).launch()]
+    let whole = minibatch_whole(1, [1; 2]).0.launch();
+    vec![minibatch(0, 1, 1, 0, 1).launch(), whole, copy(1, 0, 0).launch(), record(1, 1, true, [0; 4]).launch()]
 }

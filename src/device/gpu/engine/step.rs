@@ -89,12 +89,9 @@ impl GpuEngine {
         let mut taking = Vec::with_capacity(set.tables.len());
         for table in &set.tables {
             let mut drafts = Drafts::default();
-            for (parts, to, extent) in
-                [(&table.features, &features, set.features), (&table.targets, &targets, set.targets)]
-            {
-                let width = extent.values / rows.max(1);
-                self.minibatch(&mut drafts, parts, to, &order, &control, (batch, table.rows, width))?;
-            }
+            let widths = [set.features, set.targets].map(|column| column.values / rows.max(1));
+            let columns = [(&table.features[..], &features), (&table.targets[..], &targets)];
+            self.minibatch(&mut drafts, columns, [&order, &control], (batch, table.rows, widths))?;
             drafts.mark(0, Phase::Minibatch);
             taking.push(drafts.finish(&self.gpu)?);
         }
@@ -196,25 +193,42 @@ impl GpuEngine {
         [x, y, members]
     }
 
+    /// The rows of a minibatch of both columns: one launch where a binding shows each column, one a part and window elsewhere.
     fn minibatch(
         &self,
         all: &mut Drafts,
-        parts: &[Part],
-        to: &Bound,
-        order: &Bound,
-        control: &Bound,
-        (batch, rows, width): (usize, usize, usize),
+        columns: [(&[Part], &Bound); 2],
+        [order, control]: [&Bound; 2],
+        (batch, rows, widths): (usize, usize, [usize; 2]),
     ) -> Result<(), DeviceError> {
-        for part in parts {
-            for (first, len) in self.windows(batch * width) {
-                let own = kernels::minibatch(first, len, width, part.first_row, part.rows);
-                let all_words = (control, 0, control.buffer.elements());
-                let shown =
-                    own.shown([all_words, (order, 0, rows), (&part.bound, 0, part.rows * width), (to, first, len)]);
-                let from = all.len();
-                all.add(&self.gpu, own.kernel, &own.params, &shown, self.linear(len, 1), 1)?;
-                // Of several parts each has its share of the rows, wherever they fall.
-                all.moves(from, 4 * (2 * len + len / width.max(1)) / parts.len());
+        let all_words = (control, 0, control.buffer.elements());
+        let whole = widths.iter().all(|&width| width > 0 && batch * width <= self.gpu.max_elements());
+        if let ([([features], to), ([targets], to_targets)], true) = (columns, whole) {
+            let (own, invocations) = kernels::minibatch_whole(batch, widths);
+            let [width, target_width] = widths;
+            let shown = own.shown([
+                all_words,
+                (order, 0, rows),
+                (&features.bound, 0, features.rows * width),
+                (&targets.bound, 0, targets.rows * target_width),
+                (to, 0, batch * width),
+                (to_targets, 0, batch * target_width),
+            ]);
+            all.add(&self.gpu, own.kernel, &own.params, &shown, self.linear(invocations, 1), 1)?;
+            all.moves(0, 4 * (2 * batch * (width + target_width) + batch));
+            return Ok(());
+        }
+        for ((parts, to), width) in columns.into_iter().zip(widths) {
+            for part in parts {
+                for (first, len) in self.windows(batch * width) {
+                    let own = kernels::minibatch(first, len, width, part.first_row, part.rows);
+                    let table = (&part.bound, 0, part.rows * width);
+                    let shown = own.shown([all_words, (order, 0, rows), table, (to, first, len)]);
+                    let from = all.len();
+                    all.add(&self.gpu, own.kernel, &own.params, &shown, self.linear(len, 1), 1)?;
+                    // Of several parts each has its share of the rows, wherever they fall.
+                    all.moves(from, 4 * (2 * len + len / width.max(1)) / parts.len());
+                }
             }
         }
         Ok(())

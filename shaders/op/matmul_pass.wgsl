@@ -1,6 +1,6 @@
-// C = f′(s) ⊙ op(A) op(B): a product with the slope of an activation in its store, which is what arrives before the activation.
-// f64 twins: src/op/matmul.rs, src/op/unary.rs. z = member · batch + item.
-// Uses: a product as op/matmul.wgsl does, and op/<function>.wgsl for `df`
+// C = pass(op(A) op(B)): a product that goes on through element-wise nodes in its store, as gradients do through an activation.
+// f64 twins: src/op/matmul.rs and those of op/pass/. z = member · batch + item.
+// Uses: a product as op/matmul.wgsl does, and one of op/pass/
 
 struct Params {
     m: u32,
@@ -19,17 +19,22 @@ struct Params {
     c_batch: u32,
     c_member: u32,
     accumulate: u32,
+    first_member: u32,
+    stream: u32,
+    rate_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
-// Lies as C does.
-@group(0) @binding(3) var<storage, read> s: array<f32>;
-@group(0) @binding(4) var<storage, read_write> c: array<f32>;
+@group(0) @binding(3) var<storage, read_write> c: array<f32>;
+
+fn element(place: u32, member: u32) -> u32 {
+    return place - member * params.c_member;
+}
 
 fn finish(sum: f32, column: u32, member: u32, place: u32) -> f32 {
-    return sum * df(s[place]);
+    return pass_on(sum, place, member);
 }
 
 // Invocations past the last tile have nothing to do.

@@ -1,0 +1,25 @@
+// y = f(a + b), element by element, both of one shape: what comes back from a residual block, and its activation.
+// f64 twins: src/op/binary.rs, src/op/unary.rs.  Uses: lib/grid.wgsl, op/<activation>.wgsl for `f`
+
+struct Params {
+    len: u32,
+    a_stride: u32,
+    b_stride: u32,
+    y_stride: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn add_then(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let i = linear_index(id, groups);
+    if i < params.len {
+        y[id.z * params.y_stride + i] = f(a[id.z * params.a_stride + i] + b[id.z * params.b_stride + i]);
+    }
+}

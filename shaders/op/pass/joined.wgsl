@@ -1,0 +1,9 @@
+// A gradient meets another on its way. Both lie alike. Twin: src/graph/accumulate.rs.
+
+@group(0) @binding(4) var<storage, read> other: array<f32>;
+
+fn begin(member: u32) {}
+
+fn pass_on(value: f32, place: u32, member: u32) -> f32 {
+    return value + other[place];
+}

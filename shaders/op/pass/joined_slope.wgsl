@@ -1,0 +1,11 @@
+// A gradient meets another and goes on through an activation with it: times f′(s). All three lie alike.
+// Twins: src/graph/accumulate.rs, src/op/unary.rs.  Uses: op/<function>.wgsl for `df`
+
+@group(0) @binding(4) var<storage, read> other: array<f32>;
+@group(0) @binding(5) var<storage, read> s: array<f32>;
+
+fn begin(member: u32) {}
+
+fn pass_on(value: f32, place: u32, member: u32) -> f32 {
+    return (value + other[place]) * df(s[place]);
+}

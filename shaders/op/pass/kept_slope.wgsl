@@ -1,0 +1,17 @@
+// A gradient goes on through a dropout and the relu before it: over 1 − p, times relu′. s, which lies as the result does, is what the
+// dropout left: above 0 exactly where the relu's output is above 0 and was kept, so that nothing need be drawn again.
+// `params`, with `rate_stride`, comes from the kernel's file. Twins: src/op/dropout.rs, src/op/unary.rs.  Uses: op/relu.wgsl for `df`
+
+@group(0) @binding(4) var<storage, read> s: array<f32>;
+@group(0) @binding(5) var<storage, read> rate: array<f32>;
+
+var<private> kept: f32;
+
+fn begin(member: u32) {
+    let p = clamp(rate[member * params.rate_stride], 0.0, 1.0);
+    kept = select(1.0 - p, 1.0, p >= 1.0);
+}
+
+fn pass_on(value: f32, place: u32, member: u32) -> f32 {
+    return value / kept * df(s[place]);
+}
