@@ -198,7 +198,7 @@ macro_rules! product {
             wgsl!($kernel, "lib/product_subgroup", "lib/eight", "lib/grid", "lib/operands" $(, $part)*),
             wgsl!($kernel, "lib/product_double", "lib/product_edge", "lib/operands" $(, $part)*),
             wgsl!($kernel, "lib/product_vector", "lib/product_edge", "lib/operands" $(, $part)*),
-            wgsl!($kernel, "lib/product_wide", "lib/operands_wide", "lib/grid" $(, $part)*),
+            wgsl!($kernel, "lib/product_wide", "lib/squares", "lib/operands_wide", "lib/grid" $(, $part)*),
         ]
     };
 }

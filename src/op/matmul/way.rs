@@ -189,16 +189,16 @@ fn fewest(product: &Product) -> usize {
     product.size[M].min(product.size[N])
 }
 
-/// Whether two neighbours of each operand are one word of 64 bits wherever they begin at an even place: the axis they lie along has
-/// an even length, steps along the others are even.
+/// Whether two neighbours of each operand are one word of 64 bits wherever the first is at an even place: the axis they lie along
+/// has an even length, steps along the others are even.
 fn even(product: &Product) -> bool {
-    let whole = |x: usize, across: usize| {
+    let paired = |x: usize, across: usize| {
         let strides = &product.strides[x];
-        let along = if strides[K] == 1 { K } else { across };
-        let others = (0..4).filter(|&d| d != along);
-        strides[along] == 1 && product.size[along].is_multiple_of(2) && others.into_iter().all(|d| strides[d].is_multiple_of(2))
+        let along = if strides[K] == 1 && strides[across] != 1 { K } else { across };
+        let two = |length: usize| length.is_multiple_of(2);
+        strides[along] == 1 && two(product.size[along]) && (0..4).all(|d| d == along || two(strides[d]))
     };
-    whole(0, M) && whole(1, N)
+    product.size[K] > 0 && paired(0, M) && paired(1, N)
 }
 
 /// How many rows an invocation of the register kernel has.
@@ -226,9 +226,9 @@ pub(super) fn variants(product: &Product, plan: &Plan) -> Variants {
     let letter = |transposed: bool| if transposed { 't' } else { 'n' };
     let [batch, m, n, k] = product.size.map(usize::next_power_of_two);
     let layout = [letter(a[K] != 1), letter(b[N] != 1)].iter().collect::<String>();
-    let even = if even(product) { " even" } else { "" };
+    let wide = if Way::Wide.suits(product, plan) { " even" } else { "" };
     Variants {
-        class: format!("product {layout} {batch}x{m}x{n}x{k}{even}"),
+        class: format!("product {layout} {batch}x{m}x{n}x{k}{wide}"),
         names: ALL.iter().filter(|(_, way)| way.suits(product, plan)).map(|&(name, _)| name).collect(),
     }
 }
@@ -240,7 +240,7 @@ mod tests {
 
     fn plan(tiling: Tiling) -> Plan {
         let nothing = Place { shape: [0].into(), stride: 0 };
-        let abilities = Abilities { subgroup: Some(8), ..Abilities::default() };
+        let abilities = Abilities { subgroup: Some(8), wide: true, ..Abilities::default() };
         Plan { tiling, abilities, ..Plan::new(Vec::new(), nothing, 1) }
     }
 
@@ -254,8 +254,9 @@ mod tests {
     fn few_rows_or_columns_have_kernels_of_their_own() {
         let of = |m, n, tiling| Way::of(&product(m, n, 100, [false, true]), &plan(tiling));
         for (few, rows) in [(1, 1), (2, 4), (4, 4), (5, 8), (8, 8), (9, 16)] {
-            assert_eq!(of(few, 1000, Tiling::Register), Way::Subgroup { rows }, "{few}");
-            assert_eq!(of(1000, few, Tiling::Register), Way::Subgroup { rows }, "{few}");
+            let lanes = if rows == 16 { Way::Wide } else { Way::Subgroup { rows } };
+            assert_eq!(of(few, 1000, Tiling::Register), lanes, "{few}");
+            assert_eq!(of(1000, few, Tiling::Register), lanes, "{few}");
             let vector = few <= 4;
             assert_eq!(of(few, 1000, Tiling::Workgroup) == Way::Vector, vector, "{few}");
             assert_eq!(of(1000, few, Tiling::Workgroup) == Way::Vector, vector, "{few}");
@@ -265,6 +266,33 @@ mod tests {
         // A name that is not offered at a place is none.
         let named = Plan { variant: Some("vector"), ..plan(Tiling::Workgroup) };
         assert_eq!(Way::of(&product(5, 5, 5, [false; 2]), &named), Way::Tile { side: 8 });
+    }
+
+    /// Only where no pair straddles an end or begins at an odd place.
+    #[test]
+    fn two_numbers_are_one_load_where_they_pair_up() {
+        let of = |m, n, k, layout| Way::of(&product(m, n, k, layout), &plan(Tiling::Register));
+        let alone = Way::Subgroup { rows: 16 };
+        // Each operand's own axis is even; the other two may be odd.
+        for (layout, [m, n, k]) in
+            LAYOUTS.into_iter().zip([[9, 10, 12], [9, 11, 12], [10, 12, 9], [10, 11, 12]])
+        {
+            assert_eq!(of(m, n, k, layout), Way::Wide, "{layout:?} {m}×{n}×{k}");
+        }
+        for (layout, [m, n, k]) in
+            [(0, [9, 10, 11]), (0, [9, 11, 12]), (1, [10, 10, 11]), (2, [9, 10, 10]), (2, [10, 9, 10]), (3, [9, 10, 10]), (3, [10, 10, 9])]
+        {
+            assert_eq!(of(m, n, k, LAYOUTS[layout]), alone, "{:?} {m}×{n}×{k}", LAYOUTS[layout]);
+        }
+        for k in [0, 1] {
+            assert_eq!(of(10, 10, k, [false, true]), alone, "{k}");
+        }
+        assert_eq!(of(8, 100, 100, [false, true]), Way::Subgroup { rows: 8 });
+        let items = |k| Way::of(&Product::new([3, 10, 10, k], [false; 2], [false; 2]), &plan(Tiling::Register));
+        assert_eq!([items(12), items(11)], [Way::Wide, alone]);
+        let bare = Abilities { subgroup: Some(8), ..Abilities::default() };
+        let plan = Plan { abilities: bare, ..plan(Tiling::Register) };
+        assert_eq!(Way::of(&product(10, 10, 10, [false, true]), &plan), alone);
     }
 
     /// Each place of C in just one tile: of the kernels' own account of what a tile covers.
@@ -279,6 +307,7 @@ mod tests {
         assert_eq!(count(33, 7, 9, [false; 2], Way::Subgroup { rows: 8 }), 3);
         assert_eq!(count(7, 7, 9, [false; 2], Way::Subgroup { rows: 8 }), 1);
         assert_eq!(count(33, 7, 9, [false; 2], Way::Subgroup { rows: 16 }), 3);
+        assert_eq!(count(33, 17, 9, [false; 2], Way::Wide), 6);
         // B along K: 64 lanes a column. Along the columns: 16. Short K: as many as it has steps.
         assert_eq!(count(1, 33, 1000, [false, true], Way::Vector), 9);
         assert_eq!(count(4, 33, 1000, [false, false], Way::Vector), 3);
