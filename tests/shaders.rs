@@ -225,6 +225,10 @@ fn translates(name: &str, module: &Module, info: &ModuleInfo, launch: &Launch) {
     naga::back::hlsl::Writer::new(&mut text, &hlsl, &naga::back::hlsl::PipelineOptions::default())
         .write(&module, &info, None)
         .unwrap_or_else(|e| panic!("{name}: HLSL: {e}"));
+    if launch.kernel.source.contains("u64") {
+        // GLSL has no such integers without an extension, and is no language of ours.
+        return;
+    }
     let glsl = naga::back::glsl::Options {
         version: naga::back::glsl::Version::Embedded { version: 310, is_webgl: false },
         ..Default::default()
