@@ -66,6 +66,7 @@ fn each_way(name: &str, run: impl Fn(&Gpu) -> Result<(), Failed> + Clone + Send 
         (Tiling::Register, true, "subgroup-1x16"),
         (Tiling::Register, true, "subgroup-4x16"),
         (Tiling::Register, false, "subgroup-8x16"),
+        (Tiling::Register, true, "subgroup-16x16-wide"),
         (Tiling::Workgroup, false, "tile-64"),
         (Tiling::Workgroup, true, "tile-64-double"),
         (Tiling::Workgroup, false, "tile-128-double"),

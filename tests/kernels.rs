@@ -56,7 +56,7 @@ fn variants(case: &Case, tiling: Tiling) -> Vec<&'static str> {
     let Ok(output) = case.op.output(&metas) else { panic!("{}: the shape rule refuses a case", case.label) };
     let place = |meta: &Meta| Place { stride: padded(meta.shape.elements()), shape: meta.shape.clone() };
     let plan = Plan::new(metas.iter().map(place).collect(), place(&output), 1);
-    let abilities = Abilities { subgroup: Some(8), ..Abilities::default() };
+    let abilities = Abilities { subgroup: Some(8), wide: true, ..Abilities::default() };
     case.op.variants(&Plan { tiling, abilities, ..plan }).names
 }
 

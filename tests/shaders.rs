@@ -23,7 +23,7 @@ fn launches() -> Vec<(String, Launch)> {
         for case in (entry.cases)() {
             for members in [1, 3] {
                 for tiling in [Tiling::Register, Tiling::Workgroup] {
-                    let abilities = Abilities { subgroup: Some(8), ..Abilities::default() };
+                    let abilities = Abilities { subgroup: Some(8), wide: true, ..Abilities::default() };
                     let plan = Plan { tiling, abilities, ..plan(&case, members) };
                     let name = format!("{}::{} {tiling:?} x{members}", case.op.name(), case.label);
                     let offered = case.op.variants(&plan).names.into_iter().map(Some);
@@ -63,12 +63,13 @@ fn launches() -> Vec<(String, Launch)> {
 }
 
 /// The ways to launch a product that groups take over.
-const PRODUCTS: [&str; 10] = [
+const PRODUCTS: [&str; 11] = [
     "register-8x4",
     "subgroup-1x16",
     "subgroup-4x16",
     "subgroup-8x16",
     "subgroup-16x16",
+    "subgroup-16x16-wide",
     "tile-32",
     "tile-64",
     "tile-64-double",
@@ -99,7 +100,7 @@ fn joint(case: &Case, tiling: Tiling, variant: Option<&'static str>) -> Vec<Laun
     let upstream = g.member_input("upstream", Meta::real(g.shape(y).clone())).expect("names differ");
     let gradients = g.gradients(y, upstream, &wrt).unwrap_or_else(|e| panic!("{}: {e}", case.label));
     let wanted: Vec<NodeId> = gradients.into_iter().flatten().chain([y]).collect();
-    let abilities = Abilities { subgroup: Some(8), ..Abilities::default() };
+    let abilities = Abilities { subgroup: Some(8), wide: true, ..Abilities::default() };
     let plan = Plan { tiling, abilities, variant, ..plan(case, 1) };
     thalweg::device::launches(&g, &wanted, &plan, 3).unwrap_or_else(|e| panic!("{}: {e}", case.label))
 }
@@ -132,8 +133,10 @@ fn launches_agree_with_their_shaders() {
 fn validated(name: &str, source: &str) -> (Module, ModuleInfo) {
     let module = naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string_with_path(source, "kernel.wgsl")));
-    // Kernels that use subgroups are launched where a device has them; all others need nothing.
-    let needs = if source.contains("subgroupBroadcast(") { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    // Kernels that use subgroups or wide integers are launched where a device has them; all others need nothing.
+    let mut needs = Capabilities::empty();
+    needs.set(Capabilities::SUBGROUP, source.contains("subgroupBroadcast("));
+    needs.set(Capabilities::SHADER_INT64, source.contains("u64"));
     let info = Validator::new(ValidationFlags::all(), needs)
         .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
         .subgroup_operations(naga::valid::SubgroupOperationSet::all())
@@ -233,6 +236,10 @@ fn translates(name: &str, module: &Module, info: &ModuleInfo, launch: &Launch) {
     naga::back::hlsl::Writer::new(&mut text, &hlsl, &naga::back::hlsl::PipelineOptions::default())
         .write(&module, &info, None)
         .unwrap_or_else(|e| panic!("{name}: HLSL: {e}"));
+    if launch.kernel.source.contains("u64") {
+        // GLSL has no such integers without an extension, and is no language of ours.
+        return;
+    }
     let glsl = naga::back::glsl::Options {
         version: naga::back::glsl::Version::Embedded { version: 310, is_webgl: false },
         ..Default::default()

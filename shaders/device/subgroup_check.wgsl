@@ -1,4 +1,4 @@
-// Whether a workgroup of 8 is one subgroup whose lanes hear each other: each writes Σ (l + 1) · (100 · workgroup + l).
+// Whether a workgroup of 8 is one subgroup whose lanes hear each other, in the workgroup's order: each writes Σ (l + 1) · (100 · workgroup + l).
 // Host's side: src/device/gpu/subgroup.rs
 
 struct Params {
@@ -11,6 +11,7 @@ struct Params {
 @compute @workgroup_size(8)
 fn subgroup_check(
     @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
     @builtin(subgroup_invocation_id) lane: u32,
     @builtin(subgroup_size) size: u32,
 ) {
@@ -24,7 +25,7 @@ fn subgroup_check(
     sum += 7u * subgroupBroadcast(own, 6u);
     sum += 8u * subgroupBroadcast(own, 7u);
     let at = group.x * 8u + lane;
-    if at < params.len && size == 8u {
+    if at < params.len && size == 8u && local == lane {
         heard[at] = sum;
     }
 }

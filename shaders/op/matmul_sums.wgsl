@@ -23,8 +23,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
 @group(0) @binding(4) var<storage, read_write> sums: array<f32>;
 
@@ -39,7 +37,7 @@ fn past(index: u32, member: u32) {
         let first = member * params.a_member + index * params.a_row;
         var total = 0.0;
         for (var k = 0u; k < params.k; k++) {
-            total += a[first + k * params.a_column];
+            total += a_at(first + k * params.a_column);
         }
         sums[member * params.sum_member + index] = total;
     }

@@ -78,6 +78,8 @@ struct Shared {
     trouble: Arc<Mutex<Option<Trouble>>>,
     /// The size that every subgroup has, if they stood their test.
     subgroup: OnceLock<u32>,
+    /// Whether 64-bit integers stood theirs.
+    wide: OnceLock<bool>,
 }
 
 /// What the driver said outside of any call.
@@ -165,6 +167,7 @@ impl Gpu {
             allocated: Arc::default(),
             trouble,
             subgroup: OnceLock::new(),
+            wide: OnceLock::new(),
         };
         let gpu = Self { shared: Arc::new(shared) };
         gpu.try_subgroups()?;
@@ -196,7 +199,7 @@ impl Gpu {
             invocations: limits.max_compute_invocations_per_workgroup,
             storage_buffers: limits.max_storage_buffers_per_shader_stage,
             subgroup: self.shared.subgroup.get().copied(),
-            wide: self.shared.device.features().contains(wgpu::Features::SHADER_INT64),
+            wide: self.shared.wide.get().is_some(),
         }
     }
 

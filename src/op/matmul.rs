@@ -41,7 +41,8 @@ use crate::shape::Shape;
 /// With at most 4 rows or columns (a matrix times a vector, one row at inference, a layer of few outputs) a card runs `vector`
 /// (`shaders/lib/product_vector.wgsl`): 4 to 64 lanes share out the K of each place of the long axis, so that the large operand is
 /// read once, by neighbouring lanes from neighbouring words, and a fixed tree adds their sums up. Tiles would be idle but for a
-/// corner there, and too few to fill a card. A software adapter runs tiles of 1, 4 or 8 by 16.
+/// corner there, and too few to fill a card. A software adapter runs tiles of 1, 4 or 8 by 16, and otherwise of 16 by 16: two numbers
+/// a load (`shaders/lib/product_wide.wgsl`) where it has integers of 64 bits and the lengths along which the operands lie are even.
 /// On cards a single product (no batch) with K ≥ 2048 and fewer than 64 workgroups, as weights' gradients are, is cut
 /// along K into 8 parts, or 32 where the workgroups are fewer than 8; `shaders/op/reduce.wgsl` adds the parts up in a fixed order,
 /// the same bits each time. The tuner may choose `split-K-8`, `split-K-32` or a product in one piece where K > 1024 and
@@ -256,12 +257,19 @@ pub fn cases() -> Vec<Case> {
             let case = Case::new(format!("{name} {m}×{n}×{k}"), op);
             cases.push(case.real(pair(m, k, ta), any).real(pair(k, n, tb), any));
         }
+        // Even lengths, ragged in tiles: two numbers a load. Odd ones where the layout does not ask for even.
+        for (m, n, k) in [(34, 22, 18), (130, 70, 46), (10, 12, 2), (if ta { 18 } else { 17 }, if tb { 19 } else { 20 }, 34)] {
+            let case = Case::new(format!("{name} even {m}×{n}×{k}"), op);
+            cases.push(case.real(pair(m, k, ta), any).real(pair(k, n, tb), any));
+        }
         let batched = |lead: &[usize], tail: [usize; 2]| Shape::from([lead, &tail[..]].concat());
         for (label, la, lb) in
             [("batch", &[2, 3][..], &[2, 3][..]), ("shared b", &[5], &[]), ("shared a", &[], &[5])]
         {
             let case = Case::new(format!("{name} {label}"), op);
             cases.push(case.real(batched(la, pair(9, 6, ta)), any).real(batched(lb, pair(6, 7, tb)), any));
+            let case = Case::new(format!("{name} {label}, even"), op);
+            cases.push(case.real(batched(la, pair(18, 22, ta)), any).real(batched(lb, pair(22, 20, tb)), any));
             let case = Case::new(format!("{name} {label}, few rows"), op);
             cases.push(case.real(batched(la, pair(2, 35, ta)), any).real(batched(lb, pair(35, 19, tb)), any));
         }
@@ -285,6 +293,8 @@ pub fn cases() -> Vec<Case> {
         cases.push(case.real(pair(m, k, ta), tall).real(pair(k, n, tb), tall).edge());
     }
     cases.push(Case::new("tall sum of 41", SUM).real([41, 100, 7], tall).real([41, 100, 11], tall).edge());
+    // A and B along their own axes: K may be odd.
+    cases.push(Case::new("sum of 3, even", SUM).real([3, 7, 34], any).real([3, 7, 18], any));
     cases.push(Case::new("sum of 3", SUM).real([3, 5, 7], any).real([3, 5, 11], any));
     cases
 }

@@ -40,15 +40,18 @@ pub fn trial(name: impl Into<String>, run: impl FnOnce() -> Result<(), Failed> +
 static EIGHT_LANES: LazyLock<bool> =
     LazyLock::new(|| open(Options::default()).is_ok_and(|gpu| gpu.abilities().subgroup == Some(8)));
 
-/// A test of a kernel variant, which shows as ignored on an adapter that has not the lanes for it: another kernel would be launched
-/// under its name.
+static WIDE: LazyLock<bool> = LazyLock::new(|| open(Options::default()).is_ok_and(|gpu| gpu.abilities().wide));
+
+/// A test of a kernel variant, which shows as ignored on an adapter that has not the lanes or the integers for it: another kernel
+/// would be launched under its name.
 #[allow(dead_code, reason = "not every suite has variants")]
 pub fn variant(
     name: impl Into<String>,
     variant: &str,
     run: impl FnOnce() -> Result<(), Failed> + Send + 'static,
 ) -> Trial {
-    let lacking = *PRESENT && variant.starts_with("subgroup") && !*EIGHT_LANES;
+    let subgroup = variant.starts_with("subgroup") && !*EIGHT_LANES;
+    let lacking = *PRESENT && (subgroup || variant.ends_with("wide") && !*WIDE);
     if lacking { Trial::test(name, || Ok(())).with_ignored_flag(true) } else { trial(name, run) }
 }
 

@@ -25,6 +25,9 @@ impl Gpu {
         if self.shared.device.features().contains(wgpu::Features::SUBGROUP) && stood(self.broadcasts())? {
             self.shared.subgroup.get_or_init(|| LANES);
         }
+        if self.shared.device.features().contains(wgpu::Features::SHADER_INT64) && stood(self.pairs())? {
+            self.shared.wide.get_or_init(|| true);
+        }
         Ok(())
     }
 
@@ -46,7 +49,27 @@ impl Gpu {
     }
 }
 
-/// Whether subgroups may be used after such a test.
+impl Gpu {
+    /// Whether 64 bits are two words, the lower first, on their way in and out.
+    fn pairs(&self) -> Result<bool, DeviceError> {
+        let len = 4 * LANES;
+        let launch = Launch {
+            kernel: Kernel::new("wide_check", wgsl!("device/wide_check", "optim/loads_wide"), "wide_check"),
+            params: vec![("len", len.into())],
+            bindings: vec![Binding::write(Operand::Output, len as usize)],
+            groups: [1, 1, 1],
+            flops: 0,
+        };
+        let check = self.prepare(launch.into(), &[], len as usize)?;
+        check.run(1)?;
+        let found = check.read(Operand::Output)?;
+        let own = |lane: u32| [3 * lane + 1, len + 0x8000_0000 + lane];
+        let swapped = |lane: u32| own((lane + 1) % LANES).into_iter().rev();
+        Ok((0..LANES).flat_map(own).chain((0..LANES).flat_map(swapped)).eq(found))
+    }
+}
+
+/// Whether subgroups, or wide integers, may be used after such a test.
 fn stood(test: Result<bool, DeviceError>) -> Result<bool, DeviceError> {
     match test {
         Err(DeviceError::Kernel { .. }) => Ok(false),

@@ -24,7 +24,7 @@ pub(crate) struct Product {
 }
 
 /// The sources of a product that [`product!`] makes, one for each kernel.
-pub(crate) type Sources = [&'static str; 5];
+pub(crate) type Sources = [&'static str; 6];
 
 /// What a kernel adds to a product: its own source, fields and bindings after B and before C.
 pub(crate) struct Finish<'a> {
@@ -189,15 +189,16 @@ pub(super) fn span(strides: &[usize; 4], size: &[usize; 4]) -> usize {
 }
 
 /// The sources of a product whose own file is named, with the parts it links: by registers, by workgroups, by
-/// subgroups, by workgroups with their memory twice over, and of few rows or columns.
+/// subgroups, by workgroups with their memory twice over, of few rows or columns, and by subgroups with wide loads.
 macro_rules! product {
     ($kernel:literal $(, $part:literal)* $(,)?) => {
         [
-            wgsl!($kernel, "lib/product_register", "lib/grid" $(, $part)*),
-            wgsl!($kernel, "lib/product_workgroup", "lib/product_edge" $(, $part)*),
-            wgsl!($kernel, "lib/product_subgroup", "lib/eight", "lib/grid" $(, $part)*),
-            wgsl!($kernel, "lib/product_double", "lib/product_edge" $(, $part)*),
-            wgsl!($kernel, "lib/product_vector", "lib/product_edge" $(, $part)*),
+            wgsl!($kernel, "lib/product_register", "lib/grid", "lib/operands" $(, $part)*),
+            wgsl!($kernel, "lib/product_workgroup", "lib/product_edge", "lib/operands" $(, $part)*),
+            wgsl!($kernel, "lib/product_subgroup", "lib/eight", "lib/grid", "lib/operands" $(, $part)*),
+            wgsl!($kernel, "lib/product_double", "lib/product_edge", "lib/operands" $(, $part)*),
+            wgsl!($kernel, "lib/product_vector", "lib/product_edge", "lib/operands" $(, $part)*),
+            wgsl!($kernel, "lib/product_wide", "lib/squares", "lib/operands_wide", "lib/grid" $(, $part)*),
         ]
     };
 }

@@ -10,6 +10,8 @@ pub(super) enum Way {
     Register,
     /// `product_subgroup.wgsl`: so many rows × 16 columns by a subgroup of 8; 16 rows × so many columns where those are few.
     Subgroup { rows: usize },
+    /// `product_wide.wgsl`: 16 × 16 by a subgroup of 8, which loads two numbers at once.
+    Wide,
     /// `product_workgroup.wgsl`: 4·side × 4·side by side² invocations.
     Tile { side: usize },
     /// `product_double.wgsl`: 8·side × 8·side by side² invocations.
@@ -19,12 +21,13 @@ pub(super) enum Way {
 }
 
 /// Under the names that a plan has.
-const ALL: [(&str, Way); 10] = [
+const ALL: [(&str, Way); 11] = [
     ("register-8x4", Way::Register),
     ("subgroup-1x16", Way::Subgroup { rows: 1 }),
     ("subgroup-4x16", Way::Subgroup { rows: 4 }),
     ("subgroup-8x16", Way::Subgroup { rows: 8 }),
     ("subgroup-16x16", Way::Subgroup { rows: 16 }),
+    ("subgroup-16x16-wide", Way::Wide),
     ("tile-32", Way::Tile { side: 8 }),
     ("tile-64", Way::Tile { side: 16 }),
     ("tile-64-double", Way::Double { side: 8 }),
@@ -44,11 +47,13 @@ impl Way {
             Self::Subgroup { rows: 1 } => few <= 1,
             Self::Subgroup { rows: 4 } => (2..=4).contains(&few),
             Self::Vector => few <= FEW,
+            Self::Wide => few > 8 && even(product),
             _ => true,
         };
         let there = match self {
             Self::Register => true,
             Self::Subgroup { .. } => plan.tiling == Tiling::Register && plan.abilities.subgroup == Some(8),
+            Self::Wide => plan.tiling == Tiling::Register && plan.abilities.subgroup == Some(8) && plan.abilities.wide,
             Self::Tile { .. } | Self::Double { .. } | Self::Vector => plan.tiling == Tiling::Workgroup,
         };
         rows && there
@@ -72,6 +77,7 @@ impl Way {
             _ => 16,
         };
         match plan.tiling {
+            Tiling::Register if Self::Wide.suits(product, plan) => Self::Wide,
             Tiling::Register if Self::Subgroup { rows }.suits(product, plan) => Self::Subgroup { rows },
             Tiling::Register => Self::Register,
             Tiling::Workgroup if Self::Vector.suits(product, plan) => Self::Vector,
@@ -93,7 +99,7 @@ impl Way {
     /// Whether rows and columns change places: C is narrow, where the kernel is meant for one that is flat.
     fn narrow(self, product: &Product) -> bool {
         let few = match self {
-            Self::Subgroup { rows: 16 } => return false,
+            Self::Subgroup { rows: 16 } | Self::Wide => return false,
             Self::Subgroup { rows } => rows,
             _ => FEW,
         };
@@ -108,6 +114,7 @@ impl Way {
             Self::Register => cover(rows(product), 4),
             Self::Subgroup { rows } if self.narrow(product) => cover(16, rows),
             Self::Subgroup { rows } => cover(rows, 16),
+            Self::Wide => cover(16, 16),
             Self::Tile { side } => cover(4 * side, 4 * side),
             Self::Double { side } => cover(8 * side, 8 * side),
             Self::Vector => {
@@ -125,6 +132,7 @@ impl Way {
             Self::Subgroup { .. } => 2,
             Self::Double { .. } => 3,
             Self::Vector => 4,
+            Self::Wide => 5,
         }
     }
 
@@ -132,6 +140,8 @@ impl Way {
     pub fn constants(self, product: &Product, accumulate: bool) -> Vec<(&'static str, f64)> {
         let flag = |on: bool| f64::from(u8::from(on));
         let [a, b, _] = &product.strides;
+        let (a_along_k, b_along_k) =
+            (("A_ALONG_K", flag(a[K] == 1)), ("B_ALONG_K", flag(b[N] != 1 && b[K] == 1)));
         let narrow = self.narrow(product);
         match self {
             Self::Register => vec![
@@ -142,11 +152,8 @@ impl Way {
             Self::Subgroup { rows } => {
                 vec![("ROWS", rows as f64), ("ACCUMULATE", flag(accumulate)), ("NARROW", flag(narrow))]
             }
-            Self::Tile { side } | Self::Double { side } => vec![
-                ("SIDE", side as f64),
-                ("A_ALONG_K", flag(a[K] == 1)),
-                ("B_ALONG_K", flag(b[N] != 1 && b[K] == 1)),
-            ],
+            Self::Wide => vec![("ACCUMULATE", flag(accumulate)), a_along_k, b_along_k],
+            Self::Tile { side } | Self::Double { side } => vec![("SIDE", side as f64), a_along_k, b_along_k],
             Self::Vector => {
                 let (long, few) = if narrow { (M, N) } else { (N, M) };
                 let (positions, along_k) = positions(product, long);
@@ -165,7 +172,7 @@ impl Way {
         let tiles = self.tiles(product);
         let groups = match self {
             Self::Register => (tiles + past).div_ceil(LANES),
-            Self::Subgroup { .. } => tiles + past.div_ceil(8),
+            Self::Subgroup { .. } | Self::Wide => tiles + past.div_ceil(8),
             Self::Tile { side } | Self::Double { side } => tiles + past.div_ceil(side * side),
             Self::Vector => tiles + past.div_ceil(CREW),
         };
@@ -180,6 +187,18 @@ const CREW: usize = 256;
 /// How many rows or columns C has, whichever is less.
 fn fewest(product: &Product) -> usize {
     product.size[M].min(product.size[N])
+}
+
+/// Whether two neighbours of each operand are one word of 64 bits wherever the first is at an even place: the axis they lie along
+/// has an even length, steps along the others are even.
+fn even(product: &Product) -> bool {
+    let paired = |x: usize, across: usize| {
+        let strides = &product.strides[x];
+        let along = if strides[K] == 1 && strides[across] != 1 { K } else { across };
+        let two = |length: usize| length.is_multiple_of(2);
+        strides[along] == 1 && two(product.size[along]) && (0..4).all(|d| d == along || two(strides[d]))
+    };
+    product.size[K] > 0 && paired(0, M) && paired(1, N)
 }
 
 /// How many rows an invocation of the register kernel has.
@@ -207,8 +226,9 @@ pub(super) fn variants(product: &Product, plan: &Plan) -> Variants {
     let letter = |transposed: bool| if transposed { 't' } else { 'n' };
     let [batch, m, n, k] = product.size.map(usize::next_power_of_two);
     let layout = [letter(a[K] != 1), letter(b[N] != 1)].iter().collect::<String>();
+    let wide = if Way::Wide.suits(product, plan) { " even" } else { "" };
     Variants {
-        class: format!("product {layout} {batch}x{m}x{n}x{k}"),
+        class: format!("product {layout} {batch}x{m}x{n}x{k}{wide}"),
         names: ALL.iter().filter(|(_, way)| way.suits(product, plan)).map(|&(name, _)| name).collect(),
     }
 }
@@ -220,7 +240,7 @@ mod tests {
 
     fn plan(tiling: Tiling) -> Plan {
         let nothing = Place { shape: [0].into(), stride: 0 };
-        let abilities = Abilities { subgroup: Some(8), ..Abilities::default() };
+        let abilities = Abilities { subgroup: Some(8), wide: true, ..Abilities::default() };
         Plan { tiling, abilities, ..Plan::new(Vec::new(), nothing, 1) }
     }
 
@@ -234,8 +254,9 @@ mod tests {
     fn few_rows_or_columns_have_kernels_of_their_own() {
         let of = |m, n, tiling| Way::of(&product(m, n, 100, [false, true]), &plan(tiling));
         for (few, rows) in [(1, 1), (2, 4), (4, 4), (5, 8), (8, 8), (9, 16)] {
-            assert_eq!(of(few, 1000, Tiling::Register), Way::Subgroup { rows }, "{few}");
-            assert_eq!(of(1000, few, Tiling::Register), Way::Subgroup { rows }, "{few}");
+            let lanes = if rows == 16 { Way::Wide } else { Way::Subgroup { rows } };
+            assert_eq!(of(few, 1000, Tiling::Register), lanes, "{few}");
+            assert_eq!(of(1000, few, Tiling::Register), lanes, "{few}");
             let vector = few <= 4;
             assert_eq!(of(few, 1000, Tiling::Workgroup) == Way::Vector, vector, "{few}");
             assert_eq!(of(1000, few, Tiling::Workgroup) == Way::Vector, vector, "{few}");
@@ -245,6 +266,33 @@ mod tests {
         // A name that is not offered at a place is none.
         let named = Plan { variant: Some("vector"), ..plan(Tiling::Workgroup) };
         assert_eq!(Way::of(&product(5, 5, 5, [false; 2]), &named), Way::Tile { side: 8 });
+    }
+
+    /// Only where no pair straddles an end or begins at an odd place.
+    #[test]
+    fn two_numbers_are_one_load_where_they_pair_up() {
+        let of = |m, n, k, layout| Way::of(&product(m, n, k, layout), &plan(Tiling::Register));
+        let alone = Way::Subgroup { rows: 16 };
+        // Each operand's own axis is even; the other two may be odd.
+        for (layout, [m, n, k]) in
+            LAYOUTS.into_iter().zip([[9, 10, 12], [9, 11, 12], [10, 12, 9], [10, 11, 12]])
+        {
+            assert_eq!(of(m, n, k, layout), Way::Wide, "{layout:?} {m}×{n}×{k}");
+        }
+        for (layout, [m, n, k]) in
+            [(0, [9, 10, 11]), (0, [9, 11, 12]), (1, [10, 10, 11]), (2, [9, 10, 10]), (2, [10, 9, 10]), (3, [9, 10, 10]), (3, [10, 10, 9])]
+        {
+            assert_eq!(of(m, n, k, LAYOUTS[layout]), alone, "{:?} {m}×{n}×{k}", LAYOUTS[layout]);
+        }
+        for k in [0, 1] {
+            assert_eq!(of(10, 10, k, [false, true]), alone, "{k}");
+        }
+        assert_eq!(of(8, 100, 100, [false, true]), Way::Subgroup { rows: 8 });
+        let items = |k| Way::of(&Product::new([3, 10, 10, k], [false; 2], [false; 2]), &plan(Tiling::Register));
+        assert_eq!([items(12), items(11)], [Way::Wide, alone]);
+        let bare = Abilities { subgroup: Some(8), ..Abilities::default() };
+        let plan = Plan { abilities: bare, ..plan(Tiling::Register) };
+        assert_eq!(Way::of(&product(10, 10, 10, [false, true]), &plan), alone);
     }
 
     /// Each place of C in just one tile: of the kernels' own account of what a tile covers.
@@ -259,6 +307,7 @@ mod tests {
         assert_eq!(count(33, 7, 9, [false; 2], Way::Subgroup { rows: 8 }), 3);
         assert_eq!(count(7, 7, 9, [false; 2], Way::Subgroup { rows: 8 }), 1);
         assert_eq!(count(33, 7, 9, [false; 2], Way::Subgroup { rows: 16 }), 3);
+        assert_eq!(count(33, 17, 9, [false; 2], Way::Wide), 6);
         // B along K: 64 lanes a column. Along the columns: 16. Short K: as many as it has steps.
         assert_eq!(count(1, 33, 1000, [false, true], Way::Vector), 9);
         assert_eq!(count(4, 33, 1000, [false, false], Way::Vector), 3);

@@ -42,9 +42,8 @@ impl Turn {
             let made = std::fs::metadata(&mark).and_then(|about| about.modified());
             if made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > stale)) {
                 let _ = std::fs::remove_file(&mark);
-            } else {
-                std::thread::sleep(PAUSE);
             }
+            std::thread::sleep(PAUSE);
         }
     }
 }

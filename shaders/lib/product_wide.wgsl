@@ -1,0 +1,110 @@
+// C = op(A) op(B) (+ C), by subgroups of 8: 16 rows × 16 columns a workgroup, two neighbouring columns a lane, 16 steps of K at a
+// time. As lib/product_subgroup.wgsl, with two numbers a load. `c`, `params`, `begin`, `finish` and `past` come from the kernel's file.
+// Uses: lib/squares.wgsl, lib/operands_wide.wgsl, lib/grid.wgsl
+//
+// Neighbours along K, or across it, are one load: their axis has an even length, other strides and windows' starts are even.
+// Rows and columns past the edge read the last ones and store nothing; steps past the end are 0.
+
+override ACCUMULATE: bool = false;
+override A_ALONG_K: bool = true;
+override B_ALONG_K: bool = true;
+
+// `columns` is where the lane's two columns begin.
+fn load_b(columns: vec2<u32>, k: u32) -> vec4<f32> {
+    let next = select(k + 1u, k, B_ALONG_K);
+    let at = columns + min(vec2(k, next), vec2(params.k - 1u)) * params.b_row;
+    return square(two(b[at.x >> 1u]), two(b[at.y >> 1u]), B_ALONG_K, k);
+}
+
+// `at` is where the item's A begins, the first row, this lane's first step. One of the two loads of a square, 0 or 1.
+fn half_a(r: u32, at: vec4<u32>, half: u32) -> vec2<f32> {
+    let row = min(at.y + r + select(0u, half, A_ALONG_K), params.m - 1u);
+    let k = min(at.z + select(half, 0u, A_ALONG_K), params.k - 1u);
+    return two(a[(at.x + row * params.a_row + k * params.a_column) >> 1u]);
+}
+
+fn other_half(x: vec2<f32>, r: u32, at: vec4<u32>) -> vec4<f32> {
+    return square(x, half_a(r, at, 1u), A_ALONG_K, at.z);
+}
+
+// `at` is the item's C, the first row, the lane's first column, the member.
+fn put_rows(r: u32, at: vec4<u32>, sums: vec4<f32>) {
+    put(at.y + r, at.z, at, sums.x);
+    put(at.y + r, at.z + 1u, at, sums.y);
+    put(at.y + r + 1u, at.z, at, sums.z);
+    put(at.y + r + 1u, at.z + 1u, at, sums.w);
+}
+
+fn put(row: u32, column: u32, at: vec4<u32>, sum: f32) {
+    if row < params.m && column < params.n {
+        let i = at.x + row * params.c_row + column;
+        if ACCUMULATE {
+            c[i] = finish(c[i] + sum, column, at.w, i);
+        } else {
+            c[i] = finish(sum, column, at.w, i);
+        }
+    }
+}
+
+@compute @workgroup_size(8)
+fn product(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    let across = (params.n + 15u) / 16u;
+    let tile = workgroup_number(group, groups);
+    let row = tile / across * 16u;
+    let column = tile % across * 16u + 2u * lane;
+    let member = group.z / params.batch;
+    if row >= params.m {
+        past((tile - (params.m + 15u) / 16u * across) * 8u + lane, member);
+        return;
+    }
+    let item = group.z % params.batch;
+    let from_a = member * params.a_member + item * params.a_batch;
+    let from_b = member * params.b_member + item * params.b_batch;
+    let both = from_b + min(vec2(column, column + 1u), vec2(params.n - 1u)) * params.b_column;
+    let columns = select(both.xx, both, B_ALONG_K);
+    var sums: Sums;
+    for (var k = 0u; k < params.k; k += 16u) {
+        var w: Steps;
+        w.w0 = load_b(columns, k);
+        w.w1 = load_b(columns, k + 2u);
+        w.w2 = load_b(columns, k + 4u);
+        w.w3 = load_b(columns, k + 6u);
+        w.w4 = load_b(columns, k + 8u);
+        w.w5 = load_b(columns, k + 10u);
+        w.w6 = load_b(columns, k + 12u);
+        w.w7 = load_b(columns, k + 14u);
+        // One half of all rows before the other: with A along the rows those are 8 lines of memory, where both would be 16, which a
+        // power of two apart drive one another out of the cache.
+        let at = vec4(from_a, row, k + 2u * lane, 0u);
+        let x0 = half_a(0u, at, 0u);
+        let x1 = half_a(2u, at, 0u);
+        let x2 = half_a(4u, at, 0u);
+        let x3 = half_a(6u, at, 0u);
+        let x4 = half_a(8u, at, 0u);
+        let x5 = half_a(10u, at, 0u);
+        let x6 = half_a(12u, at, 0u);
+        let x7 = half_a(14u, at, 0u);
+        sums.s0 = add_rows(sums.s0, other_half(x0, 0u, at), w);
+        sums.s1 = add_rows(sums.s1, other_half(x1, 2u, at), w);
+        sums.s2 = add_rows(sums.s2, other_half(x2, 4u, at), w);
+        sums.s3 = add_rows(sums.s3, other_half(x3, 6u, at), w);
+        sums.s4 = add_rows(sums.s4, other_half(x4, 8u, at), w);
+        sums.s5 = add_rows(sums.s5, other_half(x5, 10u, at), w);
+        sums.s6 = add_rows(sums.s6, other_half(x6, 12u, at), w);
+        sums.s7 = add_rows(sums.s7, other_half(x7, 14u, at), w);
+    }
+    begin(member);
+    let at = vec4(member * params.c_member + item * params.c_batch, row, column, member);
+    put_rows(0u, at, sums.s0);
+    put_rows(2u, at, sums.s1);
+    put_rows(4u, at, sums.s2);
+    put_rows(6u, at, sums.s3);
+    put_rows(8u, at, sums.s4);
+    put_rows(10u, at, sums.s5);
+    put_rows(12u, at, sums.s6);
+    put_rows(14u, at, sums.s7);
+}
