@@ -51,8 +51,8 @@ fn launches() -> Vec<(String, Launch)> {
             }
         }
     }
+    all.extend(networks::chains());
     for tiling in [Tiling::Register, Tiling::Workgroup] {
-        all.extend(networks::chains(tiling).into_iter().map(|(name, launch)| (format!("{name}, {tiling:?}"), launch)));
         for variant in [None].into_iter().chain(PRODUCTS.map(Some)).chain([Some("register")]) {
             let way = variant.unwrap_or("by itself");
             let launches = networks::launches(tiling, variant);

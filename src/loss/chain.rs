@@ -90,7 +90,7 @@ fn chain<L: RowLoss>(scene: &Scene<'_>, head: &Fused) -> Option<Fused> {
         bent: l.function.is_some(),
     };
     let layout = Layout::new(graph.shape(x)[0], layers.iter().map(width).collect(), head.outputs.len() == 3);
-    let launches = move |plan: &Plan| Ok(launch::launches(&layout, function, &L::CHAIN, plan));
+    let launches = move |plan: &Plan| Ok(launch::launches(&layout, function, L::CHAIN, plan));
     Some(Fused { name: "dense chain", inputs, outputs, like: None, launches: Arc::new(launches) })
 }
 

@@ -40,7 +40,7 @@ impl RowLoss for CrossEntropy {
         wgsl!("loss/cross_entropy_gradient", "lib/row_invocation"),
     ];
     const HEAD: Sources = head!("loss/head/classes", "loss/head/cross_entropy");
-    const CHAIN: [&'static str; 2] = chain!("loss/head/classes", "loss/head/cross_entropy");
+    const CHAIN: &'static str = chain!("loss/head/classes", "loss/head/cross_entropy");
 
     fn value<T: Scalar>(s: &[T], t: Target<'_, T>) -> T {
         let (m, total) = exponents(s);

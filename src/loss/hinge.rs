@@ -35,7 +35,7 @@ impl RowLoss for Hinge {
     const BACKWARD: [&'static str; 2] =
         [wgsl!("loss/hinge_gradient", "lib/row_workgroup"), wgsl!("loss/hinge_gradient", "lib/row_invocation")];
     const HEAD: Sources = head!("loss/head/classes", "loss/head/hinge");
-    const CHAIN: [&'static str; 2] = chain!("loss/head/classes", "loss/head/hinge");
+    const CHAIN: &'static str = chain!("loss/head/classes", "loss/head/hinge");
 
     fn value<T: Scalar>(s: &[T], t: Target<'_, T>) -> T {
         let t = t.class();

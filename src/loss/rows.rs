@@ -65,8 +65,8 @@ pub trait RowLoss: Copy + Debug + Send + Sync + 'static {
     const BACKWARD: [&'static str; 2];
     /// WGSL of the kernels that compute both: all rows by one workgroup, a row an invocation, a row a workgroup.
     const HEAD: Sources;
-    /// WGSL of the rows of a chain of dense layers that ends in this loss, by subgroups and by workgroups.
-    const CHAIN: [&'static str; 2];
+    /// WGSL of the rows of a chain of dense layers that ends in this loss.
+    const CHAIN: &'static str;
 
     /// `ℓ(s, t)`
     fn value<T: Scalar>(s: &[T], t: Target<'_, T>) -> T;

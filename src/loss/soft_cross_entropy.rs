@@ -38,7 +38,7 @@ impl RowLoss for SoftCrossEntropy {
         wgsl!("loss/soft_cross_entropy_gradient", "lib/row_invocation"),
     ];
     const HEAD: Sources = head!("loss/head/values", "loss/head/soft_cross_entropy");
-    const CHAIN: [&'static str; 2] = chain!("loss/head/values", "loss/head/soft_cross_entropy");
+    const CHAIN: &'static str = chain!("loss/head/values", "loss/head/soft_cross_entropy");
 
     fn value<T: Scalar>(s: &[T], t: Target<'_, T>) -> T {
         let (m, total) = exponents(s);

@@ -63,11 +63,9 @@ impl Network {
 
 const CHAIN: [&str; 2] = ["dense chain: rows", "dense chain: sums"];
 
-/// Whether a GPU has a kernel for chains: by workgroups, or by subgroups of eight.
+/// Whether a GPU has a kernel for chains: by workgroups.
 fn chained(gpu: &Gpu, layers: usize) -> bool {
-    let abilities = gpu.abilities();
-    let kernel = gpu.tiling() == Tiling::Workgroup || abilities.subgroup == Some(8);
-    kernel && 4 + 2 * layers <= abilities.storage_buffers as usize
+    gpu.tiling() == Tiling::Workgroup && 4 + 2 * layers <= gpu.abilities().storage_buffers as usize
 }
 
 /// Fails unless the network is launched as a chain where it can be, and not where it cannot.

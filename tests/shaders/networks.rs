@@ -94,10 +94,10 @@ fn chain(g: &mut Graph, loss: Option<Loss>, activation: Activation, accuracy: bo
 }
 
 /// The launches of chains.
-pub fn chains(tiling: Tiling) -> Vec<(String, Launch)> {
+pub fn chains() -> Vec<(String, Launch)> {
     let place = Place { shape: [1].into(), stride: 0 };
     let abilities = Abilities { subgroup: Some(8), ..Abilities::default() };
-    let plan = Plan { tiling, abilities, ..Plan::new(Vec::new(), place, 1) };
+    let plan = Plan { tiling: Tiling::Workgroup, abilities, ..Plan::new(Vec::new(), place, 1) };
     let fused = Activation::ALL.into_iter().filter(|a| a.fuses());
     let mut kinds: Vec<_> = fused.map(|a| (Some(Loss::CrossEntropy), a, true)).collect();
     kinds.extend([(Some(Loss::Hinge), Activation::Relu, false), (None, Activation::Tanh, false)]);
@@ -108,7 +108,7 @@ pub fn chains(tiling: Tiling) -> Vec<(String, Launch)> {
         let launches = chain(&mut g, loss, activation, accuracy)
             .and_then(|wanted| thalweg::device::launches(&g, &wanted, &plan, 3))
             .unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(launches.len(), 2, "{name}, {tiling:?}");
+        assert_eq!(launches.len(), 2, "{name}");
         all.extend(launches.into_iter().map(|launch| (name.clone(), launch)));
     }
     all

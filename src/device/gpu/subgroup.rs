@@ -65,7 +65,7 @@ impl Gpu {
         let found = check.read(Operand::Output)?;
         let own = |lane: u32| [3 * lane + 1, len + 0x8000_0000 + lane];
         let swapped = |lane: u32| own((lane + 1) % LANES).into_iter().rev();
-        Ok((0..LANES).flat_map(own).chain((0..LANES).flat_map(swapped)).eq(found))
+        Ok((0..LANES).flat_map(own).chain((0..LANES).flat_map(swapped)).eq(found.into_iter().take(len as usize)))
     }
 }
 

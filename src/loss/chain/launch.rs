@@ -1,7 +1,7 @@
 //! The two launches of a chain.
 
 use super::MOST;
-use super::layout::Layout;
+use super::layout::{self, Layout};
 use super::source;
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Place, Plan, Tiling, Word, padded, wgsl};
 use crate::op::unary::Function;
@@ -11,21 +11,15 @@ const WIDEST: usize = 128;
 /// Rows that one invocation adds up for a bias, at most: the bound of [`SumTo`](crate::op::sum_to::SumTo) counts on it.
 const ROWS: usize = 512;
 
-/// The kernels of the rows that end in a loss whose head is named: by subgroups and by workgroups.
+/// The kernel of the rows that end in a loss whose head is named.
 macro_rules! chain {
     ($($part:literal),* $(,)?) => {
-        [
-            wgsl!("loss/chain/rows_subgroup", "loss/chain/stage", "lib/eight" $(, $part)*, "lib/row_invocation"),
-            wgsl!("loss/chain/rows_workgroup", "loss/chain/stage" $(, $part)*, "lib/row_invocation"),
-        ]
+        wgsl!("loss/chain/rows_workgroup", "loss/chain/stage" $(, $part)*, "lib/row_invocation")
     };
 }
 pub(in crate::loss) use chain;
 
-const SUMS: [&str; 2] = [
-    wgsl!("loss/chain/sums_subgroup", "loss/chain/sums", "lib/eight"),
-    wgsl!("loss/chain/sums_workgroup", "loss/chain/sums"),
-];
+const SUMS: &str = wgsl!("loss/chain/sums_workgroup", "loss/chain/sums");
 
 /// `f` and `df`; a chain without an activation never calls them.
 fn bend(function: Option<Function>) -> Option<&'static str> {
@@ -52,27 +46,18 @@ const STRIDES: [[&str; 4]; MOST] = [
 /// Rows through all layers and back, then everything that is summed over them. Inputs: x, targets, the gradient that arrives, the
 /// weight and the bias of each layer. Outputs: their gradients, the loss, perhaps the accuracy. `None` where the chain is too
 /// wide, too tall, or of more layers than an adapter binds.
-pub(super) fn launches(
-    layout: &Layout,
-    function: Option<Function>,
-    sources: &[&str; 2],
-    plan: &Plan,
-) -> Option<Launches> {
-    let by_subgroup = match plan.tiling {
-        Tiling::Register if plan.abilities.subgroup == Some(8) => true,
-        Tiling::Register => return None,
-        Tiling::Workgroup => false,
-    };
+pub(super) fn launches(layout: &Layout, function: Option<Function>, source: &str, plan: &Plan) -> Option<Launches> {
     let places = plan.inputs.iter().chain([&plan.output]).chain(&plan.beside);
     let longest = places.map(Place::elements).max().unwrap_or(0).max(layout.len);
     let narrow = layout.widest() <= WIDEST && layout.layers.iter().all(|l| l.inputs * l.outputs > 0);
     let bound = 4 + 2 * layout.layers.len() <= plan.abilities.storage_buffers as usize;
-    if longest > plan.max_elements || !narrow || !bound || layout.rows > ROWS {
+    // What software adapters would have instead took one of them 17 s to compile: docs/rejected-optimisations.md.
+    if plan.tiling != Tiling::Workgroup || longest > plan.max_elements || !narrow || !bound || layout.rows > ROWS {
         return None;
     }
-    let chain = Chain { layout, plan, by_subgroup };
+    let chain = Chain { layout, plan };
     let scratch = if layout.accuracy { vec![layout.len] } else { vec![layout.len, 1] };
-    let list = vec![chain.rows(function, sources)?, chain.sums()];
+    let list = vec![chain.rows(function, source)?, chain.sums()];
     let most = list.iter().map(|launch| launch.groups[0]).max();
     (most <= Some(plan.max_groups)).then_some(Launches { scratch, list })
 }
@@ -85,7 +70,6 @@ fn output(n: usize) -> Operand {
 struct Chain<'a> {
     layout: &'a Layout,
     plan: &'a Plan,
-    by_subgroup: bool,
 }
 
 impl Chain<'_> {
@@ -96,7 +80,7 @@ impl Chain<'_> {
         vec![("rows", rows.into()), ("factor", factor.into()), ("values_stride", padded(len).into())]
     }
 
-    fn rows(&self, function: Option<Function>, sources: &[&str; 2]) -> Option<Launch> {
+    fn rows(&self, function: Option<Function>, source: &str) -> Option<Launch> {
         let (layout, inputs) = (self.layout, &self.plan.inputs);
         let read = |n: usize| Binding::read(Operand::Input(n), inputs[n].elements());
         let mut params = self.fields();
@@ -112,11 +96,11 @@ impl Chain<'_> {
         let text = source::rows(layout, &params);
         let kernel = Kernel {
             name: "dense chain: rows".into(),
-            source: [sources[usize::from(!self.by_subgroup)], "\n", bend(function)?, &text].concat().into(),
+            source: [source, "\n", bend(function)?, &text].concat().into(),
             entry: "rows",
             constants: function.map_or_else(Vec::new, Function::constants),
         };
-        let blocks = layout.padded / if self.by_subgroup { 16 } else { 4 };
+        let blocks = layout.padded / layout::BLOCK;
         let groups = [blocks as u32, 1, self.plan.members];
         Some(Launch { kernel, params, bindings, groups, flops: layout.flops()[0] })
     }
@@ -139,10 +123,10 @@ impl Chain<'_> {
             params.push((name, place.stride.into()));
             bindings.push(Binding::write(output(n), place.elements()));
         }
-        let (text, groups) = source::sums(layout, &params, if self.by_subgroup { 8 } else { 64 });
+        let (text, groups) = source::sums(layout, &params, 64);
         let kernel = Kernel {
             name: "dense chain: sums".into(),
-            source: [SUMS[usize::from(!self.by_subgroup)], &text].concat().into(),
+            source: [SUMS, &text].concat().into(),
             entry: "sums",
             constants: Vec::new(),
         };

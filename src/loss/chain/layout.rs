@@ -36,8 +36,8 @@ pub(super) struct Layout {
     pub len: usize,
 }
 
-/// Rows of the largest block, which fill up the last one.
-const BLOCK: usize = 16;
+/// Rows that a workgroup takes; the last block is filled up.
+pub(super) const BLOCK: usize = 4;
 /// Elements behind the last that a tile may read and not use.
 const SLACK: usize = 32;
 

@@ -132,14 +132,7 @@ pub(super) fn sums(layout: &Layout, fields: &[(&str, Word)], lanes: usize) -> (S
     let groups = tiles + column.div_ceil(lanes) + 1;
     constants(
         &mut text,
-        &[
-            ("TILES", tiles),
-            ("GROUPS", groups),
-            ("COLUMNS", column),
-            ("ROWS_IN_ALL", layout.padded),
-            ("LOSSES", layout.losses),
-            ("HITS", layout.hits),
-        ],
+        &[("TILES", tiles), ("GROUPS", groups), ("COLUMNS", column), ("LOSSES", layout.losses), ("HITS", layout.hits)],
     );
     let _ = writeln!(text, "const RIGHT: bool = {};", layout.accuracy);
     params(&mut text, fields);
