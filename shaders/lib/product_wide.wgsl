@@ -9,11 +9,14 @@ override ACCUMULATE: bool = false;
 override A_ALONG_K: bool = true;
 override B_ALONG_K: bool = true;
 
-// `columns` is where the lane's two columns begin.
-fn load_b(columns: vec2<u32>, k: u32) -> vec4<f32> {
-    let next = select(k + 1u, k, B_ALONG_K);
-    let at = columns + min(vec2(k, next), vec2(params.k - 1u)) * params.b_row;
-    return square(two(b[at.x >> 1u]), two(b[at.y >> 1u]), B_ALONG_K, k);
+// `columns` is where the lane's two columns begin. One of the two loads of a square, 0 or 1.
+fn half_b(columns: vec2<u32>, k: u32, half: u32) -> vec2<f32> {
+    let row = min(k + select(half, 0u, B_ALONG_K), params.k - 1u);
+    return two(b[(columns[half] + row * params.b_row) >> 1u]);
+}
+
+fn other_b(x: vec2<f32>, columns: vec2<u32>, k: u32) -> vec4<f32> {
+    return square(x, half_b(columns, k, 1u), B_ALONG_K, k);
 }
 
 // `at` is where the item's A begins, the first row, this lane's first step. One of the two loads of a square, 0 or 1.
@@ -68,17 +71,25 @@ fn product(
     let columns = select(both.xx, both, B_ALONG_K);
     var sums: Sums;
     for (var k = 0u; k < params.k; k += 16u) {
+        // One half of all steps or rows before the other: across memory those are 8 lines, where both would be 16, which a power of
+        // two apart drive one another out of the cache.
+        let y0 = half_b(columns, k, 0u);
+        let y1 = half_b(columns, k + 2u, 0u);
+        let y2 = half_b(columns, k + 4u, 0u);
+        let y3 = half_b(columns, k + 6u, 0u);
+        let y4 = half_b(columns, k + 8u, 0u);
+        let y5 = half_b(columns, k + 10u, 0u);
+        let y6 = half_b(columns, k + 12u, 0u);
+        let y7 = half_b(columns, k + 14u, 0u);
         var w: Steps;
-        w.w0 = load_b(columns, k);
-        w.w1 = load_b(columns, k + 2u);
-        w.w2 = load_b(columns, k + 4u);
-        w.w3 = load_b(columns, k + 6u);
-        w.w4 = load_b(columns, k + 8u);
-        w.w5 = load_b(columns, k + 10u);
-        w.w6 = load_b(columns, k + 12u);
-        w.w7 = load_b(columns, k + 14u);
-        // One half of all rows before the other: with A along the rows those are 8 lines of memory, where both would be 16, which a
-        // power of two apart drive one another out of the cache.
+        w.w0 = other_b(y0, columns, k);
+        w.w1 = other_b(y1, columns, k + 2u);
+        w.w2 = other_b(y2, columns, k + 4u);
+        w.w3 = other_b(y3, columns, k + 6u);
+        w.w4 = other_b(y4, columns, k + 8u);
+        w.w5 = other_b(y5, columns, k + 10u);
+        w.w6 = other_b(y6, columns, k + 12u);
+        w.w7 = other_b(y7, columns, k + 14u);
         let at = vec4(from_a, row, k + 2u * lane, 0u);
         let x0 = half_a(0u, at, 0u);
         let x1 = half_a(2u, at, 0u);

@@ -3,9 +3,10 @@
 pub(super) mod dropped;
 
 use super::matmul::product::{Finish, Product, Sources, product};
+use super::pass::store;
 use super::matmul::SUM;
 use super::rounding::round;
-use super::unary::{Activation, Function, UnaryGradient, map};
+use super::unary::{Activation, UnaryGradient, map};
 use super::{Case, Fill, operand};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Graph, Meta, NodeId, Op, Tape};
@@ -48,17 +49,7 @@ pub struct Affine {
 }
 
 /// The product kernels that end in a function.
-fn sources(activation: Activation) -> Sources {
-    match activation.function() {
-        Some(Function::Relu) => product!("op/affine", "op/relu"),
-        Some(Function::LeakyRelu { .. }) => product!("op/affine", "op/leaky_relu"),
-        Some(Function::Elu { .. }) => product!("op/affine", "op/elu", "lib/expm1"),
-        Some(Function::Tanh) => product!("op/affine", "op/tanh", "lib/expm1"),
-        Some(Function::Sigmoid) => product!("op/affine", "op/sigmoid", "lib/sigmoid"),
-        Some(Function::Softplus) => product!("op/affine", "op/softplus", "lib/expm1"),
-        _ => product!("op/affine", "op/identity"),
-    }
-}
+const SOURCES: Sources = product!("op/affine");
 
 fn shape_of(x: &Shape, w: &Shape) -> Product {
     let rows = x[..x.rank() - 1].iter().product();
@@ -76,15 +67,16 @@ fn preactivation<T: Scalar>(inputs: &[Arg<'_, T>], z: &mut [T]) {
 }
 
 impl Affine {
-    /// The launches with the product kernels of these sources.
+    /// The launches with the product kernels of these sources, and the activation in their store.
     fn launched(&self, plan: &Plan, sources: Sources) -> Result<Launches, GraphError> {
-        let mut constants = self.activation.function().map_or_else(Vec::new, Function::constants);
         // Without a bias its binding holds the weights, which nothing then reads.
         let bias = plan.inputs.get(2).map(|b| (Operand::Input(2), b.stride));
-        constants.push(("BIAS", f64::from(u8::from(bias.is_some()))));
+        let constants = vec![("BIAS", f64::from(u8::from(bias.is_some())))];
         let bias = Some(bias.unwrap_or((Operand::Input(1), 0)));
         let finish = Finish { op: "affine", sources, constants, bias, past: 0, plan };
-        shape_of(&plan.inputs[0].shape, &plan.inputs[1].shape).launches(&finish)
+        let mut all = shape_of(&plan.inputs[0].shape, &plan.inputs[1].shape).launches(&finish)?;
+        all.list.iter_mut().for_each(|launch| store(&mut launch.kernel, self.activation.function()));
+        Ok(all)
     }
 }
 
@@ -152,7 +144,7 @@ impl Op for Affine {
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
-        self.launched(plan, sources(self.activation))
+        self.launched(plan, SOURCES)
     }
 
     fn variants(&self, plan: &Plan) -> Variants {

@@ -11,7 +11,7 @@ use thalweg::op::unary::Activation;
 
 use crate::{everywhere, hold, names};
 
-/// Dense layers of these widths, each hidden one with the activation, and a loss.
+/// Dense layers of these widths, and a loss.
 struct Network {
     graph: Graph,
     hidden: Vec<NodeId>,
@@ -21,15 +21,15 @@ struct Network {
     classes: Option<(NodeId, u32)>,
 }
 
-/// A network that ends in this loss; `None`: in a cross-entropy with weights for classes.
-fn network(loss: Option<Loss>, activation: Activation, rows: usize, widths: &[usize]) -> Result<Network, Failed> {
+/// A network that ends in this loss; `None`: in a cross-entropy with weights for classes. Hidden layers take the activations in turn.
+fn network(loss: Option<Loss>, activations: &[Activation], rows: usize, widths: &[usize]) -> Result<Network, Failed> {
     let mut g = Graph::new();
     let mut at = g.input("x", [rows, widths[0]])?;
     let (mut parameters, mut hidden) = (Vec::new(), Vec::new());
     for (l, pair) in widths.windows(2).enumerate() {
         let last = l + 2 == widths.len();
         let (w, b) = (g.parameter(&format!("{l}.w"), [pair[1], pair[0]])?, g.parameter(&format!("{l}.b"), [pair[1]])?);
-        at = g.affine(at, w, Some(b), if last { Activation::Identity } else { activation })?;
+        at = g.affine(at, w, Some(b), if last { Activation::Identity } else { activations[l % activations.len()] })?;
         parameters.extend([w, b]);
         hidden.push(at);
     }
@@ -87,27 +87,27 @@ pub fn trials() -> Vec<Trial> {
     ];
     for (rows, widths) in shapes {
         trials.extend(everywhere(&format!("chain of {rows} rows, {widths:?}"), move |gpu| {
-            let network = network(Some(Loss::CrossEntropy), Activation::Tanh, rows, widths)?;
+            let network = network(Some(Loss::CrossEntropy), &[Activation::Tanh], rows, widths)?;
             launched(gpu, &network, &network.wanted(), chained(gpu, widths.len() - 1))?;
             [1, 3].into_iter().try_for_each(|members| network.hold(gpu, &network.wanted(), members))
         }));
     }
     for (name, loss) in [("hinge", Some(Loss::Hinge)), ("soft_cross_entropy", None)] {
         trials.extend(everywhere(&format!("chain that ends in {name}"), move |gpu| {
-            let network = network(loss, Activation::Relu, 19, &[7, 33, 5])?;
+            let network = network(loss, &[Activation::Relu], 19, &[7, 33, 5])?;
             launched(gpu, &network, &network.wanted(), chained(gpu, 2))?;
             [1, 3].into_iter().try_for_each(|members| network.hold(gpu, &network.wanted(), members))
         }));
     }
     for activation in Activation::ALL.into_iter().filter(|a| a.fuses()) {
         trials.extend(everywhere(&format!("chain of {activation}"), move |gpu| {
-            let network = network(Some(Loss::CrossEntropy), activation, 19, &[7, 33, 5])?;
+            let network = network(Some(Loss::CrossEntropy), &[activation], 19, &[7, 33, 5])?;
             launched(gpu, &network, &network.wanted(), chained(gpu, 2))?;
             [1, 3].into_iter().try_for_each(|members| network.hold(gpu, &network.wanted(), members))
         }));
     }
     trials.extend(everywhere("a chain without its accuracy", |gpu| {
-        let network = network(Some(Loss::CrossEntropy), Activation::Relu, 19, &[7, 33, 5])?;
+        let network = network(Some(Loss::CrossEntropy), &[Activation::Relu], 19, &[7, 33, 5])?;
         let wanted: Vec<NodeId> = network.gradients.iter().copied().chain([network.loss]).collect();
         launched(gpu, &network, &wanted, chained(gpu, 2))?;
         [1, 3].into_iter().try_for_each(|members| network.hold(gpu, &wanted, members))
@@ -115,13 +115,13 @@ pub fn trials() -> Vec<Trial> {
     // What is too wide or too tall, and what somebody else reads or asks for, goes layer by layer.
     for (rows, widths) in [(513, &[3, 5, 4][..]), (9, &[129, 5, 4]), (9, &[3, 129, 4]), (2, &[2, 2, 2, 2, 2, 2])] {
         trials.extend(everywhere(&format!("no chain of {rows} rows, {widths:?}"), move |gpu| {
-            let network = network(Some(Loss::CrossEntropy), Activation::Relu, rows, widths)?;
+            let network = network(Some(Loss::CrossEntropy), &[Activation::Relu], rows, widths)?;
             launched(gpu, &network, &network.wanted(), false)?;
             network.hold(gpu, &network.wanted(), 1)
         }));
     }
     trials.extend(everywhere("a chain whose inner value is wanted goes layer by layer", |gpu| {
-        let network = network(Some(Loss::CrossEntropy), Activation::Relu, 19, &[7, 33, 5])?;
+        let network = network(Some(Loss::CrossEntropy), &[Activation::Relu], 19, &[7, 33, 5])?;
         for &inner in &network.hidden {
             let wanted: Vec<NodeId> = network.wanted().into_iter().chain([inner]).collect();
             launched(gpu, &network, &wanted, false)?;
@@ -130,10 +130,66 @@ pub fn trials() -> Vec<Trial> {
         Ok(())
     }));
     trials.extend(everywhere("a chain of which one gradient is not wanted goes layer by layer", |gpu| {
-        let network = network(Some(Loss::CrossEntropy), Activation::Relu, 19, &[7, 33, 5])?;
+        let network = network(Some(Loss::CrossEntropy), &[Activation::Relu], 19, &[7, 33, 5])?;
         let wanted: Vec<NodeId> = network.wanted()[1..].to_vec();
         launched(gpu, &network, &wanted, false)?;
         network.hold(gpu, &wanted, 1)
+    }));
+    let leaky = |slope| Activation::LeakyRelu { slope };
+    let mixed: [(&str, Vec<Activation>, bool); 3] = [
+        ("with a layer without an activation", vec![Activation::Tanh, Activation::Identity], true),
+        ("with two activations", vec![Activation::Tanh, Activation::Relu], false),
+        ("with two slopes of leaky_relu", vec![leaky(0.1), leaky(0.2)], false),
+    ];
+    for (name, activations, expected) in mixed {
+        trials.extend(everywhere(&format!("a chain {name}"), move |gpu| {
+            let network = network(Some(Loss::CrossEntropy), &activations, 19, &[7, 9, 33, 5])?;
+            launched(gpu, &network, &network.wanted(), expected && chained(gpu, 3))?;
+            [1, 3].into_iter().try_for_each(|members| network.hold(gpu, &network.wanted(), members))
+        }));
+    }
+    trials.extend(everywhere("a chain whose layers share weight and bias, or whose weights have a penalty", |gpu| {
+        for shared in [true, false] {
+            let mut g = Graph::new();
+            let x = g.input("x", [19, 6])?;
+            let (w, b) = (g.parameter("w", [6, 6])?, g.parameter("b", [6])?);
+            let (v, c) = if shared { (w, b) } else { (g.parameter("v", [5, 6])?, g.parameter("c", [5])?) };
+            let y = g.affine(x, w, Some(b), Activation::Sigmoid)?;
+            let scores = g.affine(y, v, Some(c), Activation::Identity)?;
+            let targets = g.index_input("t", [19])?;
+            let mut loss = Loss::CrossEntropy.build(&mut g, scores, targets)?;
+            if !shared {
+                let lambda = g.setting("l2", 0.1)?;
+                let penalty = g.l2(w, lambda)?;
+                loss = g.add(loss, penalty)?;
+            }
+            let scale = g.setting("loss_scale", 1.0)?;
+            let wanted: Vec<NodeId> =
+                g.gradients(loss, scale, &[w, b, v, c])?.into_iter().flatten().chain([loss]).collect();
+            let found = names(gpu, &g, &wanted)?;
+            if chained(gpu, 2) != CHAIN.iter().all(|name| found.iter().any(|own| own == name)) {
+                return Err(format!("a chain, shared {shared}: {found:?}").into());
+            }
+            let fill = |id: NodeId| if id == targets { Fill::Index(6) } else { Fill::Uniform(-1.0, 1.0) };
+            [1, 3].into_iter().try_for_each(|members| hold(gpu, &g, &wanted, &fill, members))?;
+        }
+        Ok(())
+    }));
+    trials.extend(everywhere("a chain whose input's gradient is wanted goes layer by layer", |gpu| {
+        let mut g = Graph::new();
+        let x = g.parameter("x", [19, 7])?;
+        let (w, b) = (g.parameter("w", [5, 7])?, g.parameter("b", [5])?);
+        let scores = g.affine(x, w, Some(b), Activation::Identity)?;
+        let targets = g.index_input("t", [19])?;
+        let loss = Loss::CrossEntropy.build(&mut g, scores, targets)?;
+        let scale = g.setting("loss_scale", 1.0)?;
+        let wanted: Vec<NodeId> = g.gradients(loss, scale, &[x, w, b])?.into_iter().flatten().chain([loss]).collect();
+        let found = names(gpu, &g, &wanted)?;
+        if found.iter().any(|name| CHAIN.contains(&name.as_str())) {
+            return Err(format!("a chain: {found:?}").into());
+        }
+        let fill = |id: NodeId| if id == targets { Fill::Index(7) } else { Fill::Uniform(-1.0, 1.0) };
+        hold(gpu, &g, &wanted, &fill, 3)
     }));
     trials
 }

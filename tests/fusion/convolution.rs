@@ -64,7 +64,7 @@ fn looked_at(found: &[String]) -> Vec<String> {
 
 pub fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    let between: [(&str, Between, &[&str]); 7] = [
+    let between: [(&str, Between, &[&str]); 8] = [
         ("relu", relu, &["conv2d with activation", "conv2d_input_gradient with slope"]),
         ("tanh", |g, z| g.tanh(z), &["conv2d with activation", "conv2d_input_gradient with slope"]),
         ("gelu", |g, z| g.activation(z, Activation::Gelu), &["conv2d", "gelu", "conv2d_input_gradient with slope"]),
@@ -91,6 +91,15 @@ pub fn trials() -> Vec<Trial> {
                 g.max_pool2d(y, OVERLAP)
             },
             &["conv2d with activation", "max_pool2d", "conv2d_input_gradient", "max_pool2d_gradient with slope"],
+        ),
+        (
+            // What loses is given 0, which times a slope that may be infinite must stay a NaN.
+            "exp and largest of squares",
+            |g, z| {
+                let y = g.exp(z)?;
+                g.max_pool2d(y, TILES)
+            },
+            &["conv2d with activation", "max_pool2d", "conv2d_input_gradient", "max_pool2d_gradient", "unary_gradient"],
         ),
         (
             "a way past a convolution",

@@ -1,5 +1,6 @@
 // A gradient goes on through a dropout and the relu before it: over 1 − p, times relu′. s, which lies as the result does, is what the
-// dropout left: above 0 exactly where the relu's output is above 0 and was kept, so that nothing need be drawn again.
+// dropout left: above 0 exactly where the relu's output is above 0 and was kept, so that nothing need be drawn again. A gradient
+// that is no finite number makes a NaN of every element that is not above 0; the twins have 0 for those that were dropped.
 // `params`, with `rate_stride`, comes from the kernel's file. Twins: src/op/dropout.rs, src/op/unary.rs.  Uses: op/relu.wgsl for `df`
 
 @group(0) @binding(4) var<storage, read> s: array<f32>;

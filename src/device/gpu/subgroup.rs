@@ -31,6 +31,13 @@ impl Gpu {
         Ok(())
     }
 
+    /// What a kernel without inputs writes; behind it there may be more.
+    fn said(&self, launch: Launch, len: usize) -> Result<Vec<u32>, DeviceError> {
+        let check = self.prepare(launch.into(), &[], len)?;
+        check.run(1)?;
+        check.read(Operand::Output)
+    }
+
     /// Whether each of 8 lanes hears each other's value.
     fn broadcasts(&self) -> Result<bool, DeviceError> {
         let launch = Launch {
@@ -40,16 +47,12 @@ impl Gpu {
             groups: [3, 1, 1],
             flops: 0,
         };
-        let check = self.prepare(launch.into(), &[], 3 * LANES as usize)?;
-        check.run(1)?;
-        let found = check.read(Operand::Output)?;
+        let found = self.said(launch, 3 * LANES as usize)?;
         // The kernel's own sum: lane l of group g hears 100·g + l' from each l', weighted by l' + 1.
         let heard = |group: u32| (0..LANES).map(|lane| (100 * group + lane) * (lane + 1)).sum::<u32>();
         Ok((0..3 * LANES).all(|i| found.get(i as usize) == Some(&heard(i / LANES))))
     }
-}
 
-impl Gpu {
     /// Whether 64 bits are two words, the lower first, on their way in and out.
     fn pairs(&self) -> Result<bool, DeviceError> {
         let len = 4 * LANES;
@@ -60,9 +63,7 @@ impl Gpu {
             groups: [1, 1, 1],
             flops: 0,
         };
-        let check = self.prepare(launch.into(), &[], len as usize)?;
-        check.run(1)?;
-        let found = check.read(Operand::Output)?;
+        let found = self.said(launch, len as usize)?;
         let own = |lane: u32| [3 * lane + 1, len + 0x8000_0000 + lane];
         let swapped = |lane: u32| own((lane + 1) % LANES).into_iter().rev();
         Ok((0..LANES).flat_map(own).chain((0..LANES).flat_map(swapped)).eq(found.into_iter().take(len as usize)))

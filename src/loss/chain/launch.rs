@@ -4,6 +4,7 @@ use super::MOST;
 use super::layout::{self, Layout};
 use super::source;
 use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Place, Plan, Tiling, Word, padded, wgsl};
+use crate::op::pass::{link, store};
 use crate::op::unary::Function;
 
 /// Columns of a layer, at most: the workgroup kernel has an invocation for each.
@@ -14,26 +15,12 @@ const ROWS: usize = 512;
 /// The kernel of the rows that end in a loss whose head is named.
 macro_rules! chain {
     ($($part:literal),* $(,)?) => {
-        wgsl!("loss/chain/rows_workgroup", "loss/chain/stage" $(, $part)*, "lib/row_invocation")
+        wgsl!("loss/chain/rows", "loss/chain/stage" $(, $part)*, "lib/row_invocation")
     };
 }
 pub(in crate::loss) use chain;
 
-const SUMS: &str = wgsl!("loss/chain/sums_workgroup", "loss/chain/sums");
-
-/// `f` and `df`; a chain without an activation never calls them.
-fn bend(function: Option<Function>) -> Option<&'static str> {
-    Some(match function {
-        None => wgsl!("op/relu"),
-        Some(Function::Relu) => wgsl!("op/relu"),
-        Some(Function::LeakyRelu { .. }) => wgsl!("op/leaky_relu"),
-        Some(Function::Elu { .. }) => wgsl!("op/elu", "lib/expm1"),
-        Some(Function::Tanh) => wgsl!("op/tanh", "lib/expm1"),
-        Some(Function::Sigmoid) => wgsl!("op/sigmoid", "lib/sigmoid"),
-        Some(Function::Softplus) => wgsl!("op/softplus", "lib/expm1"),
-        Some(_) => return None,
-    })
-}
+const SUMS: &str = wgsl!("loss/chain/sums");
 
 /// The names of the strides of each layer's weight and bias, and of their gradients.
 const STRIDES: [[&str; 4]; MOST] = [
@@ -46,7 +33,12 @@ const STRIDES: [[&str; 4]; MOST] = [
 /// Rows through all layers and back, then everything that is summed over them. Inputs: x, targets, the gradient that arrives, the
 /// weight and the bias of each layer. Outputs: their gradients, the loss, perhaps the accuracy. `None` where the chain is too
 /// wide, too tall, or of more layers than an adapter binds.
-pub(super) fn launches(layout: &Layout, function: Option<Function>, source: &str, plan: &Plan) -> Option<Launches> {
+pub(super) fn launches(
+    layout: &Layout,
+    function: Option<Function>,
+    source: &'static str,
+    plan: &Plan,
+) -> Option<Launches> {
     let places = plan.inputs.iter().chain([&plan.output]).chain(&plan.beside);
     let longest = places.map(Place::elements).max().unwrap_or(0).max(layout.len);
     let narrow = layout.widest() <= WIDEST && layout.layers.iter().all(|l| l.inputs * l.outputs > 0);
@@ -57,7 +49,7 @@ pub(super) fn launches(layout: &Layout, function: Option<Function>, source: &str
     }
     let chain = Chain { layout, plan };
     let scratch = if layout.accuracy { vec![layout.len] } else { vec![layout.len, 1] };
-    let list = vec![chain.rows(function, source)?, chain.sums()];
+    let list = vec![chain.rows(function, source), chain.sums()];
     let most = list.iter().map(|launch| launch.groups[0]).max();
     (most <= Some(plan.max_groups)).then_some(Launches { scratch, list })
 }
@@ -75,12 +67,17 @@ struct Chain<'a> {
 impl Chain<'_> {
     /// Fields that both kernels have.
     fn fields(&self) -> Vec<(&'static str, Word)> {
-        let Layout { rows, len, .. } = *self.layout;
+        let Layout { rows, filled, len, .. } = *self.layout;
         let factor = (1.0 / rows as f64) as f32;
-        vec![("rows", rows.into()), ("factor", factor.into()), ("values_stride", padded(len).into())]
+        vec![
+            ("rows", rows.into()),
+            ("filled", filled.into()),
+            ("factor", factor.into()),
+            ("values_stride", padded(len).into()),
+        ]
     }
 
-    fn rows(&self, function: Option<Function>, source: &str) -> Option<Launch> {
+    fn rows(&self, function: Option<Function>, source: &'static str) -> Launch {
         let (layout, inputs) = (self.layout, &self.plan.inputs);
         let read = |n: usize| Binding::read(Operand::Input(n), inputs[n].elements());
         let mut params = self.fields();
@@ -93,16 +90,13 @@ impl Chain<'_> {
             params.push((name, place.stride.into()));
             bindings.push(read(n));
         }
-        let text = source::rows(layout, &params);
-        let kernel = Kernel {
-            name: "dense chain: rows".into(),
-            source: [source, "\n", bend(function)?, &text].concat().into(),
-            entry: "rows",
-            constants: function.map_or_else(Vec::new, Function::constants),
-        };
-        let blocks = layout.padded / layout::BLOCK;
+        let mut kernel = Kernel::new("dense chain: rows", source, "rows");
+        link(&mut kernel, &source::rows(layout, &params));
+        // A chain without an activation calls neither `f` nor `df`.
+        store(&mut kernel, Some(function.unwrap_or(Function::Relu)));
+        let blocks = layout.filled / layout::BLOCK;
         let groups = [blocks as u32, 1, self.plan.members];
-        Some(Launch { kernel, params, bindings, groups, flops: layout.flops()[0] })
+        Launch { kernel, params, bindings, groups, flops: layout.flops()[0] }
     }
 
     fn sums(&self) -> Launch {
@@ -123,13 +117,9 @@ impl Chain<'_> {
             params.push((name, place.stride.into()));
             bindings.push(Binding::write(output(n), place.elements()));
         }
-        let (text, groups) = source::sums(layout, &params, 64);
-        let kernel = Kernel {
-            name: "dense chain: sums".into(),
-            source: [SUMS, &text].concat().into(),
-            entry: "sums",
-            constants: Vec::new(),
-        };
+        let (text, groups) = source::sums(layout, &params);
+        let mut kernel = Kernel::new("dense chain: sums", SUMS, "sums");
+        link(&mut kernel, &text);
         let groups = [groups as u32, 1, plan.members];
         Launch { kernel, params, bindings, groups, flops: layout.flops()[1] }
     }

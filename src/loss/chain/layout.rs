@@ -9,27 +9,21 @@ pub(super) struct Width {
     pub bent: bool,
 }
 
-/// One row-major table in the chain's scratch: each row is padded to eight, so that a kernel takes eight columns without asking.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Table {
-    pub at: usize,
-    pub row: usize,
-}
-
-/// Every table of a chain.
+/// Every table of a chain, one behind the other: each has a row for every row of the block-filled minibatch, so that a table begins
+/// at as many times that number as columns lie before it.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     pub rows: usize,
     /// Rows with those that fill the last block.
-    pub padded: usize,
+    pub filled: usize,
     pub layers: Vec<Width>,
     /// Whether the accuracy is asked for.
     pub accuracy: bool,
-    /// What goes into each layer, and last the scores.
-    pub values: Vec<Table>,
-    /// The gradients before each layer's activation.
-    pub slopes: Vec<Table>,
-    /// A number a row: its loss, and whether it is right.
+    /// Columns before what goes into each layer, and last before the scores.
+    pub values: Vec<usize>,
+    /// Those before the gradients before each layer's activation.
+    pub slopes: Vec<usize>,
+    /// Those before the column of the rows' losses, and that of whether they are right.
     pub losses: usize,
     pub hits: usize,
     /// Elements in all.
@@ -38,24 +32,24 @@ pub(super) struct Layout {
 
 /// Rows that a workgroup takes; the last block is filled up.
 pub(super) const BLOCK: usize = 4;
-/// Elements behind the last that a tile may read and not use.
-const SLACK: usize = 32;
+/// Elements of a weight's gradient that a workgroup takes along each axis.
+pub(super) const TILE: usize = 16;
 
 impl Layout {
     pub fn new(rows: usize, layers: Vec<Width>, accuracy: bool) -> Self {
-        let padded = rows.next_multiple_of(BLOCK);
-        let mut len = 0;
+        let filled = rows.next_multiple_of(BLOCK);
+        let mut columns = 0;
         let mut table = |width: usize| {
-            let row = width.next_multiple_of(8);
-            let at = len;
-            len += padded * row;
-            Table { at, row }
+            columns += width;
+            columns - width
         };
         let first = layers.first().map_or(0, |l| l.inputs);
         let values = std::iter::once(first).chain(layers.iter().map(|l| l.outputs)).map(&mut table).collect();
         let slopes = layers.iter().map(|l| table(l.outputs)).collect();
-        let (losses, hits) = (len, len + padded);
-        Self { rows, padded, layers, accuracy, values, slopes, losses, hits, len: len + 2 * padded + SLACK }
+        let (losses, hits) = (columns, columns + 1);
+        // A tile of the last gradient reads past its columns, and uses nothing of that.
+        let len = filled * (columns + 2) + TILE;
+        Self { rows, filled, layers, accuracy, values, slopes, losses, hits, len }
     }
 
     /// The widest of all layers.

@@ -2,11 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::layout::Layout;
+use super::layout::{Layout, TILE};
 use crate::kernel::Word;
-
-/// Elements of a weight's gradient that a workgroup takes along each axis.
-const TILE: usize = 16;
 
 fn constants(text: &mut String, list: &[(&str, usize)]) {
     for (name, value) in list {
@@ -41,16 +38,13 @@ fn storage(text: &mut String, binding: usize, access: &str, name: &str, of: &str
 pub(super) fn rows(layout: &Layout, fields: &[(&str, Word)]) -> String {
     let mut text = String::from("\n// ---- written by src/loss/chain/source.rs\n");
     let count = layout.layers.len();
-    let scores = layout.values[count];
     constants(
         &mut text,
         &[
             ("WIDTH", layout.layers[0].inputs),
-            ("WIDTH_ROW", layout.values[0].row),
             ("CLASSES", layout.layers[count - 1].outputs),
-            ("SCORES", scores.at),
-            ("SCORE_ROW", scores.row),
-            ("SLOPES", layout.slopes[count - 1].at),
+            ("SCORES", layout.values[count]),
+            ("SLOPES", layout.slopes[count - 1]),
             ("LOSSES", layout.losses),
             ("HITS", layout.hits),
         ],
@@ -91,21 +85,18 @@ pub(super) fn rows(layout: &Layout, fields: &[(&str, Word)]) -> String {
 fn stages(layout: &Layout) -> Vec<(usize, String)> {
     let (values, slopes) = (&layout.values, &layout.slopes);
     let there = layout.layers.iter().enumerate().map(|(l, w)| {
-        let (from, to) = (values[l], values[l + 1]);
-        let lengths = format!("{}u, {}u, {}u, {}u, {}u, {}u", w.inputs, w.outputs, from.at, from.row, to.at, to.row);
-        (l, format!("Stage({lengths}, 1u, {}u, 0u, false, {})", w.inputs, w.bent))
+        (l, format!("Stage({0}u, {1}u, {2}u, 1u, {0}u, 0u, false, {3})", w.inputs, w.outputs, values[l + 1], w.bent))
     });
     let back = (1..layout.layers.len()).rev().map(|l| {
         let (w, below) = (layout.layers[l], layout.layers[l - 1]);
-        let (from, to) = (slopes[l], slopes[l - 1]);
-        let lengths = format!("{}u, {}u, {}u, {}u, {}u, {}u", w.outputs, w.inputs, from.at, from.row, to.at, to.row);
-        (l, format!("Stage({lengths}, {}u, 1u, {}u, true, {})", w.inputs, values[l].at, below.bent))
+        let places = format!("{}u, {}u, 1u, {}u", slopes[l - 1], w.inputs, values[l]);
+        (l, format!("Stage({}u, {}u, {places}, true, {})", w.outputs, w.inputs, below.bent))
     });
     there.chain(back).collect()
 }
 
-/// What `sums` links beside the files in `shaders/loss/chain/`, and its workgroups by `lanes` invocations.
-pub(super) fn sums(layout: &Layout, fields: &[(&str, Word)], lanes: usize) -> (String, usize) {
+/// What `sums` links beside the files in `shaders/loss/chain/`, and its workgroups.
+pub(super) fn sums(layout: &Layout, fields: &[(&str, Word)]) -> (String, usize) {
     let mut text = String::from("\n// ---- written by src/loss/chain/source.rs\n");
     let (mut parts, mut columns) = (String::new(), String::new());
     let (mut tiles, mut column) = (0, 0);
@@ -115,21 +106,17 @@ pub(super) fn sums(layout: &Layout, fields: &[(&str, Word)], lanes: usize) -> (S
         let from = tiles;
         tiles += w.outputs.div_ceil(TILE) * across;
         let place = format!("(tile - {from}u) / {across}u * {TILE}u, (tile - {from}u) % {across}u * {TILE}u");
-        let lies = format!("{}u, {}u, {}u, {}u", slopes.at, slopes.row, factors.at, factors.row);
-        let _ = writeln!(
-            parts,
-            "    if tile < {tiles}u {{\n        return Part({l}u, {place}, {}u, {lies});\n    }}",
-            w.outputs
-        );
+        let lengths = format!("{}u, {}u, {slopes}u, {factors}u", w.outputs, w.inputs);
+        let _ = writeln!(parts, "    if tile < {tiles}u {{\n        return Part({l}u, {place}, {lengths});\n    }}");
         let from = column;
         column += w.outputs;
         let _ = writeln!(
             columns,
-            "    if index < {column}u {{\n        return Column({l}u, {}u + index - {from}u, {}u, index - {from}u);\n    }}",
-            slopes.at, slopes.row
+            "    if index < {column}u {{\n        return Column({l}u, {slopes}u, {}u, index - {from}u);\n    }}",
+            w.outputs
         );
     }
-    let groups = tiles + column.div_ceil(lanes) + 1;
+    let groups = tiles + column.div_ceil(LANES) + 1;
     constants(
         &mut text,
         &[("TILES", tiles), ("GROUPS", groups), ("COLUMNS", column), ("LOSSES", layout.losses), ("HITS", layout.hits)],
@@ -147,8 +134,6 @@ pub(super) fn sums(layout: &Layout, fields: &[(&str, Word)], lanes: usize) -> (S
     let _ = writeln!(text, "\nfn part_of(tile: u32) -> Part {{\n{parts}    return Part();\n}}");
     let _ = writeln!(text, "\nfn column_of(index: u32) -> Column {{\n{columns}    return Column();\n}}");
     let list = |each: &dyn Fn(usize) -> String| (0..layout.layers.len()).map(each).collect::<Vec<_>>();
-    let width = |l: usize| format!("return {}u;", layout.layers[l].inputs);
-    switch(&mut text, "fn width_of(number: u32) -> u32", &list(&width), "return 0u;");
     for (name, array) in [("put_weight", "dw"), ("put_bias", "db")] {
         let put = |l: usize| format!("{array}{l}[member * params.{array}{l}_stride + i] = value;");
         let head = format!("fn {name}(number: u32, i: u32, member: u32, value: f32)");
@@ -157,6 +142,9 @@ pub(super) fn sums(layout: &Layout, fields: &[(&str, Word)], lanes: usize) -> (S
     (text, groups)
 }
 
+/// Invocations of a workgroup of `sums`.
+const LANES: usize = 64;
+
 /// A tile of a weight's gradient.
 const PART: &str = "
 struct Part {
@@ -164,12 +152,11 @@ struct Part {
     // Its first element.
     row: u32,
     column: u32,
-    // Rows of the whole gradient.
+    // Rows and columns of the whole gradient: the layer's outputs and inputs.
     rows: u32,
-    // Where the gradients before the activation and the layer's inputs begin, and elements of their rows.
+    columns: u32,
+    // Columns of `values` before the gradients before the activation, and before the layer's inputs.
     slopes: u32,
-    slopes_row: u32,
     factors: u32,
-    factors_row: u32,
 }
 ";

@@ -9,7 +9,6 @@ use crate::kernel::{Binding, Launches, Operand, Plan, wgsl};
 use crate::op::dropout::Dropout;
 use crate::op::matmul::product::{Sources, product};
 use crate::op::pass::link;
-use crate::op::unary::Function;
 
 /// Without the activation and what draws the words.
 const SOURCES: Sources = product!("op/affine_dropout");
@@ -32,7 +31,6 @@ pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {
             // A product in parts is finished by the last of them, which knows its own elements only.
             let [launch] = &mut all.list[..] else { return Ok(None) };
             launch.kernel.name = "affine with dropout".into();
-            link(&mut launch.kernel, affine.activation.function().map_or(wgsl!("op/identity"), Function::part));
             link(&mut launch.kernel, DRAWN);
             launch.params.extend([
                 ("first_member", 0u32.into()),

@@ -83,6 +83,11 @@ impl Function {
         !matches!(self, Self::Silu | Self::Gelu | Self::Abs | Self::Ln | Self::Square)
     }
 
+    /// Whether [`derivative`](Self::derivative) can be infinite where the value is not, or grows without a bound.
+    pub(crate) fn steep(self) -> bool {
+        matches!(self, Self::Exp | Self::Ln | Self::Sqrt | Self::Square)
+    }
+
     /// f(x)
     #[inline]
     pub fn value<T: Scalar>(self, x: T) -> T {

@@ -58,7 +58,8 @@ pub(in crate::op) fn poolings(scene: &Scene<'_>) -> Vec<Fused> {
     let group = |(dz, slope): (NodeId, &UnaryGradient)| {
         let &[s, dy] = inputs(dz) else { return None };
         let (own, function) = (*scene.as_op::<MaxPool2dGradient>(dy)?, slope.function);
-        if inputs(dy)[0] != s || scene.readers(dy) != [dz] || scene.wanted(dy) || !scene.free(dy) {
+        // Times a slope without a bound, an infinite one, what does not arrive is a NaN, which must show.
+        if function.steep() || inputs(dy)[0] != s || scene.readers(dy) != [dz] || scene.wanted(dy) || !scene.free(dy) {
             return None;
         }
         let name = "max_pool2d_gradient";

@@ -217,7 +217,11 @@ mod tests {
         forget(&path, &owner("1")).unwrap();
         assert_eq!(load(&path, &owner("1")), Ok(Classes::new()));
         assert_eq!(load(&path, &owner("2")).unwrap().len(), 1);
-        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "a stray file");
+        assert_eq!(
+            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            2,
+            "a stray file beside the choices and their lock"
+        );
     }
 
     #[test]
@@ -254,7 +258,11 @@ mod tests {
             (0..4).for_each(|me| drop(scope.spawn(add(me))));
         });
         assert_eq!(load(&path, &owner("1")).unwrap().len(), 4 * EACH);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a stray file");
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            2,
+            "a stray file beside the choices and their lock"
+        );
     }
 
     #[test]

@@ -8,12 +8,13 @@ const BLOCK: u32 = 4u;
 // The factors of the next product: a column of the block.
 var<workgroup> input: array<vec4<f32>, 128>;
 
-fn keep(to: u32, to_row: u32, first: u32, column: u32, value: vec4<f32>) {
-    let at = to + first * to_row + column;
+// A column of the block, in a table of rows of `width`.
+fn keep(table: u32, width: u32, first: u32, column: u32, value: vec4<f32>) {
+    let at = table + first * width + column;
     values[at] = value.x;
-    values[at + to_row] = value.y;
-    values[at + 2u * to_row] = value.z;
-    values[at + 3u * to_row] = value.w;
+    values[at + width] = value.y;
+    values[at + 2u * width] = value.z;
+    values[at + 3u * width] = value.w;
 }
 
 fn stage(number: u32, lane: u32, first: u32, member: Member) {
@@ -24,25 +25,22 @@ fn stage(number: u32, lane: u32, first: u32, member: Member) {
         sum += weight(number, column + k * s.weight_k, member) * input[k];
     }
     workgroupBarrier();
-    if lane < s.to_row {
-        var value = vec4(0.0);
-        if lane < s.n {
-            value = vec4(
-                finish(number, sum.x, first, lane, member),
-                finish(number, sum.y, first + 1u, lane, member),
-                finish(number, sum.z, first + 2u, lane, member),
-                finish(number, sum.w, first + 3u, lane, member),
-            );
-        }
+    if lane < s.n {
+        let value = vec4(
+            finish(number, sum.x, first, lane, member),
+            finish(number, sum.y, first + 1u, lane, member),
+            finish(number, sum.z, first + 2u, lane, member),
+            finish(number, sum.w, first + 3u, lane, member),
+        );
         input[lane] = value;
-        keep(member.values + s.to, s.to_row, first, lane, value);
+        keep(table(s.to, member), s.n, first, lane, value);
     }
     workgroupBarrier();
 }
 
 fn example(row: u32, column: u32, member: Member) -> f32 {
-    let at = member.index * params.x_stride + min(row, params.rows - 1u) * WIDTH + min(column, WIDTH - 1u);
-    return select(0.0, x[at], row < params.rows && column < WIDTH);
+    let at = member.index * params.x_stride + min(row, params.rows - 1u) * WIDTH + column;
+    return select(0.0, x[at], row < params.rows);
 }
 
 @compute @workgroup_size(128)
@@ -52,7 +50,7 @@ fn rows(
 ) {
     let member = member_of(group.z);
     let first = group.x * BLOCK;
-    if lane < WIDTH_ROW {
+    if lane < WIDTH {
         let value = vec4(
             example(first, lane, member),
             example(first + 1u, lane, member),
@@ -60,16 +58,16 @@ fn rows(
             example(first + 3u, lane, member),
         );
         input[lane] = value;
-        keep(member.values, WIDTH_ROW, first, lane, value);
+        keep(table(0u, member), WIDTH, first, lane, value);
     }
     workgroupBarrier();
     there(lane, first, member);
     storageBarrier();
-    losses(lane, 128u, first, member);
+    losses(lane, first, member);
     storageBarrier();
-    if lane < SCORE_ROW {
-        let at = member.values + SLOPES + first * SCORE_ROW + lane;
-        input[lane] = vec4(values[at], values[at + SCORE_ROW], values[at + 2u * SCORE_ROW], values[at + 3u * SCORE_ROW]);
+    if lane < CLASSES {
+        let at = table(SLOPES, member) + first * CLASSES + lane;
+        input[lane] = vec4(values[at], values[at + CLASSES], values[at + 2u * CLASSES], values[at + 3u * CLASSES]);
     }
     workgroupBarrier();
     back(lane, first, member);
