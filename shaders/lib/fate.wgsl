@@ -16,6 +16,13 @@ fn draw_from(p: f32, seed: vec2<u32>, stream: u32) {
     fate_key = threefry(seed, vec2(control_step(), stream));
 }
 
+// Two neighbours, of which the first has an even number: they have one draw.
+fn fall_two(values: vec2<f32>, element: u32) -> vec2<f32> {
+    let words = threefry(fate_key, vec2(element / 2u, 0u));
+    let kept = vec2(!fate_all) & (words >= vec2(fate_threshold));
+    return select(vec2(0.0), values / fate_kept, kept);
+}
+
 // The value if the element is kept, over 1 − p, or 0.
 fn fall(value: f32, element: u32) -> f32 {
     let words = threefry(fate_key, vec2(element / 2u, 0u));

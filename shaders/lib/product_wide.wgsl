@@ -1,8 +1,9 @@
 // C = op(A) op(B) (+ C), by subgroups of 8: 16 rows × 16 columns a workgroup, two neighbouring columns a lane, 16 steps of K at a
-// time. As lib/product_subgroup.wgsl, with two numbers a load. `c`, `params`, `begin`, `finish` and `past` come from the kernel's file.
-// Uses: lib/squares.wgsl, lib/operands_wide.wgsl, lib/grid.wgsl
+// time. As lib/product_subgroup.wgsl, with two numbers a load and a store. `params` and `begin` come from the kernel's file.
+// Uses: lib/squares.wgsl, lib/operands_wide.wgsl, lib/grid.wgsl, and of the kernel lib/twice.wgsl or a file like it
 //
-// Neighbours along K, or across it, are one load: their axis has an even length, other strides and windows' starts are even.
+// Neighbours along K, or across it, are one load, and those in a row of C one store: their axis has an even length, other strides
+// and windows' starts are even.
 // Rows and columns past the edge read the last ones and store nothing; steps past the end are 0.
 
 override ACCUMULATE: bool = false;
@@ -32,20 +33,18 @@ fn other_half(x: vec2<f32>, r: u32, at: vec4<u32>) -> vec4<f32> {
 
 // `at` is the item's C, the first row, the lane's first column, the member.
 fn put_rows(r: u32, at: vec4<u32>, sums: vec4<f32>) {
-    put(at.y + r, at.z, at, sums.x);
-    put(at.y + r, at.z + 1u, at, sums.y);
-    put(at.y + r + 1u, at.z, at, sums.z);
-    put(at.y + r + 1u, at.z + 1u, at, sums.w);
+    put(at.y + r, at, sums.xy);
+    put(at.y + r + 1u, at, sums.zw);
 }
 
-fn put(row: u32, column: u32, at: vec4<u32>, sum: f32) {
-    if row < params.m && column < params.n {
-        let i = at.x + row * params.c_row + column;
+fn put(row: u32, at: vec4<u32>, sums: vec2<f32>) {
+    if row < params.m && at.z < params.n {
+        let i = at.x + row * params.c_row + at.z;
+        var total = sums;
         if ACCUMULATE {
-            c[i] = finish(c[i] + sum, column, at.w, i);
-        } else {
-            c[i] = finish(sum, column, at.w, i);
+            total += two(c[i >> 1u]);
         }
+        c[i >> 1u] = pair(finish_two(total, at.z, at.w, i));
     }
 }
 
@@ -61,7 +60,7 @@ fn product(
     let column = tile % across * 16u + 2u * lane;
     let member = group.z / params.batch;
     if row >= params.m {
-        past((tile - (params.m + 15u) / 16u * across) * 8u + lane, member);
+        past_two((tile - (params.m + 15u) / 16u * across) * 16u + 2u * lane, member);
         return;
     }
     let item = group.z % params.batch;
@@ -109,6 +108,7 @@ fn product(
         sums.s7 = add_rows(sums.s7, other_half(x7, 14u, at), w);
     }
     begin(member);
+    begin_two(min(column, params.n - 2u), member);
     let at = vec4(member * params.c_member + item * params.c_batch, row, column, member);
     put_rows(0u, at, sums.s0);
     put_rows(2u, at, sums.s1);

@@ -29,8 +29,7 @@ struct Params {
 override BIAS: bool = true;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> c: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
 @group(0) @binding(5) var<storage, read> rate: array<f32>;
 @group(0) @binding(6) var<storage, read> control: array<u32>;
 

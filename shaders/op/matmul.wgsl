@@ -21,7 +21,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(3) var<storage, read_write> c: array<f32>;
 
 fn begin(member: u32) {}
 

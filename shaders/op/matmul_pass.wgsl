@@ -25,7 +25,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(3) var<storage, read_write> c: array<f32>;
 
 fn element(place: u32, member: u32) -> u32 {
     return place - member * params.c_member;

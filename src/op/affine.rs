@@ -49,7 +49,7 @@ pub struct Affine {
 }
 
 /// The product kernels that end in a function.
-const SOURCES: Sources = product!("op/affine");
+const SOURCES: Sources = product!("op/affine", "op/affine_twice");
 
 fn shape_of(x: &Shape, w: &Shape) -> Product {
     let rows = x[..x.rank() - 1].iter().product();

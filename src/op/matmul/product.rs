@@ -26,7 +26,7 @@ pub(crate) struct Product {
 /// The sources of a product that [`product!`] makes, one for each kernel.
 pub(crate) type Sources = [&'static str; 6];
 
-/// What a kernel adds to a product: its own source, fields and bindings after B and before C.
+/// What a kernel adds to a product: its own source, fields and bindings after C.
 pub(crate) struct Finish<'a> {
     pub op: &'static str,
     pub sources: Sources,
@@ -160,14 +160,16 @@ impl Product {
             ("c_member", target.1.into()),
             ("accumulate", (block.start[K] > 0).into()),
         ];
-        let mut bindings =
-            vec![Binding::Read(window(Operand::Input(0), &a)), Binding::Read(window(Operand::Input(1), &b))];
+        let mut bindings = vec![
+            Binding::Read(window(Operand::Input(0), &a)),
+            Binding::Read(window(Operand::Input(1), &b)),
+            Binding::Write(window(target.0, &c)),
+        ];
         if let Some((operand, stride)) = finish.bias {
             params.push(("bias_member", stride.into()));
             params.push(("last", (block.start[K] + k == self.size[K]).into()));
             bindings.push(Binding::Read(Window { operand, offset: block.start[N], len: n }));
         }
-        bindings.push(Binding::Write(window(target.0, &c)));
         let part = Self { size: block.size, strides: self.strides };
         let way = Way::of(&part, plan);
         let [x, y] = way.groups(&part, finish.past, plan);
@@ -188,21 +190,21 @@ pub(super) fn span(strides: &[usize; 4], size: &[usize; 4]) -> usize {
     mine().map(|(s, n)| s * (n - 1)).sum::<usize>() + 1
 }
 
-/// The sources of a product whose own file is named, with the parts it links: by registers, by workgroups, by
+/// The sources of a product whose own file is named, and the one for pairs: by registers, by workgroups, by
 /// subgroups, by workgroups with their memory twice over, of few rows or columns, and by subgroups with wide loads.
 macro_rules! product {
-    ($kernel:literal $(, $part:literal)* $(,)?) => {
+    ($kernel:literal, $twice:literal) => {
         [
-            wgsl!($kernel, "lib/product_register", "lib/grid", "lib/operands" $(, $part)*),
-            wgsl!($kernel, "lib/product_workgroup", "lib/product_edge", "lib/operands" $(, $part)*),
-            wgsl!($kernel, "lib/product_subgroup", "lib/eight", "lib/grid", "lib/operands" $(, $part)*),
-            wgsl!($kernel, "lib/product_double", "lib/product_edge", "lib/operands" $(, $part)*),
-            wgsl!($kernel, "lib/product_vector", "lib/product_edge", "lib/operands" $(, $part)*),
-            wgsl!($kernel, "lib/product_wide", "lib/squares", "lib/operands_wide", "lib/grid" $(, $part)*),
+            wgsl!($kernel, "lib/product_register", "lib/grid", "lib/operands"),
+            wgsl!($kernel, "lib/product_workgroup", "lib/product_edge", "lib/operands"),
+            wgsl!($kernel, "lib/product_subgroup", "lib/eight", "lib/grid", "lib/operands"),
+            wgsl!($kernel, "lib/product_double", "lib/product_edge", "lib/operands"),
+            wgsl!($kernel, "lib/product_vector", "lib/product_edge", "lib/operands"),
+            wgsl!($kernel, $twice, "lib/product_wide", "lib/squares", "lib/operands_wide", "lib/grid"),
         ]
     };
 }
 pub(crate) use product;
 
 /// The sources of a product with nothing after it.
-pub(crate) const PLAIN: Sources = product!("op/matmul");
+pub(crate) const PLAIN: Sources = product!("op/matmul", "lib/twice");

@@ -10,7 +10,7 @@ use crate::kernel::{Launches, Plan, wgsl};
 use crate::op::pass::{Chain, Draws};
 
 /// Without the part that says how a value goes on.
-const SOURCES: Sources = product!("op/matmul_pass");
+const SOURCES: Sources = product!("op/matmul_pass", "lib/twice");
 
 /// Products that nothing reads but element-wise nodes of the backward pass: `dz = f′(y) ⊙ (dz' W')`. The product itself is never
 /// stored, and the slope is taken once for each element, where the products that read dz would take it once for each tile.

@@ -13,7 +13,7 @@ use crate::op::sum_to::SumTo;
 /// [`SumTo`] counts on. Products that are cut along K ([`split`](super::split)) have more.
 const MOST: usize = 512;
 
-const SOURCES: Sources = product!("op/matmul_sums");
+const SOURCES: Sources = product!("op/matmul_sums", "op/matmul_sums_twice");
 
 /// Pairs of `dzᵀ x` and `Σ dz` over the same dz.
 pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {

@@ -172,7 +172,8 @@ impl Way {
         let tiles = self.tiles(product);
         let groups = match self {
             Self::Register => (tiles + past).div_ceil(LANES),
-            Self::Subgroup { .. } | Self::Wide => tiles + past.div_ceil(8),
+            Self::Subgroup { .. } => tiles + past.div_ceil(8),
+            Self::Wide => tiles + past.div_ceil(16),
             Self::Tile { side } | Self::Double { side } => tiles + past.div_ceil(side * side),
             Self::Vector => tiles + past.div_ceil(CREW),
         };
@@ -189,8 +190,8 @@ fn fewest(product: &Product) -> usize {
     product.size[M].min(product.size[N])
 }
 
-/// Whether two neighbours of each operand are one word of 64 bits wherever the first is at an even place: the axis they lie along
-/// has an even length, steps along the others are even.
+/// Whether two neighbours of each operand and in a row of C are one word of 64 bits wherever the first is at an even place: the axis
+/// they lie along has an even length, steps along the others are even.
 fn even(product: &Product) -> bool {
     let paired = |x: usize, across: usize| {
         let strides = &product.strides[x];
@@ -198,7 +199,7 @@ fn even(product: &Product) -> bool {
         let two = |length: usize| length.is_multiple_of(2);
         strides[along] == 1 && two(product.size[along]) && (0..4).all(|d| d == along || two(strides[d]))
     };
-    product.size[K] > 0 && paired(0, M) && paired(1, N)
+    product.size[K] > 0 && paired(0, M) && paired(1, N) && paired(2, N)
 }
 
 /// How many rows an invocation of the register kernel has.
@@ -273,14 +274,14 @@ mod tests {
     fn two_numbers_are_one_load_where_they_pair_up() {
         let of = |m, n, k, layout| Way::of(&product(m, n, k, layout), &plan(Tiling::Register));
         let alone = Way::Subgroup { rows: 16 };
-        // Each operand's own axis is even; the other two may be odd.
+        // The axes along which A, B and C lie are even; others may be odd.
         for (layout, [m, n, k]) in
-            LAYOUTS.into_iter().zip([[9, 10, 12], [9, 11, 12], [10, 12, 9], [10, 11, 12]])
+            LAYOUTS.into_iter().zip([[9, 10, 12], [9, 10, 12], [10, 12, 9], [10, 12, 12]])
         {
             assert_eq!(of(m, n, k, layout), Way::Wide, "{layout:?} {m}×{n}×{k}");
         }
         for (layout, [m, n, k]) in
-            [(0, [9, 10, 11]), (0, [9, 11, 12]), (1, [10, 10, 11]), (2, [9, 10, 10]), (2, [10, 9, 10]), (3, [9, 10, 10]), (3, [10, 10, 9])]
+            [(0, [9, 10, 11]), (0, [9, 11, 12]), (1, [10, 10, 11]), (2, [9, 10, 10]), (2, [10, 9, 10]), (3, [9, 10, 10]), (3, [10, 10, 9]), (1, [9, 11, 12]), (3, [10, 11, 12])]
         {
             assert_eq!(of(m, n, k, LAYOUTS[layout]), alone, "{:?} {m}×{n}×{k}", LAYOUTS[layout]);
         }
