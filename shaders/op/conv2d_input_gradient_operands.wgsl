@@ -20,7 +20,9 @@ struct Params {
     w_stride: u32,
     dy_stride: u32,
     dx_stride: u32,
-    // For a part that reads a rate.
+    // For a part that draws, and one that reads a rate.
+    first_member: u32,
+    stream: u32,
     rate_stride: u32,
 }
 
@@ -28,3 +30,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+
+fn element(place: u32, member: u32) -> u32 {
+    return place - member * params.dx_stride;
+}

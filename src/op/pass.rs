@@ -38,12 +38,12 @@ pub(crate) struct Chain {
     pass: Pass,
 }
 
-/// Whether a kernel can draw words for its elements.
+/// How a kernel reads and writes what lies as its result does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Draws {
-    /// It says which element of its member a place is.
-    Can,
-    Cannot,
+pub(crate) enum Loads {
+    Singles,
+    /// Two neighbours at once, by `lib/operands_wide.wgsl`, which it links.
+    Pairs,
 }
 
 /// The node that alone reads a value which nobody else asks for.
@@ -56,7 +56,7 @@ fn only(scene: &Scene<'_>, id: NodeId) -> Option<NodeId> {
 
 impl Chain {
     /// The longest chain behind a value.
-    pub fn behind(scene: &Scene<'_>, value: NodeId, draws: Draws) -> Option<Self> {
+    pub fn behind(scene: &Scene<'_>, value: NodeId) -> Option<Self> {
         let inputs = |id: NodeId| scene.graph().node(id).inputs();
         // The slope of an activation through which a gradient goes next.
         let slope = |dy: NodeId| {
@@ -76,7 +76,7 @@ impl Chain {
         }
         let dropout = *scene.as_op::<Dropout>(next).filter(|_| inputs(next)[0] == value)?;
         let rate = inputs(next)[1];
-        let drawn = draws == Draws::Can && dropout.run == 1;
+        let drawn = dropout.run == 1;
         match slope(next) {
             Some((end, s, function)) => {
                 let over = [s, rate];
@@ -108,7 +108,7 @@ impl Chain {
     }
 
     /// Completes a launch over all of the output, whose kernel links no part yet.
-    pub fn complete(&self, launch: &mut Launch, plan: &Plan, first: usize) {
+    pub fn complete(&self, launch: &mut Launch, plan: &Plan, first: usize, loads: Loads) {
         const KEPT: &str = wgsl!("op/pass/kept_slope", "op/relu");
         const DROPPED: &str = wgsl!("op/pass/dropped", "lib/fate", "lib/threefry", "lib/control");
         const DROPPED_SLOPE: &str = wgsl!("op/pass/dropped_slope", "lib/fate", "lib/threefry", "lib/control");
@@ -132,6 +132,10 @@ impl Chain {
         };
         if let Some(n) = rate {
             set("rate_stride", plan.inputs[first + n].stride.into());
+        }
+        if matches!(self.pass, Pass::Slope(_) | Pass::Kept) {
+            let singles = loads == Loads::Singles;
+            link(&mut launch.kernel, if singles { wgsl!("op/pass/s") } else { wgsl!("op/pass/s_wide") });
         }
         let drawn = matches!(self.pass, Pass::Dropped(_) | Pass::DroppedSlope(..));
         link(&mut launch.kernel, parts);

@@ -64,7 +64,7 @@ fn looked_at(found: &[String]) -> Vec<String> {
 
 pub fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    let between: [(&str, Between, &[&str]); 8] = [
+    let between: [(&str, Between, &[&str]); 10] = [
         ("relu", relu, &["conv2d with activation", "conv2d_input_gradient with slope"]),
         ("tanh", |g, z| g.tanh(z), &["conv2d with activation", "conv2d_input_gradient with slope"]),
         ("gelu", |g, z| g.activation(z, Activation::Gelu), &["conv2d", "gelu", "conv2d_input_gradient with slope"]),
@@ -75,6 +75,15 @@ pub fn trials() -> Vec<Trial> {
                 g.dropout2d(y, "p", 0.5)
             },
             &["conv2d with activation", "dropout_runs", "conv2d_input_gradient with dropout and slope"],
+        ),
+        ("dropout", |g, z| g.dropout(z, "p", 0.5), &["conv2d", "dropout", "conv2d_input_gradient with dropout"]),
+        (
+            "tanh and dropout",
+            |g, z| {
+                let y = g.tanh(z)?;
+                g.dropout(y, "p", 0.5)
+            },
+            &["conv2d with activation", "dropout", "conv2d_input_gradient with dropout and slope"],
         ),
         (
             "leaky relu and largest of squares",

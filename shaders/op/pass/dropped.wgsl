@@ -12,3 +12,7 @@ fn begin(member: u32) {
 fn pass_on(value: f32, place: u32, member: u32) -> f32 {
     return fall(value, element(place, member));
 }
+
+fn pass_two(values: vec2<f32>, place: u32, member: u32) -> vec2<f32> {
+    return fall_two(values, element(place, member));
+}

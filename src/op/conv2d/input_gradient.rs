@@ -7,7 +7,7 @@ use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Fused, Meta, NodeId, Op, Scene, Tape};
 use crate::kernel::{Binding, Launch, Launches, Operand, Plan, Variants, Window, wgsl};
 use crate::op::operand;
-use crate::op::pass::{Chain, Draws, PLAIN, link};
+use crate::op::pass::{Chain, Loads, PLAIN, link};
 use crate::op::rounding::bilinear;
 use crate::op::window::images;
 use crate::scalar::Scalar;
@@ -73,6 +73,8 @@ impl Conv2dInputGradient {
                 ("w_stride", plan.inputs[0].stride.into()),
                 ("dy_stride", plan.inputs[1].stride.into()),
                 ("dx_stride", plan.output.stride.into()),
+                ("first_member", 0u32.into()),
+                ("stream", 0u32.into()),
                 ("rate_stride", 0u32.into()),
             ]);
             Launch {
@@ -144,7 +146,7 @@ impl Op for Conv2dInputGradient {
 /// Gradients of images that nothing reads but element-wise nodes of the backward pass, in one launch with them.
 pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {
     let group = |(value, gradient): (NodeId, &Conv2dInputGradient)| {
-        let (gradient, chain) = (*gradient, Chain::behind(scene, value, Draws::Cannot)?);
+        let (gradient, chain) = (*gradient, Chain::behind(scene, value)?);
         let inputs = [scene.graph().node(value).inputs(), &chain.inputs].concat();
         let outputs = vec![chain.end];
         let launches = move |plan: &Plan| -> Result<Option<Launches>, GraphError> {
@@ -155,7 +157,7 @@ pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {
             // Parts of a batch read parts of what the chain reads.
             let [launch] = &mut all.list[..] else { return Ok(None) };
             launch.kernel.name = format!("{NAME} {}", chain.name()).into();
-            chain.complete(launch, plan, 2);
+            chain.complete(launch, plan, 2, Loads::Singles);
             Ok(Some(all))
         };
         Some(Fused { name: NAME, inputs, outputs, like: Some(value), launches: Arc::new(launches) })

@@ -3,21 +3,22 @@
 use std::sync::Arc;
 
 use super::product::{Finish, Sources, product};
+use super::way::loads;
 use super::{Matmul, split};
 use crate::error::GraphError;
 use crate::graph::{Fused, NodeId, Scene};
 use crate::kernel::{Launches, Plan, wgsl};
-use crate::op::pass::{Chain, Draws};
+use crate::op::pass::Chain;
 
 /// Without the part that says how a value goes on.
-const SOURCES: Sources = product!("op/matmul_pass", "lib/twice");
+const SOURCES: Sources = product!("op/matmul_pass", "op/matmul_pass_twice");
 
 /// Products that nothing reads but element-wise nodes of the backward pass: `dz = f′(y) ⊙ (dz' W')`. The product itself is never
 /// stored, and the slope is taken once for each element, where the products that read dz would take it once for each tile.
 /// Gradients of weights are left to their sums.
 pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {
     let group = |(value, matmul): (NodeId, &Matmul)| {
-        let (matmul, chain) = (*matmul, Chain::behind(scene, value, Draws::Can)?);
+        let (matmul, chain) = (*matmul, Chain::behind(scene, value)?);
         let inputs = [scene.graph().node(value).inputs(), &chain.inputs].concat();
         let outputs = vec![chain.end];
         let launches = move |plan: &Plan| -> Result<Option<Launches>, GraphError> {
@@ -36,7 +37,7 @@ pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {
             let [launch] = &mut all.list[..] else { return Ok(None) };
             launch.kernel.name = format!("matmul {}", chain.name()).into();
             launch.params.extend(["first_member", "stream", "rate_stride"].map(|name| (name, 0u32.into())));
-            chain.complete(launch, plan, 2);
+            chain.complete(launch, plan, 2, loads(&product, plan));
             Ok(Some(all))
         };
         Some(Fused { name: "matmul", inputs, outputs, like: Some(value), launches: Arc::new(launches) })

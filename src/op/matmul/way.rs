@@ -2,6 +2,7 @@
 
 use super::product::{BATCH, K, M, N, Product};
 use crate::kernel::{Plan, Tiling, Variants, fold};
+use crate::op::pass::Loads;
 
 /// A kernel with the size of its tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,6 +180,11 @@ impl Way {
         };
         fold(groups, plan.max_groups)
     }
+}
+
+/// How a product's kernel reads what lies as C does.
+pub(super) fn loads(product: &Product, plan: &Plan) -> Loads {
+    if Way::of(product, plan) == Way::Wide { Loads::Pairs } else { Loads::Singles }
 }
 
 /// Invocations of a workgroup of the register kernel, and of the vector kernel.
