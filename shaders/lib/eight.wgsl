@@ -69,34 +69,17 @@ fn add_eight(sums: ptr<function, Sums>, at: vec4<u32>, w: Eight) {
     }
 }
 
-fn put_below(r: u32, left: u32, at: vec4<u32>, sum: vec2<f32>) {
-    if r < left {
-        put(r, at, sum);
-    }
+fn moved_up(s: Sums) -> Sums {
+    return Sums(s.s1, s.s2, s.s3, s.s4, s.s5, s.s6, s.s7, s.s8, s.s9, s.s10, s.s11, s.s12, s.s13, s.s14, s.s15, s.s15);
 }
 
-// Stores the rows that are left.
-fn put_all(sums: Sums, left: u32, at: vec4<u32>) {
-    put_below(0u, left, at, sums.s0);
-    if ROWS > 1u {
-        put_below(1u, left, at, sums.s1);
-        put_below(2u, left, at, sums.s2);
-        put_below(3u, left, at, sums.s3);
-    }
-    if ROWS > 4u {
-        put_below(4u, left, at, sums.s4);
-        put_below(5u, left, at, sums.s5);
-        put_below(6u, left, at, sums.s6);
-        put_below(7u, left, at, sums.s7);
-    }
-    if ROWS == 16u {
-        put_below(8u, left, at, sums.s8);
-        put_below(9u, left, at, sums.s9);
-        put_below(10u, left, at, sums.s10);
-        put_below(11u, left, at, sums.s11);
-        put_below(12u, left, at, sums.s12);
-        put_below(13u, left, at, sums.s13);
-        put_below(14u, left, at, sums.s14);
-        put_below(15u, left, at, sums.s15);
+// Stores the rows that are left: in a loop through which the sums move up, for a copy of the kernel's end for each of them would
+// take long to compile.
+fn put_all(all: Sums, left: u32, at: vec4<u32>) {
+    var sums = all;
+    let count = min(left, ROWS);
+    for (var r = 0u; r < count; r++) {
+        put(r, at, sums.s0);
+        sums = moved_up(sums);
     }
 }

@@ -13,6 +13,22 @@ override STEP: u32 = SIDE / 2u;
 var<workgroup> a_tile: array<vec4<f32>, 2u * SIDE * SIDE>;
 var<workgroup> b_tile: array<vec4<f32>, 2u * SIDE * SIDE>;
 
+// The results of an invocation in a block: four rows, and four 4·SIDE on.
+struct Rows {
+    r0: vec4<f32>,
+    r1: vec4<f32>,
+    r2: vec4<f32>,
+    r3: vec4<f32>,
+    r4: vec4<f32>,
+    r5: vec4<f32>,
+    r6: vec4<f32>,
+    r7: vec4<f32>,
+}
+
+fn moved_up(s: Rows) -> Rows {
+    return Rows(s.r1, s.r2, s.r3, s.r4, s.r5, s.r6, s.r7, s.r7);
+}
+
 fn four_a(base: u32, i: u32, k: u32) -> vec4<f32> {
     return vec4(load_a(base, i, k), load_a(base, i + 1u, k), load_a(base, i + 2u, k), load_a(base, i + 3u, k));
 }
@@ -58,22 +74,8 @@ fn product(
     let j = left + 4u * b_four;
     let y = lane / SIDE;
     let x = lane % SIDE;
-    var s0 = vec4(0.0);
-    var s1 = vec4(0.0);
-    var s2 = vec4(0.0);
-    var s3 = vec4(0.0);
-    var s4 = vec4(0.0);
-    var s5 = vec4(0.0);
-    var s6 = vec4(0.0);
-    var s7 = vec4(0.0);
-    var t0 = vec4(0.0);
-    var t1 = vec4(0.0);
-    var t2 = vec4(0.0);
-    var t3 = vec4(0.0);
-    var t4 = vec4(0.0);
-    var t5 = vec4(0.0);
-    var t6 = vec4(0.0);
-    var t7 = vec4(0.0);
+    var s: Rows;
+    var t: Rows;
     a_tile[a_put] = four_a(a_base, i, a_k);
     b_tile[b_put] = four_b(b_base, b_k, j);
     var half = 0u;
@@ -87,22 +89,22 @@ fn product(
             let a1 = a_tile[at + ((y + SIDE) ^ k)];
             let b0 = b_tile[at + (x ^ k)];
             let b1 = b_tile[at + ((x + SIDE) ^ k)];
-            s0 += a0.x * b0;
-            t0 += a0.x * b1;
-            s1 += a0.y * b0;
-            t1 += a0.y * b1;
-            s2 += a0.z * b0;
-            t2 += a0.z * b1;
-            s3 += a0.w * b0;
-            t3 += a0.w * b1;
-            s4 += a1.x * b0;
-            t4 += a1.x * b1;
-            s5 += a1.y * b0;
-            t5 += a1.y * b1;
-            s6 += a1.z * b0;
-            t6 += a1.z * b1;
-            s7 += a1.w * b0;
-            t7 += a1.w * b1;
+            s.r0 += a0.x * b0;
+            t.r0 += a0.x * b1;
+            s.r1 += a0.y * b0;
+            t.r1 += a0.y * b1;
+            s.r2 += a0.z * b0;
+            t.r2 += a0.z * b1;
+            s.r3 += a0.w * b0;
+            t.r3 += a0.w * b1;
+            s.r4 += a1.x * b0;
+            t.r4 += a1.x * b1;
+            s.r5 += a1.y * b0;
+            t.r5 += a1.y * b1;
+            s.r6 += a1.z * b0;
+            t.r6 += a1.z * b1;
+            s.r7 += a1.w * b0;
+            t.r7 += a1.w * b1;
         }
         half = SIDE * SIDE - half;
         a_tile[half + a_put] = next_a;
@@ -112,14 +114,12 @@ fn product(
     let column = left + 4u * x;
     let base = member * params.c_member + item * params.c_batch;
     begin(member);
-    store_row(row, column, member, base, s0, t0);
-    store_row(row + 1u, column, member, base, s1, t1);
-    store_row(row + 2u, column, member, base, s2, t2);
-    store_row(row + 3u, column, member, base, s3, t3);
-    store_row(row + 4u * SIDE, column, member, base, s4, t4);
-    store_row(row + 4u * SIDE + 1u, column, member, base, s5, t5);
-    store_row(row + 4u * SIDE + 2u, column, member, base, s6, t6);
-    store_row(row + 4u * SIDE + 3u, column, member, base, s7, t7);
+    // A loop through which the sums move up: a copy of the kernel's end for each of them would take long to compile.
+    for (var r = 0u; r < 8u; r++) {
+        store_row(row + r + select(0u, 4u * SIDE - 4u, r >= 4u), column, member, base, s.r0, t.r0);
+        s = moved_up(s);
+        t = moved_up(t);
+    }
     if top >= params.m {
         let tiles = (params.m + 8u * SIDE - 1u) / (8u * SIDE) * across;
         past((tile - tiles) * SIDE * SIDE + lane, member);

@@ -86,14 +86,17 @@ fn product(
         }
         let base = member * params.c_member + item * params.c_batch;
         begin(member);
-        store_row(row, column, member, base, s0);
-        store_row(row + 1u, column, member, base, s1);
-        store_row(row + 2u, column, member, base, s2);
-        store_row(row + 3u, column, member, base, s3);
-        store_row(row + 4u, column, member, base, s4);
-        store_row(row + 5u, column, member, base, s5);
-        store_row(row + 6u, column, member, base, s6);
-        store_row(row + 7u, column, member, base, s7);
+        // A loop through which the sums move up: a copy of the kernel's end for each of them would take long to compile.
+        for (var r = 0u; r < ROWS; r++) {
+            store_row(row + r, column, member, base, s0);
+            s0 = s1;
+            s1 = s2;
+            s2 = s3;
+            s3 = s4;
+            s4 = s5;
+            s5 = s6;
+            s6 = s7;
+        }
     } else {
         past(tile - (params.m + ROWS - 1u) / ROWS * across, member);
     }

@@ -31,20 +31,15 @@ fn other_half(x: vec2<f32>, r: u32, at: vec4<u32>) -> vec4<f32> {
     return square(x, half_a(r, at, 1u), A_ALONG_K, at.z);
 }
 
-// `at` is the item's C, the first row, the lane's first column, the member.
-fn put_rows(r: u32, at: vec4<u32>, sums: vec4<f32>) {
-    put(at.y + r, at, sums.xy);
-    put(at.y + r + 1u, at, sums.zw);
-}
-
-fn put(row: u32, at: vec4<u32>, sums: vec2<f32>) {
-    if row < params.m && at.z < params.n {
-        let i = at.x + row * params.c_row + at.z;
+// `at` is the item's C, the lane's first column, the member.
+fn put(row: u32, at: vec3<u32>, sums: vec2<f32>) {
+    if row < params.m && at.y < params.n {
+        let i = at.x + row * params.c_row + at.y;
         var total = sums;
         if ACCUMULATE {
             total += two(c[i >> 1u]);
         }
-        c[i >> 1u] = pair(finish_two(total, at.z, at.w, i));
+        c[i >> 1u] = pair(finish_two(total, at.y, at.z, i));
     }
 }
 
@@ -109,13 +104,11 @@ fn product(
     }
     begin(member);
     begin_two(min(column, params.n - 2u), member);
-    let at = vec4(member * params.c_member + item * params.c_batch, row, column, member);
-    put_rows(0u, at, sums.s0);
-    put_rows(2u, at, sums.s1);
-    put_rows(4u, at, sums.s2);
-    put_rows(6u, at, sums.s3);
-    put_rows(8u, at, sums.s4);
-    put_rows(10u, at, sums.s5);
-    put_rows(12u, at, sums.s6);
-    put_rows(14u, at, sums.s7);
+    let at = vec3(member * params.c_member + item * params.c_batch, column, member);
+    // A loop through which the sums move up: a copy of the kernel's end for each of them would take long to compile.
+    for (var r = 0u; r < 16u; r += 2u) {
+        put(row + r, at, sums.s0.xy);
+        put(row + r + 1u, at, sums.s0.zw);
+        sums = moved_up(sums);
+    }
 }

@@ -67,10 +67,13 @@ fn product(
     let column = left + 4u * fast;
     let base = member * params.c_member + item * params.c_batch;
     begin(member);
-    store_row(row, column, member, base, s0);
-    store_row(row + 1u, column, member, base, s1);
-    store_row(row + 2u, column, member, base, s2);
-    store_row(row + 3u, column, member, base, s3);
+    // A loop through which the sums move up: a copy of the kernel's end for each of them would take long to compile.
+    for (var r = 0u; r < 4u; r++) {
+        store_row(row + r, column, member, base, s0);
+        s0 = s1;
+        s1 = s2;
+        s2 = s3;
+    }
     if top >= params.m {
         let tiles = (params.m + 4u * SIDE - 1u) / (4u * SIDE) * across;
         past((tile - tiles) * SIDE * SIDE + lane, member);

@@ -26,6 +26,10 @@ struct Sums {
     s7: vec4<f32>,
 }
 
+fn moved_up(s: Sums) -> Sums {
+    return Sums(s.s1, s.s2, s.s3, s.s4, s.s5, s.s6, s.s7, s.s7);
+}
+
 // From two loads, each along K or each across it: what step k has, then step k + 1; 0 past the end.
 fn square(x: vec2<f32>, y: vec2<f32>, along_k: bool, k: u32) -> vec4<f32> {
     let steps = vec4(k, k, k + 1u, k + 1u);

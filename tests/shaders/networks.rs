@@ -12,9 +12,11 @@ use thalweg::op::unary::Activation;
 /// A network over parameters alone: its value.
 type Network = fn(&mut Graph) -> Result<NodeId, GraphError>;
 
-fn dense(g: &mut Graph, activation: Activation) -> Result<NodeId, GraphError> {
-    let (x, w, v) = (g.parameter("x", [9, 5])?, g.parameter("w", [7, 5])?, g.parameter("v", [3, 7])?);
-    let b = g.parameter("b", [7])?;
+/// Layers of odd widths, which go number by number, or of even ones, of which some go by pairs.
+fn dense(g: &mut Graph, activation: Activation, even: bool) -> Result<NodeId, GraphError> {
+    let [rows, width, hidden, out] = if even { [10, 12, 14, 10] } else { [9, 5, 7, 3] };
+    let (x, b) = (g.parameter("x", [rows, width])?, g.parameter("b", [hidden])?);
+    let (w, v) = (g.parameter("w", [hidden, width])?, g.parameter("v", [out, hidden])?);
     let hidden = g.affine(x, w, Some(b), activation)?;
     let dropped = g.dropout(hidden, "p", 0.5)?;
     g.affine(dropped, v, None, Activation::Identity)
@@ -39,10 +41,14 @@ fn around(g: &mut Graph, x: NodeId) -> Result<NodeId, GraphError> {
     g.add(y, x)
 }
 
-const NETWORKS: [(&str, Network); 9] = [
-    ("dropout behind relu", |g| dense(g, Activation::Relu)),
-    ("dropout behind tanh", |g| dense(g, Activation::Tanh)),
-    ("dropout behind a layer", |g| dense(g, Activation::Identity)),
+const NETWORKS: [(&str, Network); 13] = [
+    ("dropout behind relu", |g| dense(g, Activation::Relu, false)),
+    ("dropout behind tanh", |g| dense(g, Activation::Tanh, false)),
+    ("dropout behind a layer", |g| dense(g, Activation::Identity, false)),
+    ("dropout behind relu, by pairs", |g| dense(g, Activation::Relu, true)),
+    ("dropout behind tanh, by pairs", |g| dense(g, Activation::Tanh, true)),
+    ("dropout behind a layer, by pairs", |g| dense(g, Activation::Identity, true)),
+    ("dropout between convolutions", |g| between(g, |g, z| g.dropout(z, "p", 0.5))),
     ("relu between convolutions", |g| between(g, |g, z| g.relu(z))),
     ("dropout2d between convolutions", |g| {
         between(g, |g, z| {
@@ -117,7 +123,7 @@ pub fn chains() -> Vec<(String, Launch)> {
 /// Their launches, with which network it is.
 pub fn launches(tiling: Tiling, variant: Option<&'static str>) -> Vec<(String, Launch)> {
     let place = Place { shape: [1].into(), stride: 0 };
-    let abilities = Abilities { subgroup: Some(8), ..Abilities::default() };
+    let abilities = Abilities { subgroup: Some(8), wide: true, ..Abilities::default() };
     let plan = Plan { tiling, abilities, variant, ..Plan::new(Vec::new(), place, 1) };
     let mut all = Vec::new();
     for (name, network) in NETWORKS {
