@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
+use thalweg::Graph;
 use thalweg::device::gpu::{Options, Origin, Tuning};
 use thalweg::error::DeviceError;
+use thalweg::op::unary::Activation;
 
 use super::support::{open as plain, trial};
 use super::toys::{AMPLE, CLASS, Twice, graph, open, run};
@@ -18,6 +20,10 @@ pub fn trials() -> Vec<Trial> {
         trial("a class that the budget cuts short is not begun again at each run", cut_short),
         trial("the library chooses nothing by itself", off),
         trial("a variant that is named is taken", named),
+        trial(
+            "products too large for the twin are checked and timed as smaller ones, of odd and of even lengths",
+            too_large,
+        ),
         trial("a device without memory for the subgroups' test is not opened as one without subgroups", too_poor),
     ]
 }
@@ -131,6 +137,25 @@ fn named() -> Result<(), Failed> {
     let (g, _, y) = graph(Twice { names: &["quick", "slow"], default: "quick" })?;
     other.tune(&g, &[y])?;
     assert_eq!(other.choices().variants[CLASS], "default");
+    Ok(())
+}
+
+fn too_large() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let gpu = open(folder.path(), AMPLE)?;
+    let mut g = Graph::new();
+    let mut wanted = Vec::new();
+    for (n, [rows, width, out]) in [[256, 1024, 1024], [255, 513, 511]].into_iter().enumerate() {
+        let (x, w) = (g.input(&format!("x{n}"), [rows, width])?, g.parameter(&format!("w{n}"), [out, width])?);
+        wanted.push(g.affine(x, w, None, Activation::Identity)?);
+    }
+    gpu.tune(&g, &wanted)?;
+    let report = gpu.tuning();
+    assert_eq!(report.classes.len(), 2);
+    for class in &report.classes {
+        let timed = class.timing.as_ref().map(|timing| (timing.refused.len(), timing.milliseconds.len() > 1));
+        assert_eq!((class.origin, timed), (Origin::Timed, Some((0, true))), "{class:?}");
+    }
     Ok(())
 }
 

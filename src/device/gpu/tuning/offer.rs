@@ -74,16 +74,20 @@ impl Offer {
         (!reals).then_some("it takes or gives indices, and which ones it may be given is not known")
     }
 
-    /// The operands, or as much of them as costs at most `limit`: lengths are halved to odd ones, the longest first and equal ones
-    /// together, as far as the op takes that and still offers every variant. `None` where it does not go far enough.
+    /// The operands, or as much of them as costs at most `limit`: lengths are halved to odd ones, or to even ones where a variant is
+    /// offered for no others, the longest first and equal ones together, as far as the op takes that and still offers every
+    /// variant. `None` where it does not go far enough.
     pub(super) fn within(&self, gpu: &Gpu, limit: u64) -> Option<Vec<Meta>> {
         let (mut inputs, mut cost, mut fixed) = (self.inputs.clone(), self.cost, Vec::new());
         while cost > limit {
             let longest = lengths(&inputs).into_iter().rev().find(|length| !fixed.contains(length))?;
-            let shorter = replaced(&inputs, &|length| if length == longest { (longest / 2) | 1 } else { length });
-            match self.suits(gpu, &shorter) {
-                Some(less) if less < cost => (inputs, cost) = (shorter, less),
-                _ => fixed.push(longest),
+            let shorter = halves(longest).into_iter().find_map(|half| {
+                let shorter = replaced(&inputs, &|length| if length == longest { half } else { length });
+                Some((self.suits(gpu, &shorter).filter(|less| *less < cost)?, shorter))
+            });
+            match shorter {
+                Some((less, shorter)) => (inputs, cost) = (shorter, less),
+                None => fixed.push(longest),
             }
         }
         Some(inputs)
@@ -176,6 +180,11 @@ fn lengths(inputs: &[Meta]) -> Vec<usize> {
     all
 }
 
+/// About half a length: odd, and twice an odd number, where tiles do not fit either.
+fn halves(length: usize) -> [usize; 2] {
+    [(length / 2) | 1, 2 * ((length / 4) | 1)]
+}
+
 fn replaced(inputs: &[Meta], length: &dyn Fn(usize) -> usize) -> Vec<Meta> {
     let other = |meta: &Meta| {
         let axes: Vec<usize> = meta.shape.iter().map(|&l| length(l)).collect();
@@ -221,6 +230,11 @@ mod tests {
             hash.0
         };
         assert_ne!(of([b"ab", b"c"]), of([b"a", b"bc"]));
+    }
+
+    #[test]
+    fn halves_fit_no_tile() {
+        assert_eq!([9, 100, 784, 1024].map(halves), [[5, 6], [51, 50], [393, 394], [513, 514]]);
     }
 
     #[test]
