@@ -1,5 +1,5 @@
 // Elements of a product's operands, 0 past the edge, and where its results go.
-// `a`, `b`, `c`, `params` and `finish` come from the kernel's file.
+// `params` and `finish` come from the kernel's file.  Uses: lib/operands.wgsl
 
 fn load_a(base: u32, row: u32, k: u32) -> f32 {
     if row < params.m && k < params.k {

@@ -1,6 +1,6 @@
 // C = op(A) op(B) (+ C), in registers alone: ROWS rows (8, or 1 or 4 where C has no more) × 4 columns an invocation, one running sum
-// an element. For software adapters. `a`, `b`, `c`, `params`, `begin`, `finish` and `past` come from the kernel's file.
-// Uses: lib/grid.wgsl
+// an element. For software adapters. `params`, `begin`, `finish` and `past` come from the kernel's file.
+// Uses: lib/operands.wgsl, lib/grid.wgsl
 //
 // Rows and columns past the edge read the last one and store nothing, so the loop has no branch.
 

@@ -1,6 +1,6 @@
 // C = op(A) op(B) (+ C), by subgroups of 8: ROWS rows × 16 columns a workgroup, two columns a lane, eight steps of K at a time.
-// For software adapters. `a`, `b`, `c`, `params`, `begin`, `finish` and `past` come from the kernel's file.
-// Uses: lib/eight.wgsl, lib/grid.wgsl
+// For software adapters. `params`, `begin`, `finish` and `past` come from the kernel's file.
+// Uses: lib/operands.wgsl, lib/eight.wgsl, lib/grid.wgsl
 //
 // Where C has few columns (NARROW), rows and columns change places, and A and B: 16 rows × ROWS columns, two rows a lane.
 // Rows and columns past the edge read the last one and store nothing; steps past the end are 0.

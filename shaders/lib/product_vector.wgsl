@@ -1,7 +1,7 @@
 // C = op(A) op(B) (+ C) where C has at most four rows or at most four columns, as a matrix times a vector has. For cards: a
 // workgroup of 256 has POSITIONS along C's long axis, and the lanes of a position share K out among them. The operand that has the
 // long axis is read once. A fixed tree adds the lanes' sums up: the same bits each time.
-// `a`, `b`, `c`, `params`, `begin`, `finish` and `past` come from the kernel's file.  Uses: lib/product_edge.wgsl
+// `params`, `begin`, `finish` and `past` come from the kernel's file.  Uses: lib/operands.wgsl, lib/product_edge.wgsl
 //
 // Neighbouring lanes are neighbours in the large operand's memory: along K (ALONG_K) or along the long axis.
 

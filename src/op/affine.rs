@@ -48,7 +48,7 @@ pub struct Affine {
     pub activation: Activation,
 }
 
-/// The product kernels that end in a function.
+/// The product kernels with the bias in their store, without the activation.
 const SOURCES: Sources = product!("op/affine", "op/affine_twice");
 
 fn shape_of(x: &Shape, w: &Shape) -> Product {
@@ -228,7 +228,9 @@ pub fn cases() -> Vec<Case> {
         let op = Affine { activation };
         let case = Case::new(format!("{activation}"), op);
         cases.push(case.real([65, 17], any).real([37, 17], any).real([37], any));
-        cases.push(Case::new(format!("{activation} without bias"), op).real([7, 5], any).real([3, 5], any));
+        let bare = |label| Case::new(format!("{activation} without bias{label}"), op);
+        cases.push(bare("").real([7, 5], any).real([3, 5], any));
+        cases.push(bare(", by pairs").real([34, 18], any).real([22, 18], any));
     }
     let op = Affine::default();
     for (rows, out, width) in

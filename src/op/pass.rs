@@ -1,6 +1,6 @@
 //! What becomes of a gradient on its way into memory: the element-wise nodes behind a kernel, in the kernel's store.
 //!
-//! A kernel that links a part of `shaders/op/pass/` calls `begin` once and `pass_on` for each value that it stores; the parts read
+//! A kernel that links a part of `shaders/op/pass/` calls `begin` once, and `pass_on` for each value that it stores or `pass_two` for two; the parts read
 //! their own operands, at the bindings after the three of the kernel.
 
 use super::dropout::Dropout;

@@ -73,6 +73,27 @@ pub fn trials() -> Vec<Trial> {
         }
         hold(gpu, &g, &wanted, &any, 1)
     }));
+    // Even widths, whose products go by pairs where an adapter has them, and odd ones.
+    trials.extend(each_way("a way past a layer", move |gpu| {
+        for activation in [Activation::Relu, Activation::Identity] {
+            for (rows, [inputs, width, outputs]) in [(34, [18, 22, 14]), (7, [5, 9, 3])] {
+                let mut g = Graph::new();
+                let (x, w) = (g.input("x", [rows, inputs])?, g.parameter("w", [width, inputs])?);
+                let (u, v) = (g.parameter("u", [width, width])?, g.parameter("v", [outputs, width])?);
+                let hidden = g.affine(x, w, None, activation)?;
+                let around = g.affine(hidden, u, None, Activation::Identity)?;
+                let sum = g.add(around, hidden)?;
+                let y = g.affine(sum, v, None, Activation::Identity)?;
+                let upstream = g.input("upstream", [rows, outputs])?;
+                let wanted: Vec<NodeId> = g.gradients(y, upstream, &[w, u, v])?.into_iter().flatten().collect();
+                let joined = if activation == Activation::Relu { "with sum and slope" } else { "with sum" };
+                let products = ["affine", "affine", "add", "matmul", "matmul", "matmul", "matmul"];
+                expect(&names(gpu, &g, &wanted)?, &[&products[..], &[&format!("matmul {joined}")]].concat())?;
+                [1, 3].into_iter().try_for_each(|members| hold(gpu, &g, &wanted, &any, members))?;
+            }
+        }
+        Ok(())
+    }));
     // A tall product of few tiles is worth its parts on a card, and a launch for the slope.
     const PARTS: &[&str] = &["matmul", "matmul", "matmul: reduce", "unary_gradient"];
     let cases = [((Tiling::Register, true), &["matmul with slope"][..]), ((Tiling::Workgroup, false), PARTS)];

@@ -22,6 +22,18 @@ fn dense(g: &mut Graph, activation: Activation, even: bool) -> Result<NodeId, Gr
     g.affine(dropped, v, None, Activation::Identity)
 }
 
+/// Layers of even widths, the middle one with a way past it if told.
+fn layers(g: &mut Graph, activation: Activation, past: bool) -> Result<NodeId, GraphError> {
+    let (x, w) = (g.parameter("x", [10, 12])?, g.parameter("w", [14, 12])?);
+    let (u, v) = (g.parameter("u", [14, 14])?, g.parameter("v", [10, 14])?);
+    let hidden = g.affine(x, w, None, activation)?;
+    let mut y = g.affine(hidden, u, None, Activation::Identity)?;
+    if past {
+        y = g.add(y, hidden)?;
+    }
+    g.affine(y, v, None, Activation::Identity)
+}
+
 /// A convolution, something behind it, another convolution.
 fn between(
     g: &mut Graph,
@@ -41,12 +53,15 @@ fn around(g: &mut Graph, x: NodeId) -> Result<NodeId, GraphError> {
     g.add(y, x)
 }
 
-const NETWORKS: [(&str, Network); 13] = [
+const NETWORKS: [(&str, Network); 16] = [
     ("dropout behind relu", |g| dense(g, Activation::Relu, false)),
     ("dropout behind tanh", |g| dense(g, Activation::Tanh, false)),
     ("dropout behind a layer", |g| dense(g, Activation::Identity, false)),
     ("dropout behind relu, by pairs", |g| dense(g, Activation::Relu, true)),
     ("dropout behind tanh, by pairs", |g| dense(g, Activation::Tanh, true)),
+    ("layers, by pairs", |g| layers(g, Activation::Tanh, false)),
+    ("a way past a layer, by pairs", |g| layers(g, Activation::Identity, true)),
+    ("a way past a layer and an activation, by pairs", |g| layers(g, Activation::Relu, true)),
     ("dropout behind a layer, by pairs", |g| dense(g, Activation::Identity, true)),
     ("dropout between convolutions", |g| between(g, |g, z| g.dropout(z, "p", 0.5))),
     ("relu between convolutions", |g| between(g, |g, z| g.relu(z))),

@@ -45,7 +45,8 @@ fn put_slope(i: u32, slope: f32) {
     values[i] = slope;
 }
 
-// The loss of each row of a block, whether it is right, and its slopes, which are 0 past the last row.
+// The loss of each row of a block, whether it is right, and its slopes, which are 0 past the last row, where no words of an
+// earlier step should go round.
 fn losses(lane: u32, first: u32, member: Member) {
     if lane >= BLOCK {
         return;

@@ -1,9 +1,7 @@
 // What is summed over the rows of a chain of dense layers: the gradients dW = dzᵀ x of all weights, by workgroups of 64, 16 × 16
 // elements each, 2 × 2 an invocation; then those of the biases, a column an invocation; then the loss and the share of rows that
-// are right. `part_of`, `column_of`, `put_weight`, `put_bias` are written for each chain: src/loss/chain/source.rs.
+// are right. LANES, `part_of`, `column_of`, `put_weight`, `put_bias` are written for each chain: src/loss/chain/source.rs.
 // f64 twins: src/op/matmul.rs, src/op/sum_to.rs, src/loss/rows.rs
-
-const LANES: u32 = 64u;
 
 struct Column {
     layer: u32,

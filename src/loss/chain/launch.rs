@@ -7,7 +7,7 @@ use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Place, Plan, Til
 use crate::op::pass::{link, store};
 use crate::op::unary::Function;
 
-/// Columns of a layer, at most: the workgroup kernel has an invocation for each.
+/// Columns of a layer, at most: the kernel of the rows has an invocation for each.
 const WIDEST: usize = 128;
 /// Rows that one invocation adds up for a bias, at most: the bound of [`SumTo`](crate::op::sum_to::SumTo) counts on it.
 const ROWS: usize = 512;

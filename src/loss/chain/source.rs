@@ -1,4 +1,4 @@
-//! The text that a chain adds to its kernels: which weights a stage multiplies by, and every length as a number.
+//! The text that a chain adds to its kernels: which weights a stage multiplies by, and every width as a number.
 
 use std::fmt::Write as _;
 
@@ -119,7 +119,14 @@ pub(super) fn sums(layout: &Layout, fields: &[(&str, Word)]) -> (String, usize) 
     let groups = tiles + column.div_ceil(LANES) + 1;
     constants(
         &mut text,
-        &[("TILES", tiles), ("GROUPS", groups), ("COLUMNS", column), ("LOSSES", layout.losses), ("HITS", layout.hits)],
+        &[
+            ("LANES", LANES),
+            ("TILES", tiles),
+            ("GROUPS", groups),
+            ("COLUMNS", column),
+            ("LOSSES", layout.losses),
+            ("HITS", layout.hits),
+        ],
     );
     let _ = writeln!(text, "const RIGHT: bool = {};", layout.accuracy);
     params(&mut text, fields);

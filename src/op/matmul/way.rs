@@ -41,7 +41,7 @@ const FEW: usize = 4;
 
 impl Way {
     /// Whether an adapter can do it, and may be glad to. Places of one class agree: what is asked of a length here, its next power
-    /// of two answers alike.
+    /// of two answers alike, but for parity, which the class has.
     fn suits(self, product: &Product, plan: &Plan) -> bool {
         let few = fewest(product);
         let rows = match self {
