@@ -1,20 +1,8 @@
-// op/affine_dropout.wgsl by pairs of columns, whose bias is read and whose words are drawn once.
-// Uses: op/<activation>.wgsl for `f`, lib/fate.wgsl
-
-var<private> both: vec2<f32>;
-
-fn begin_two(column: u32, member: u32) {
-    if BIAS {
-        let at = member * params.bias_member + column;
-        both = vec2(bias[at], bias[at + 1u]);
-    }
-}
+// op/affine_dropout.wgsl by pairs of columns, whose words are drawn once.
+// Uses: op/affine_both.wgsl, op/<activation>.wgsl for `f`, lib/fate.wgsl
 
 fn finish_two(sums: vec2<f32>, column: u32, member: u32, place: u32) -> vec2<f32> {
-    var z = sums;
-    if BIAS {
-        z += both;
-    }
+    let z = biased(sums);
     return fall_two(vec2(f(z.x), f(z.y)), place - member * params.c_member);
 }
 

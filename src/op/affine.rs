@@ -49,7 +49,7 @@ pub struct Affine {
 }
 
 /// The product kernels with the bias in their store, without the activation.
-const SOURCES: Sources = product!("op/affine", "op/affine_twice");
+const SOURCES: Sources = product!("op/affine", "op/affine_twice", "op/affine_both");
 
 fn shape_of(x: &Shape, w: &Shape) -> Product {
     let rows = x[..x.rank() - 1].iter().product();

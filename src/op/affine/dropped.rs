@@ -11,7 +11,7 @@ use crate::op::matmul::product::{Sources, product};
 use crate::op::pass::link;
 
 /// Without the activation and what draws the words.
-const SOURCES: Sources = product!("op/affine_dropout", "op/affine_dropout_twice");
+const SOURCES: Sources = product!("op/affine_dropout", "op/affine_dropout_twice", "op/affine_both");
 const DRAWN: &str = wgsl!("lib/fate", "lib/threefry", "lib/control");
 
 /// Dropouts behind affine maps whose own value nobody needs: what is kept of a relu says what its slope was

@@ -190,17 +190,17 @@ pub(super) fn span(strides: &[usize; 4], size: &[usize; 4]) -> usize {
     mine().map(|(s, n)| s * (n - 1)).sum::<usize>() + 1
 }
 
-/// The sources of a product whose own file is named, and the one for pairs: by registers, by workgroups, by
+/// The sources of a product whose own file is named, and those for pairs: by registers, by workgroups, by
 /// subgroups, by workgroups with their memory twice over, of few rows or columns, and by subgroups with wide loads.
 macro_rules! product {
-    ($kernel:literal, $twice:literal) => {
+    ($kernel:literal, $($twice:literal),+) => {
         [
             wgsl!($kernel, "lib/product_register", "lib/grid", "lib/operands"),
             wgsl!($kernel, "lib/product_workgroup", "lib/product_edge", "lib/operands"),
             wgsl!($kernel, "lib/product_subgroup", "lib/eight", "lib/grid", "lib/operands"),
             wgsl!($kernel, "lib/product_double", "lib/product_edge", "lib/operands"),
             wgsl!($kernel, "lib/product_vector", "lib/product_edge", "lib/operands"),
-            wgsl!($kernel, $twice, "lib/product_wide", "lib/squares", "lib/operands_wide", "lib/grid"),
+            wgsl!($kernel $(, $twice)+, "lib/product_wide", "lib/squares", "lib/operands_wide", "lib/grid"),
         ]
     };
 }
