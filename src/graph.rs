@@ -3,7 +3,7 @@
 //! A [`Graph`] is built once with known shapes. [`Graph::gradients`] appends the backward pass as more nodes, so what
 //! trains is made of the same ops, twins and kernels as what predicts.
 
-mod accumulate;
+pub(crate) mod accumulate;
 mod autodiff;
 mod fusion;
 mod op;

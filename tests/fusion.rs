@@ -139,6 +139,19 @@ fn hold(gpu: &Gpu, g: &Graph, wanted: &[NodeId], fills: Fills<'_>, members: usiz
     Ok(())
 }
 
+/// Settings have their value, all else is random.
+fn usual(g: &Graph, id: NodeId) -> Fill {
+    match g.node(id).kind {
+        Kind::Setting { value, .. } => Fill::Constant(value),
+        _ => Fill::Uniform(-1.0, 1.0),
+    }
+}
+
+/// As [`hold`] with the [`usual`] values, of one member and of three.
+fn held(gpu: &Gpu, g: &Graph, wanted: &[NodeId]) -> Result<(), Failed> {
+    [1, 3].into_iter().try_for_each(|members| hold(gpu, g, wanted, &|id| usual(g, id), members))
+}
+
 /// The node of that number.
 fn wanted_id(g: &Graph, i: usize) -> NodeId {
     let sources = g.inputs().chain(g.parameters()).chain(g.settings()).chain(g.buffers());

@@ -1,4 +1,5 @@
-// y = a + b, element by element. f64 twin: src/graph/accumulate.rs.  Uses: lib/grid.wgsl
+// y = f(a + b), element by element, all of one shape: gradients that meet, and what comes back from a residual block with its activation.
+// f64 twins: src/graph/accumulate.rs, src/op/binary.rs, src/op/unary.rs.  Uses: lib/grid.wgsl, op/<activation>.wgsl for `f`
 
 struct Params {
     len: u32,
@@ -20,6 +21,6 @@ fn accumulate(
     let i = linear_index(id, groups);
     let member = id.z;
     if i < params.len {
-        y[member * params.y_stride + i] = a[member * params.a_stride + i] + b[member * params.b_stride + i];
+        y[member * params.y_stride + i] = f(a[member * params.a_stride + i] + b[member * params.b_stride + i]);
     }
 }

@@ -9,6 +9,29 @@ use crate::scalar::Scalar;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accumulate;
 
+/// The launches of a kernel of `shaders/graph/accumulate.wgsl`.
+pub(crate) fn sums(op: &'static str, kernel: Kernel, plan: &Plan) -> Result<Launches, GraphError> {
+    let window = |operand, offset, len| Window { operand, offset, len };
+    let launch = |(offset, len): (usize, usize)| Launch {
+        kernel: kernel.clone(),
+        params: vec![
+            ("len", len.into()),
+            ("a_stride", plan.inputs[0].stride.into()),
+            ("b_stride", plan.inputs[1].stride.into()),
+            ("y_stride", plan.output.stride.into()),
+        ],
+        bindings: vec![
+            Binding::Read(window(Operand::Input(0), offset, len)),
+            Binding::Read(window(Operand::Input(1), offset, len)),
+            Binding::Write(window(Operand::Output, offset, len)),
+        ],
+        groups: plan.linear(len, 64),
+        flops: 0,
+    };
+    let runs = plan.runs(op, plan.output.elements(), &[1])?;
+    Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
+}
+
 impl Op for Accumulate {
     fn name(&self) -> &'static str {
         "accumulate"
@@ -36,25 +59,8 @@ impl Op for Accumulate {
     }
 
     fn launches(&self, plan: &Plan) -> Result<Launches, GraphError> {
-        let window = |operand, offset, len| Window { operand, offset, len };
-        let launch = |(offset, len): (usize, usize)| Launch {
-            kernel: Kernel::new("accumulate", wgsl!("graph/accumulate", "lib/grid"), "accumulate"),
-            params: vec![
-                ("len", len.into()),
-                ("a_stride", plan.inputs[0].stride.into()),
-                ("b_stride", plan.inputs[1].stride.into()),
-                ("y_stride", plan.output.stride.into()),
-            ],
-            bindings: vec![
-                Binding::Read(window(Operand::Input(0), offset, len)),
-                Binding::Read(window(Operand::Input(1), offset, len)),
-                Binding::Write(window(Operand::Output, offset, len)),
-            ],
-            groups: plan.linear(len, 64),
-            flops: 0,
-        };
-        let runs = plan.runs("accumulate", plan.output.elements(), &[1])?;
-        Ok(runs.into_iter().map(launch).collect::<Vec<_>>().into())
+        const SOURCE: &str = wgsl!("graph/accumulate", "lib/grid", "op/identity");
+        sums("accumulate", Kernel::new("accumulate", SOURCE, "accumulate"), plan)
     }
 
     fn bound(&self, inputs: &[BoundArg<'_>], y: &[f64], error: &mut [f64]) {

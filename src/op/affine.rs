@@ -3,8 +3,8 @@
 pub(super) mod dropped;
 
 use super::matmul::product::{Finish, Product, Sources, product};
-use super::pass::store;
 use super::matmul::SUM;
+use super::pass::store;
 use super::rounding::round;
 use super::unary::{Activation, UnaryGradient, map};
 use super::{Case, Fill, operand};

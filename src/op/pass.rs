@@ -1,15 +1,21 @@
 //! What becomes of a gradient on its way into memory: the element-wise nodes behind a kernel, in the kernel's store.
 //!
-//! A kernel that links a part of `shaders/op/pass/` calls `begin` once, and `pass_on` for each value that it stores or `pass_two` for two; the parts read
-//! their own operands, at the bindings after the three of the kernel.
+//! A kernel that links a part of `shaders/op/pass/` calls `begin` once, and `pass_on` for each value that it stores or `pass_two` for
+//! two; the parts read their own operands, at the bindings after the three of the kernel.
+
+use std::sync::Arc;
 
 use super::dropout::Dropout;
 use super::unary::{Function, UnaryGradient};
-use crate::graph::{Accumulate, NodeId, Scene};
-use crate::kernel::{Binding, Kernel, Launch, Operand, Plan, Word, wgsl};
+use crate::error::GraphError;
+use crate::graph::{Accumulate, Fused, NodeId, Op, Scene};
+use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Word, wgsl};
 
 /// The part of a kernel whose values are stored as they are.
 pub(crate) const PLAIN: &str = wgsl!("op/pass/plain");
+
+/// What a kernel links that draws a dropout's words.
+pub(crate) const DRAWN: &str = wgsl!("lib/fate", "lib/threefry", "lib/control");
 
 /// What is done to a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,11 +36,11 @@ enum Pass {
 
 /// Nodes that a kernel's store computes, one after the other: nothing but the next reads any but the last.
 #[derive(Clone, Debug)]
-pub(crate) struct Chain {
+struct Chain {
     /// The last of them, which is what is stored.
-    pub end: NodeId,
+    end: NodeId,
     /// What they read beside the value.
-    pub inputs: Vec<NodeId>,
+    inputs: Vec<NodeId>,
     pass: Pass,
 }
 
@@ -56,7 +62,7 @@ fn only(scene: &Scene<'_>, id: NodeId) -> Option<NodeId> {
 
 impl Chain {
     /// The longest chain behind a value.
-    pub fn behind(scene: &Scene<'_>, value: NodeId) -> Option<Self> {
+    fn behind(scene: &Scene<'_>, value: NodeId) -> Option<Self> {
         let inputs = |id: NodeId| scene.graph().node(id).inputs();
         // The slope of an activation through which a gradient goes next.
         let slope = |dy: NodeId| {
@@ -97,7 +103,7 @@ impl Chain {
     }
 
     /// Whether what a value needs beyond itself lies where it does: `first` is the place of the chain's inputs in the plan's.
-    pub fn fits(&self, plan: &Plan, first: usize) -> bool {
+    fn fits(&self, plan: &Plan, first: usize) -> bool {
         let alike = |n: &usize| plan.inputs[first + n].stride == plan.output.stride;
         match self.pass {
             Pass::Slope(_) | Pass::Kept | Pass::Joined => alike(&0),
@@ -108,51 +114,46 @@ impl Chain {
     }
 
     /// Completes a launch over all of the output, whose kernel links no part yet.
-    pub fn complete(&self, launch: &mut Launch, plan: &Plan, first: usize, loads: Loads) {
-        const KEPT: &str = wgsl!("op/pass/kept_slope", "op/relu");
-        const DROPPED: &str = wgsl!("op/pass/dropped", "lib/fate", "lib/threefry", "lib/control");
-        const DROPPED_SLOPE: &str = wgsl!("op/pass/dropped_slope", "lib/fate", "lib/threefry", "lib/control");
+    fn complete(&self, launch: &mut Launch, plan: &Plan, first: usize, loads: Loads) {
+        let (part, function, rate, drawn) = match self.pass {
+            Pass::Slope(function) => (wgsl!("op/pass/slope"), Some(function), None, None),
+            Pass::Kept => (wgsl!("op/pass/kept_slope"), Some(Function::Relu), Some(1), None),
+            Pass::Dropped(dropout) => (wgsl!("op/pass/dropped"), None, Some(0), Some(dropout)),
+            Pass::DroppedSlope(dropout, function) => {
+                (wgsl!("op/pass/dropped_slope"), Some(function), Some(0), Some(dropout))
+            }
+            Pass::Joined => (wgsl!("op/pass/joined"), None, None, None),
+            Pass::JoinedSlope(function) => (wgsl!("op/pass/joined_slope"), Some(function), None, None),
+        };
         let mut set = |name: &str, value: Word| {
             let word = launch.params.iter_mut().find(|(own, _)| *own == name);
             word.expect("kernels have the words of what they can do").1 = value;
         };
-        let (parts, function, rate) = match self.pass {
-            Pass::Slope(function) => (wgsl!("op/pass/slope"), Some(function), None),
-            Pass::Kept => (KEPT, None, Some(1)),
-            Pass::Dropped(dropout) => {
-                set("stream", dropout.stream.into());
-                (DROPPED, None, Some(0))
-            }
-            Pass::DroppedSlope(dropout, function) => {
-                set("stream", dropout.stream.into());
-                (DROPPED_SLOPE, Some(function), Some(0))
-            }
-            Pass::Joined => (wgsl!("op/pass/joined"), None, None),
-            Pass::JoinedSlope(function) => (wgsl!("op/pass/joined_slope"), Some(function), None),
-        };
         if let Some(n) = rate {
             set("rate_stride", plan.inputs[first + n].stride.into());
         }
+        if let Some(dropout) = drawn {
+            set("stream", dropout.stream.into());
+            link(&mut launch.kernel, DRAWN);
+        }
+        link(&mut launch.kernel, part);
         if matches!(self.pass, Pass::Slope(_) | Pass::Kept) {
             let singles = loads == Loads::Singles;
             link(&mut launch.kernel, if singles { wgsl!("op/pass/s") } else { wgsl!("op/pass/s_wide") });
         }
-        let drawn = matches!(self.pass, Pass::Dropped(_) | Pass::DroppedSlope(..));
-        link(&mut launch.kernel, parts);
         if let Some(function) = function {
-            link(&mut launch.kernel, function.part());
-            launch.kernel.constants.extend(function.constants());
+            store(&mut launch.kernel, Some(function));
         }
         for n in 0..self.inputs.len() {
             launch.bindings.push(Binding::read(Operand::Input(first + n), plan.inputs[first + n].elements()));
-            if drawn && rate == Some(n) {
+            if drawn.is_some() && rate == Some(n) {
                 launch.bindings.push(Binding::Control);
             }
         }
     }
 
     /// What a profile calls a kernel with it.
-    pub fn name(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self.pass {
             Pass::Slope(_) => "with slope",
             Pass::Kept | Pass::DroppedSlope(..) => "with dropout and slope",
@@ -161,6 +162,33 @@ impl Chain {
             Pass::JoinedSlope(_) => "with sum and slope",
         }
     }
+}
+
+/// How an op is launched with kernels that want a part of `shaders/op/pass/`, if it is; and how they read what lies as the result does.
+type Incomplete<O> = fn(&O, &Plan) -> Result<Option<(Launches, Loads)>, GraphError>;
+
+/// Gradients that an op of this type computes and that nothing reads but element-wise nodes of the backward pass, in one launch with
+/// them.
+pub(crate) fn gradients<O: Op + Copy>(scene: &Scene<'_>, name: &'static str, incomplete: Incomplete<O>) -> Vec<Fused> {
+    let group = |(value, op): (NodeId, &O)| {
+        let (op, chain) = (*op, Chain::behind(scene, value)?);
+        let own = scene.graph().node(value).inputs();
+        let (inputs, outputs, first) = ([own, &chain.inputs].concat(), vec![chain.end], own.len());
+        let launches = move |plan: &Plan| -> Result<Option<Launches>, GraphError> {
+            // A place in the result is one in what the chain reads.
+            if !chain.fits(plan, first) {
+                return Ok(None);
+            }
+            let Some((mut all, loads)) = incomplete(&op, plan)? else { return Ok(None) };
+            // Parts would read parts of what the chain reads.
+            let [launch] = &mut all.list[..] else { return Ok(None) };
+            launch.kernel.name = format!("{name} {}", chain.name()).into();
+            chain.complete(launch, plan, first, loads);
+            Ok(Some(all))
+        };
+        Some(Fused { name, inputs, outputs, like: Some(value), launches: Arc::new(launches) })
+    };
+    scene.all::<O>().filter_map(group).collect()
 }
 
 /// Links the function in a kernel's store, `f` or `df`; none is the identity.

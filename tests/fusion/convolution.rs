@@ -3,7 +3,7 @@
 use libtest_mimic::{Failed, Trial};
 use thalweg::Graph;
 use thalweg::device::gpu::Gpu;
-use thalweg::graph::{Kind, NodeId};
+use thalweg::graph::NodeId;
 use thalweg::kernel::Tiling;
 use thalweg::op::Fill;
 use thalweg::op::conv2d::Conv2d;
@@ -11,18 +11,7 @@ use thalweg::op::max_pool2d::MaxPool2d;
 use thalweg::op::moments::Over;
 use thalweg::op::unary::{Activation, Function};
 
-use crate::{each_of, everywhere, expect, hold, names};
-
-fn fill(g: &Graph, id: NodeId) -> Fill {
-    match g.node(id).kind {
-        Kind::Setting { value, .. } => Fill::Constant(value),
-        _ => Fill::Uniform(-1.0, 1.0),
-    }
-}
-
-fn held(gpu: &Gpu, g: &Graph, wanted: &[NodeId]) -> Result<(), Failed> {
-    [1, 3].into_iter().try_for_each(|members| hold(gpu, g, wanted, &|id| fill(g, id), members))
-}
+use crate::{each_of, everywhere, expect, held, hold, names, usual};
 
 /// The same for each way to launch a convolution.
 fn each_way(name: &str, run: impl Fn(&Gpu) -> Result<(), Failed> + Clone + Send + 'static) -> Vec<Trial> {
@@ -162,7 +151,7 @@ pub fn trials() -> Vec<Trial> {
             if !found.contains(&"normalize with activation".to_owned()) {
                 return Err(format!("apart: {found:?}").into());
             }
-            let positive = |id| if id == moments { Fill::Uniform(0.5, 1.5) } else { fill(&g, id) };
+            let positive = |id| if id == moments { Fill::Uniform(0.5, 1.5) } else { usual(&g, id) };
             for members in [1, 3] {
                 hold(gpu, &g, &[y, gradient], &positive, members)?;
             }

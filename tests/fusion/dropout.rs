@@ -3,11 +3,10 @@
 use libtest_mimic::{Failed, Trial};
 use thalweg::Graph;
 use thalweg::device::gpu::Gpu;
-use thalweg::graph::{Kind, Meta, NodeId};
-use thalweg::op::Fill;
+use thalweg::graph::{Meta, NodeId};
 use thalweg::op::unary::Activation;
 
-use crate::{each_way, everywhere, expect, hold, names};
+use crate::{each_way, everywhere, expect, held, names};
 
 /// A dense layer, dropout, another: the graph, the activation's output, the dropout's, and the gradients of the parameters.
 struct Net {
@@ -28,18 +27,6 @@ fn net(activation: Activation, p: f64, rows: &[usize], widths: [usize; 3]) -> Re
     let upstream = g.member_input("upstream", Meta::real(g.shape(y).clone()))?;
     let gradients = g.gradients(y, upstream, &[w, b, v, c])?;
     Ok(Net { graph: g, hidden, dropped, wanted: gradients.into_iter().flatten().collect() })
-}
-
-/// Settings have their value, all else is random.
-fn fill(g: &Graph, id: NodeId) -> Fill {
-    match g.node(id).kind {
-        Kind::Setting { value, .. } => Fill::Constant(value),
-        _ => Fill::Uniform(-1.0, 1.0),
-    }
-}
-
-fn held(gpu: &Gpu, g: &Graph, wanted: &[NodeId]) -> Result<(), Failed> {
-    [1, 3].into_iter().try_for_each(|members| hold(gpu, g, wanted, &|id| fill(g, id), members))
 }
 
 const SUMS: [&str; 2] = ["matmul with sums"; 2];

@@ -8,14 +8,13 @@ use crate::graph::{Fused, NodeId, Scene};
 use crate::kernel::{Binding, Launches, Operand, Plan, wgsl};
 use crate::op::dropout::Dropout;
 use crate::op::matmul::product::{Sources, product};
-use crate::op::pass::link;
+use crate::op::pass::{DRAWN, link};
 
-/// Without the activation and what draws the words.
+/// Without the activation, and what draws the words.
 const SOURCES: Sources = product!("op/affine_dropout", "op/affine_dropout_twice", "op/affine_both");
-const DRAWN: &str = wgsl!("lib/fate", "lib/threefry", "lib/control");
 
 /// Dropouts behind affine maps whose own value nobody needs: what is kept of a relu says what its slope was
-/// ([`Chain`](crate::op::pass::Chain)), and the identity's slope is known.
+/// (`op::pass`), and the identity's slope is known.
 pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {
     let inputs = |id: NodeId| scene.graph().node(id).inputs();
     let group = |(dropped, dropout): (NodeId, &Dropout)| {

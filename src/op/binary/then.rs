@@ -2,7 +2,8 @@
 
 use super::{Arithmetic, Binary};
 use crate::error::GraphError;
-use crate::kernel::{Binding, Kernel, Launch, Launches, Operand, Plan, Window, wgsl};
+use crate::graph::accumulate::sums;
+use crate::kernel::{Kernel, Launches, Plan, wgsl};
 use crate::op::pass::store;
 use crate::op::unary::Function;
 
@@ -13,28 +14,8 @@ impl Binary {
         if self.arithmetic != Arithmetic::Add || !alike {
             return Ok(None);
         }
-        let mut kernel = Kernel::new("add", wgsl!("op/add_then", "lib/grid"), "add_then");
+        let mut kernel = Kernel::new("add", wgsl!("graph/accumulate", "lib/grid"), "accumulate");
         store(&mut kernel, function);
-        let launch = |(offset, len): (usize, usize)| {
-            let window = |operand| Window { operand, offset, len };
-            Launch {
-                kernel: kernel.clone(),
-                params: vec![
-                    ("len", len.into()),
-                    ("a_stride", plan.inputs[0].stride.into()),
-                    ("b_stride", plan.inputs[1].stride.into()),
-                    ("y_stride", plan.output.stride.into()),
-                ],
-                bindings: vec![
-                    Binding::Read(window(Operand::Input(0))),
-                    Binding::Read(window(Operand::Input(1))),
-                    Binding::Write(window(Operand::Output)),
-                ],
-                groups: plan.linear(len, 64),
-                flops: 0,
-            }
-        };
-        let runs = plan.runs("add", plan.output.elements(), &[1])?;
-        Ok(Some(runs.into_iter().map(launch).collect::<Vec<_>>().into()))
+        sums("add", kernel, plan).map(Some)
     }
 }

@@ -1,13 +1,11 @@
 //! The derivative of [`Conv2d`] with respect to its images.
 
-use std::sync::Arc;
-
 use super::{Conv2d, Conv2dWeightGradient, Geometry, Way, fits, variants};
 use crate::error::GraphError;
 use crate::graph::{Arg, BoundArg, Context, Fused, Meta, NodeId, Op, Scene, Tape};
 use crate::kernel::{Binding, Launch, Launches, Operand, Plan, Variants, Window, wgsl};
 use crate::op::operand;
-use crate::op::pass::{Chain, Loads, PLAIN, link};
+use crate::op::pass::{Loads, PLAIN, gradients, link};
 use crate::op::rounding::bilinear;
 use crate::op::window::images;
 use crate::scalar::Scalar;
@@ -145,22 +143,5 @@ impl Op for Conv2dInputGradient {
 
 /// Gradients of images that nothing reads but element-wise nodes of the backward pass, in one launch with them.
 pub(in crate::op) fn find(scene: &Scene<'_>) -> Vec<Fused> {
-    let group = |(value, gradient): (NodeId, &Conv2dInputGradient)| {
-        let (gradient, chain) = (*gradient, Chain::behind(scene, value)?);
-        let inputs = [scene.graph().node(value).inputs(), &chain.inputs].concat();
-        let outputs = vec![chain.end];
-        let launches = move |plan: &Plan| -> Result<Option<Launches>, GraphError> {
-            if !chain.fits(plan, 2) {
-                return Ok(None);
-            }
-            let mut all = gradient.incomplete(plan)?;
-            // Parts of a batch read parts of what the chain reads.
-            let [launch] = &mut all.list[..] else { return Ok(None) };
-            launch.kernel.name = format!("{NAME} {}", chain.name()).into();
-            chain.complete(launch, plan, 2, Loads::Singles);
-            Ok(Some(all))
-        };
-        Some(Fused { name: NAME, inputs, outputs, like: Some(value), launches: Arc::new(launches) })
-    };
-    scene.all::<Conv2dInputGradient>().filter_map(group).collect()
+    gradients::<Conv2dInputGradient>(scene, NAME, |op, plan| Ok(Some((op.incomplete(plan)?, Loads::Singles))))
 }

@@ -268,6 +268,9 @@ mod tests {
             assert_eq!(of(few, 1000, Tiling::Workgroup) == Way::Vector, vector, "{few}");
             assert_eq!(of(1000, few, Tiling::Workgroup) == Way::Vector, vector, "{few}");
         }
+        // Nine rows of even length, and nine columns.
+        let nine = [of(9, 1000, Tiling::Register), of(1000, 9, Tiling::Register)];
+        assert_eq!(nine, [Way::Wide, Way::Subgroup { rows: 16 }]);
         let bare = Plan { abilities: Abilities::default(), ..plan(Tiling::Register) };
         assert_eq!(Way::of(&product(1, 1000, 100, [false; 2]), &bare), Way::Register);
         // A name that is not offered at a place is none.
